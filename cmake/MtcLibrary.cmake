@@ -1,0 +1,43 @@
+# mtc_add_library(NAME SOURCES... [DEPENDS targets...] [LINK libs...] [MLIR libs...] [EXCEPTIONS])
+#
+# A folder is a library: every .cpp of the folder must be listed, or configuring fails.
+# LINK: our own and third-party libraries. MLIR: upstream libraries, always linked through
+# libMLIR.so (MLIR_LINK_MLIR_DYLIB). Libraries of the compiler half are built without RTTI like
+# LLVM; EXCEPTIONS keeps them on where protobuf or yaml-cpp throw.
+function(mtc_add_library name)
+  cmake_parse_arguments(ARG "EXCEPTIONS;COMPILER" "" "SOURCES;DEPENDS;LINK;MLIR" ${ARGN})
+  file(GLOB present RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  foreach(file ${present})
+    if(NOT file IN_LIST ARG_SOURCES)
+      message(FATAL_ERROR "${CMAKE_CURRENT_SOURCE_DIR}/${file} is not listed in ${name}")
+    endif()
+  endforeach()
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_include_directories(${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>)
+  target_link_libraries(${name} PUBLIC ${ARG_LINK})
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Wno-unused-parameter)
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+  if(ARG_COMPILER)
+    target_include_directories(${name} SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
+    target_compile_definitions(${name} PUBLIC ${MTC_LLVM_DEFINITIONS})
+    if(NOT ARG_EXCEPTIONS)
+      target_compile_options(${name} PRIVATE -fno-rtti -fno-exceptions)
+    endif()
+    if(ARG_MLIR)
+      mlir_target_link_libraries(${name} PUBLIC ${ARG_MLIR})
+    endif()
+  endif()
+endfunction()
+
+# mtc_add_unittest(NAME SOURCES... [LINK libs...]): a GoogleTest program, each case a ctest.
+function(mtc_add_unittest name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/unittests)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX ${name}.)
+endfunction()

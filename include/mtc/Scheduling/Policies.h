@@ -1,0 +1,42 @@
+//===- Policies.h - free functions Problem -> Schedule --------------------===//
+//
+// A policy takes a checked Problem and a Workload and returns a Schedule that verify() accepts.
+// They are listed in one table by name; a new policy is a function, a row, a test and a line of
+// documentation.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "mtc/Scheduling/Schedule.h"
+
+namespace mtc {
+
+/// One instance after the other, each task on all granules of the workload.
+/// This is what a process gets that serves its models in turn: the baseline.
+StatusOr<Schedule> scheduleSequential(const Problem &problem, const Workload &workload);
+
+/// List scheduling of all instances' tasks together by upward rank, each task on the number of
+/// granules (and variant) with which it is predicted to finish first without wasting the device.
+/// Source: Topcuoglu, Hariri, Wu, "Performance-effective and low-complexity task scheduling for
+/// heterogeneous computing", IEEE TPDS 13(3), 2002; moldable tasks as in CPA (Radulescu, van
+/// Gemund 2001).
+StatusOr<Schedule> scheduleHeft(const Problem &problem, const Workload &workload);
+
+struct Policy {
+  const char *name;
+  const char *summary;
+  StatusOr<Schedule> (*run)(const Problem &, const Workload &);
+};
+
+/// All policies, by name. The returned array has static storage.
+const std::vector<Policy> &policies();
+
+/// Runs the policy called `name`, then verify().
+/// Fails if the name is unknown (the message lists the known ones), or the result does not verify (Internal).
+StatusOr<Schedule> runPolicy(const std::string &name, const Problem &problem, const Workload &workload);
+
+/// The schedules a bundle holds, each verified: @round over the first entry of each tenant (the
+/// policy with the least predicted makespan), and every entry alone on 1..granules granules.
+StatusOr<std::vector<Schedule>> defaultSchedules(const Problem &problem);
+
+} // namespace mtc

@@ -1,0 +1,75 @@
+//===- Schedule.h - which task runs when, where, in which variant ---------===//
+//
+// A Schedule says for every task of a workload its variant, lane and granules, and the orders
+// that make it right. Its times are predictions: nothing depends on them (rule R1). Two places
+// that share a granule, or a value, must be ordered by data dependences, lane order and
+// explicit edges alone; verify() proves it by reachability.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "mtc/Scheduling/Problem.h"
+
+#include <utility>
+
+namespace mtc {
+
+/// What one schedule covers: instances of entries on the granules of `granules`.
+struct Workload {
+  std::string name;                 ///< "round", or "TENANT.ENTRY.gN" for an entry alone on N granules
+  std::vector<int32_t> instances;   ///< entry index of each instance; an entry may occur repeatedly
+  GranuleMask granules = 1;
+};
+
+/// A task of an instance, placed.
+struct Place {
+  int32_t instance = 0;   ///< position in Workload::instances
+  int32_t task = 0;       ///< index in the entry's tasks
+  int32_t variant = 0;
+  int32_t lane = 0;       ///< places of one lane run in the order in which they stand in `places`
+  GranuleMask granules = 1;
+  int64_t startNs = 0;    ///< predicted
+  int64_t durationNs = 0; ///< predicted
+  bool shared = false;    ///< may overlap others on its granules: a baseline, never a plan
+};
+
+struct Schedule {
+  Workload workload;
+  std::string policy;
+  int64_t makespanNs = 0;           ///< predicted
+  std::vector<Place> places;        ///< a topological order of all ordering relations
+  /// Orders beyond data dependences and lanes: the first place must end before the second starts.
+  std::vector<std::pair<int32_t, int32_t>> edges;
+};
+
+/// Orders that hold between places, closed under transitivity, as one bit row per place.
+/// Memory: n * n / 8 bytes.
+class Reachability {
+public:
+  /// The closure of data dependences, lane orders and edges of `schedule`.
+  /// Fails if these are cyclic or `places` is not a topological order of them.
+  static StatusOr<Reachability> compute(const Problem &problem, const Schedule &schedule);
+
+  /// Whether `before` ends before `after` starts in every execution.
+  bool reaches(int32_t before, int32_t after) const {
+    return bits_[size_t(before) * words_ + size_t(after) / 64] >> (after % 64) & 1;
+  }
+  bool ordered(int32_t a, int32_t b) const { return reaches(a, b) || reaches(b, a); }
+
+private:
+  size_t words_ = 0;
+  std::vector<uint64_t> bits_;
+};
+
+/// Proves a schedule right for `problem`, ignoring times: every task of every instance placed exactly once,
+/// variants exist, masks nonempty and inside the workload's granules, all orders acyclic, and
+/// places that share a granule ordered unless both are `shared`.
+///
+/// Fails if any of these does not hold, naming the tasks (`det.n1 task 17 and rec.n1 task 3 share
+/// granule 1 and are not ordered`). Complexity: O(n^2 / 64 * edges) time, n^2 / 8 bytes.
+Status verify(const Problem &problem, const Schedule &schedule);
+
+/// "det.n1 task 17 (conv_3)" of a place, for messages.
+std::string describePlace(const Problem &problem, const Schedule &schedule, int32_t place);
+
+} // namespace mtc
