@@ -1,0 +1,25 @@
+# lit runs .mlir, .test and .textproto files. A .textproto is an ONNX model in text form; %onnx{FILE}
+# is not needed: tests encode with `%protoc-onnx < %s > %t.onnx`.
+import os
+
+import lit.formats
+
+config.name = "mtc"
+config.test_format = lit.formats.ShTest(execute_external=True)
+config.suffixes = [".mlir", ".test", ".textproto"]
+config.excludes = ["Inputs", "CMakeLists.txt"]
+config.test_source_root = os.path.join(config.mtc_source_dir, "test")
+config.test_exec_root = os.path.join(config.mtc_binary_dir, "test")
+
+bin_dir = os.path.join(config.mtc_binary_dir, "bin")
+config.environment["PATH"] = os.pathsep.join([bin_dir, config.llvm_tools_dir, os.environ["PATH"]])
+for name in ("HOME", "XDG_CACHE_HOME", "ASAN_OPTIONS"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+
+# Longest names first: lit replaces text, not words.
+config.substitutions.append(
+    ("%protoc-onnx", f"{config.protoc} --encode=onnx.ModelProto -I {config.onnx_proto_dir} {config.onnx_proto_dir}/onnx/onnx.proto"))
+config.substitutions.append(("%FileCheck", config.filecheck))
+config.substitutions.append(("%src", config.mtc_source_dir))
+config.substitutions.append(("%bin", bin_dir))
