@@ -1,0 +1,26 @@
+//===- HostTarget.h - which CPU kernels are generated for -----------------===//
+#pragma once
+
+#include "mtc/Support/Status.h"
+
+#include <string>
+#include <vector>
+
+namespace mtc::host {
+
+/// A resolved host target. `name` is printed, stored in the bundle and accepted again by resolve().
+struct HostTarget {
+  std::string name;                    ///< "host:x86-64-v4+avx512vnni,cores=2"
+  std::string cpu;                     ///< LLVM's -mcpu: "x86-64-v4"
+  std::vector<std::string> features;   ///< LLVM's names beyond the cpu's own, sorted
+  std::vector<std::string> required;   ///< every feature that generated code may use: what a reader checks
+  int cores = 1;
+  int vectorBytes = 32;                ///< register width that kernels are emitted for: 64, 32 or 16
+  int vectorRegisters = 16;
+};
+
+/// Resolves "host" (this CPU, the cores this process may use) or an explicit "host:LEVEL[+feature...][,cores=N]".
+/// Fails if the text is malformed, or the level or a feature is unknown (the message lists the known levels).
+StatusOr<HostTarget> resolve(const std::string &text);
+
+} // namespace mtc::host
