@@ -29,6 +29,7 @@ function(mtc_add_library name)
     endif()
     if(ARG_MLIR)
       mlir_target_link_libraries(${name} PUBLIC ${ARG_MLIR})
+      target_link_libraries(${name} PUBLIC LLVM) # libMLIR.so does not pass its libLLVM.so on
     endif()
   endif()
 endfunction()
