@@ -32,7 +32,7 @@ def MT_ProgramOp : MT_Op<"program", [Symbol, SymbolTable, IsolatedFromAbove,
   let builders = [OpBuilder<(ins "::llvm::StringRef":$name)>];
 }
 
-def MT_WeightOp : MT_Op<"weight", [Symbol, IsolatedFromAbove, NoRegionArguments]> {
+def MT_WeightOp : MT_Op<"weight", [Symbol, IsolatedFromAbove]> {
   let summary = "constant bytes, by reference, by value (small) or derived from other weights";
   let description = [{
     Exactly one of three forms:

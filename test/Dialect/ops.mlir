@@ -1,0 +1,90 @@
+// RUN: mtc-opt %s | mtc-opt | %FileCheck %s
+// RUN: mtc-opt %s --mlir-print-op-generic | mtc-opt | %FileCheck %s
+
+// Every operation in the form of its description survives printing and parsing, in the custom
+// and in the generic form.
+
+// CHECK-LABEL: mt.program @document target("host:x86-64-v4,cores=2")
+mt.program @document target("host:x86-64-v4,cores=2") {
+  // A weight in a file, raw and as a serialized TensorProto.
+  // CHECK: mt.weight @w0 : tensor<24x96x3x3xf32> from("det.onnx" at 81920) hash("9f31")
+  mt.weight @w0 : tensor<24x96x3x3xf32> from("det.onnx" at 81920) hash("9f31")
+  // CHECK: mt.weight @w1 : tensor<3xi64> from("det.onnx" at 77 proto length 31)
+  mt.weight @w1 : tensor<3xi64> from("det.onnx" at 77 proto length 31)
+  // A small constant by value.
+  // CHECK: mt.weight @c : tensor<2xf32> value(dense<[1.000000e+00, 2.000000e+00]> : tensor<2xf32>)
+  mt.weight @c : tensor<2xf32> value(dense<[1.0, 2.0]> : tensor<2xf32>)
+  mt.weight @a : tensor<24xf32> from("det.onnx" at 0)
+  mt.weight @b : tensor<24xf32> from("det.onnx" at 96)
+  // An expression over weights.
+  // CHECK: mt.weight @w2 : tensor<24xf32> derive(@a, @b) {
+  // CHECK-NEXT: ^bb0(%[[A:.*]]: tensor<24xf32>, %[[B:.*]]: tensor<24xf32>):
+  // CHECK-NEXT: %[[S:.*]] = linalg.add ins(%[[A]], %[[B]]
+  // CHECK-NEXT: mt.yield %[[S]] : tensor<24xf32>
+  mt.weight @w2 : tensor<24xf32> derive(@a, @b) {
+  ^bb0(%a: tensor<24xf32>, %b: tensor<24xf32>):
+    %s = linalg.add ins(%a, %b : tensor<24xf32>, tensor<24xf32>) outs(%a : tensor<24xf32>) -> tensor<24xf32>
+    mt.yield %s : tensor<24xf32>
+  }
+  // An expression without sources, with a hash and an attribute.
+  // CHECK: mt.weight @two : tensor<2xf32> derive() {
+  // CHECK: } hash("ab") attributes {note = "x"}
+  mt.weight @two : tensor<2xf32> derive() {
+    %e = tensor.empty() : tensor<2xf32>
+    %f = arith.constant 2.0 : f32
+    %s = linalg.fill ins(%f : f32) outs(%e : tensor<2xf32>) -> tensor<2xf32>
+    mt.yield %s : tensor<2xf32>
+  } hash("ab") attributes {note = "x"}
+
+  // CHECK-LABEL: mt.kernel @relu_7 kind(elementwise) (%{{.*}}: tensor<8xf32>) -> tensor<8xf32> numerics("none") variants [#mt.variant<config = {mr = 14 : i64, nv = 2 : i64}, tiles = [1372], scratch = 0, granules = [1, 2], ns = [1490000, 760000], origin = "modelled">]
+  mt.kernel @relu_7 kind(elementwise) (%x: tensor<8xf32>) -> tensor<8xf32> numerics("none")
+      variants [#mt.variant<config = {mr = 14 : i64, nv = 2 : i64}, tiles = [1372], scratch = 0,
+                granules = [1, 2], ns = [1490000, 760000], origin = "modelled">] {
+    %c = arith.constant 0.0 : f32
+    %e = tensor.empty() : tensor<8xf32>
+    %r = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+        ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %m = arith.maximumf %a, %c : f32
+      linalg.yield %m : f32
+    } -> tensor<8xf32>
+    // CHECK: mt.yield %{{.*}} : tensor<8xf32>
+    mt.yield %r : tensor<8xf32>
+  }
+  // A kernel without arguments and one with two results.
+  // CHECK-LABEL: mt.kernel @pair kind(move) (%{{.*}}: tensor<2xi8>) -> (tensor<2xi8>, tensor<2xi8>) {
+  mt.kernel @pair kind(move) (%x: tensor<2xi8>) -> (tensor<2xi8>, tensor<2xi8>) {
+    mt.yield %x, %x : tensor<2xi8>, tensor<2xi8>
+  }
+
+  // CHECK-LABEL: mt.tenant @det attributes {isolation = "guarded", priority = 2 : i64, rate = 1.000000e+01 : f64, slo_p99_ns = 60000000 : i64}
+  mt.tenant @det attributes {slo_p99_ns = 60000000 : i64, rate = 10.0 : f64, priority = 2 : i64, isolation = "guarded"} {
+    // CHECK-LABEL: mt.entry @n1(%{{.*}}: tensor<8xf32> {mt.name = "x"}) -> (tensor<8xf32> {mt.name = "y"})
+    mt.entry @n1(%x: tensor<8xf32> {mt.name = "x"}) -> (tensor<8xf32> {mt.name = "y"}) {
+      // CHECK: mt.get_weight @w0 : tensor<24x96x3x3xf32>
+      %w = mt.get_weight @w0 : tensor<24x96x3x3xf32>
+      // CHECK: %[[Y:.*]] = mt.task 17 @relu_7(%{{.*}}) : (tensor<8xf32>) -> tensor<8xf32>
+      %y = mt.task 17 @relu_7(%x) : (tensor<8xf32>) -> tensor<8xf32>
+      // CHECK: %[[Z:.*]] = mt.task 18 @relu_7(%[[Y]]) : (tensor<8xf32>) -> tensor<8xf32>
+      %z = mt.task 18 @relu_7(%y) : (tensor<8xf32>) -> tensor<8xf32>
+      // CHECK: mt.return %[[Z]] : tensor<8xf32>
+      mt.return %z : tensor<8xf32>
+    }
+  }
+  // A tenant named with a digit and a hyphen; an entry without inputs or outputs.
+  // CHECK-LABEL: mt.tenant @"rec-2" {
+  mt.tenant @"rec-2" {
+    // CHECK: mt.entry @n1()
+    mt.entry @n1() {
+      mt.return
+    }
+  }
+
+  // CHECK-LABEL: mt.schedule @round policy("heft") makespan(770000) granules(3) instances [@det::@n1] edges [0, 1] {
+  mt.schedule @round policy("heft") makespan(770000) granules(3) instances [@det::@n1] edges [0, 1] {
+    // CHECK-NEXT: mt.place 0 17 variant 0 lane 0 granules 3 at 0 for 760000
+    mt.place 0 17 variant 0 lane 0 granules 3 at 0 for 760000
+    // CHECK-NEXT: mt.place 0 18 variant 0 lane 0 granules 1 at 760000 for 10000 shared
+    mt.place 0 18 variant 0 lane 0 granules 1 at 760000 for 10000 shared
+  }
+}
