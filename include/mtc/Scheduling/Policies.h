@@ -32,11 +32,18 @@ struct Policy {
 const std::vector<Policy> &policies();
 
 /// Runs the policy called `name`, then verify().
-/// Fails if the name is unknown (the message lists the known ones), or the result does not verify (Internal).
-StatusOr<Schedule> runPolicy(const std::string &name, const Problem &problem, const Workload &workload);
+/// Fails if the name is unknown (the message lists the known ones), or the result does not verify
+/// (Internal).
+StatusOr<Schedule> runPolicy(const std::string &name, const Problem &problem,
+                             const Workload &workload);
 
-/// The schedules a bundle holds, each verified: @round over the first entry of each tenant (the
-/// policy with the least predicted makespan), and every entry alone on 1..granules granules.
+/// @round: the first entry of each tenant on all granules, tenants in the order of their first
+/// entries. Fails if the problem has no entry.
+StatusOr<Workload> roundWorkload(const Problem &problem);
+
+/// The schedules a bundle holds, each verified, each of the policy with the least predicted
+/// makespan: @round first, then every entry alone on 1 to 8 granules, on eighths of powers of two
+/// beyond, and on all.
 StatusOr<std::vector<Schedule>> defaultSchedules(const Problem &problem);
 
 } // namespace mtc

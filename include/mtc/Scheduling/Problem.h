@@ -28,17 +28,23 @@ inline GranuleMask allGranules(int count) {
 
 /// The device for which a Problem was made. Rates are what the cost model used.
 struct Device {
-  std::string target;        ///< resolved target, e.g. "host:x86-64-v4+avx512vnni,cores=2"
-  int32_t granules = 1;      ///< cores of a host; groups of 8 SMs of a GPU
+  std::string target;   ///< resolved target, e.g. "host:x86-64-v4+avx512vnni,cores=2"
+  int32_t granules = 1; ///< cores of a host; groups of 8 SMs of a GPU
   int32_t unitsPerGranule = 1;
-  double flopsPerNs = 0;     ///< per granule, f32
-  double bytesPerNs = 0;     ///< of the whole device, main memory
-  int64_t launchNs = 0;      ///< fixed cost of starting a task on a granule
-  int64_t barrierNs = 0;     ///< cost of a barrier between the workers of one task
+  double flopsPerNs = 0; ///< per granule, f32
+  double bytesPerNs = 0; ///< of the whole device, main memory
+  int64_t launchNs = 0;  ///< fixed cost of starting a task on a granule
+  int64_t barrierNs = 0; ///< cost of a barrier between the workers of one task
 };
 
 enum class KernelKind : uint8_t {
-  Contraction, Rows, Elementwise, Move, Attention, Recurrence, Opaque
+  Contraction,
+  Rows,
+  Elementwise,
+  Move,
+  Attention,
+  Recurrence,
+  Opaque
 };
 
 /// Where a time comes from; every figure says which.
@@ -54,10 +60,10 @@ struct ShareTime {
 /// One way to run a kernel. Phases run one after the other with a barrier between them; the tiles
 /// of a phase are independent and are split among the granules of the place.
 struct Variant {
-  std::string config;                 ///< printed config, for people
-  std::vector<int64_t> phaseTiles;    ///< tiles of each phase; never empty
+  std::string config;              ///< printed config, for people
+  std::vector<int64_t> phaseTiles; ///< tiles of each phase; never empty
   int64_t scratchBytesPerWorker = 0;
-  std::vector<ShareTime> times;       ///< ascending in granules, at least one
+  std::vector<ShareTime> times; ///< ascending in granules, at least one
 };
 
 /// How a kernel uses a buffer argument.
@@ -66,10 +72,10 @@ enum class Access : uint8_t { Read, Write, ReadWrite };
 struct Kernel {
   std::string name;
   KernelKind kind = KernelKind::Opaque;
-  std::vector<Access> operands;       ///< in the order of the ABI's buffers
+  std::vector<Access> operands; ///< in the order of the ABI's buffers
   int64_t flops = 0;
-  int64_t bytes = 0;                  ///< read and written when no operand is cached
-  std::vector<Variant> variants;      ///< at least one
+  int64_t bytes = 0;             ///< read and written when no operand is cached
+  std::vector<Variant> variants; ///< at least one
 };
 
 /// What a value of an entry is, and so where its bytes live.
@@ -79,28 +85,28 @@ enum class ValueKind : uint8_t { Input, Output, Weight, Intermediate };
 struct Value {
   ValueKind kind = ValueKind::Intermediate;
   int64_t bytes = 0;
-  int32_t index = -1;  ///< of the entry's input or output, or of the bundle's weight; else -1
+  int32_t index = -1; ///< of the entry's input or output, or of the bundle's weight; else -1
 };
 
 /// A use of a kernel. Its operands name values of the entry in the order of Kernel::operands.
 struct Task {
-  int32_t id = 0;                 ///< unique in the entry, stable across policies
-  std::string name;               ///< where it comes from: ONNX node names, for people
+  int32_t id = 0;   ///< unique in the entry, stable across policies
+  std::string name; ///< where it comes from: ONNX node names, for people
   int32_t kernel = 0;
   std::vector<int32_t> values;
 };
 
 /// An input or output tensor of an entry as a caller sees it.
 struct Tensor {
-  std::string name;               ///< the ONNX name, any characters
-  std::string elementType;        ///< "f32", "i64", "i1", ...
+  std::string name;        ///< the ONNX name, any characters
+  std::string elementType; ///< a name of Support/ElementType.h: "f32", "i64", "bool", ...
   std::vector<int64_t> shape;
   int64_t bytes = 0;
 };
 
 /// A tenant at fixed shapes. Tasks are in a topological order: a task reads only values that
-/// are inputs, weights or written by an earlier task. Every value but inputs and weights has exactly one
-/// writer.
+/// are inputs, weights or written by an earlier task. Every value but inputs and weights has
+/// exactly one writer.
 struct Entry {
   int32_t tenant = 0;
   std::string name;
@@ -111,10 +117,10 @@ struct Entry {
 
 struct Tenant {
   std::string name;
-  int64_t sloP99Ns = 0;           ///< 0: none
-  double ratePerSecond = 0;       ///< 0: unknown
+  int64_t sloP99Ns = 0;     ///< 0: none
+  double ratePerSecond = 0; ///< 0: unknown
   int32_t priority = 0;
-  std::string isolation;          ///< tenants of one group may share arena memory; "guarded": alone
+  std::string isolation; ///< tenants of one group may share arena memory; "guarded": alone
 };
 
 struct Problem {
@@ -124,10 +130,12 @@ struct Problem {
   std::vector<Entry> entries;
 };
 
-/// Verifies that a Problem can be scheduled: indices in range, one writer a value, tasks in
-/// topological order, at least one variant and time a kernel, positive times.
+/// Verifies that a Problem can be scheduled: 1 to 64 granules, indices in range, one writer a value
+/// (so no operand is read and written in place), tasks in topological order with unique ids, each
+/// output one value of the tensor's size, at least one variant and time a kernel, positive times
+/// and tiles.
 ///
-/// Fails if any of these does not hold; the message names entry and task.
+/// Fails if any of these does not hold (InvalidInput); the message names entry and task.
 /// Complexity: linear in the tasks' operands.
 Status check(const Problem &problem);
 
@@ -136,7 +144,11 @@ Status check(const Problem &problem);
 std::vector<std::vector<int32_t>> taskDependences(const Problem &problem, const Entry &entry);
 
 /// Time of a variant on `granules`, from its times: exact where listed, else the time of the next
-/// smaller listed number (a task never gets faster by granules that nobody priced).
+/// smaller listed number (a task never gets faster by granules that nobody priced), and below the
+/// first listed number that number's time.
 int64_t variantNs(const Variant &variant, int32_t granules);
+
+/// "det.n1": tenant and entry, for names and messages.
+std::string entryName(const Problem &problem, const Entry &entry);
 
 } // namespace mtc

@@ -16,17 +16,17 @@ namespace mtc {
 
 /// What one schedule covers: instances of entries on the granules of `granules`.
 struct Workload {
-  std::string name;                 ///< "round", or "TENANT.ENTRY.gN" for an entry alone on N granules
-  std::vector<int32_t> instances;   ///< entry index of each instance; an entry may occur repeatedly
+  std::string name; ///< "round", or "TENANT.ENTRY.gN" for an entry alone on N granules
+  std::vector<int32_t> instances; ///< entry index of each instance; an entry may occur repeatedly
   GranuleMask granules = 1;
 };
 
 /// A task of an instance, placed.
 struct Place {
-  int32_t instance = 0;   ///< position in Workload::instances
-  int32_t task = 0;       ///< index in the entry's tasks
+  int32_t instance = 0; ///< position in Workload::instances
+  int32_t task = 0;     ///< index in the entry's tasks
   int32_t variant = 0;
-  int32_t lane = 0;       ///< places of one lane run in the order in which they stand in `places`
+  int32_t lane = 0; ///< places of one lane run in the order in which they stand in `places`
   GranuleMask granules = 1;
   int64_t startNs = 0;    ///< predicted
   int64_t durationNs = 0; ///< predicted
@@ -36,19 +36,37 @@ struct Place {
 struct Schedule {
   Workload workload;
   std::string policy;
-  int64_t makespanNs = 0;           ///< predicted
-  std::vector<Place> places;        ///< a topological order of all ordering relations
+  int64_t makespanNs = 0;    ///< predicted
+  std::vector<Place> places; ///< a topological order of all ordering relations
   /// Orders beyond data dependences and lanes: the first place must end before the second starts.
   std::vector<std::pair<int32_t, int32_t>> edges;
 };
+
+/// The workload of an entry alone on granules [0, granules): "TENANT.ENTRY.gN".
+Workload soloWorkload(const Problem &problem, int32_t entry, int32_t granules);
+
+/// Verifies that a workload's instances exist and its granules are some of the device's.
+/// Fails if they do not, or there is none (InvalidInput).
+Status check(const Problem &problem, const Workload &workload);
+
+/// Who must end before whom: for each place (or command) the places before it, ascending and
+/// without duplicates. All of them have smaller indices.
+using Predecessors = std::vector<std::vector<int32_t>>;
+
+/// The orders that a schedule states: data dependences, the previous place of the lane, edges.
+/// Fails if a task of the workload is missing, placed twice or out of range, an edge is, or
+/// `places` is not a topological order of them.
+StatusOr<Predecessors> directOrders(const Problem &problem, const Schedule &schedule);
 
 /// Orders that hold between places, closed under transitivity, as one bit row per place.
 /// Memory: n * n / 8 bytes.
 class Reachability {
 public:
-  /// The closure of data dependences, lane orders and edges of `schedule`.
-  /// Fails if these are cyclic or `places` is not a topological order of them.
+  /// The closure of directOrders(). Fails as that does.
   static StatusOr<Reachability> compute(const Problem &problem, const Schedule &schedule);
+
+  /// The closure of given orders. Complexity: O(orders * n / 64).
+  static Reachability compute(const Predecessors &before);
 
   /// Whether `before` ends before `after` starts in every execution.
   bool reaches(int32_t before, int32_t after) const {
@@ -61,15 +79,20 @@ private:
   std::vector<uint64_t> bits_;
 };
 
-/// Proves a schedule right for `problem`, ignoring times: every task of every instance placed exactly once,
-/// variants exist, masks nonempty and inside the workload's granules, all orders acyclic, and
-/// places that share a granule ordered unless both are `shared`.
+/// `before` without the orders that follow from the others: the unique transitive reduction.
+/// Complexity: the sum of squares of the predecessor counts.
+Predecessors transitiveReduction(const Predecessors &before, const Reachability &reachability);
+
+/// Proves a schedule right for `problem`, ignoring times: every task of every instance placed
+/// exactly once, variants exist, masks nonempty and inside the workload's granules, all orders
+/// acyclic, and places that share a granule ordered unless both are `shared`.
 ///
-/// Fails if any of these does not hold, naming the tasks (`det.n1 task 17 and rec.n1 task 3 share
-/// granule 1 and are not ordered`). Complexity: O(n^2 / 64 * edges) time, n^2 / 8 bytes.
+/// Fails if any of these does not hold, naming the tasks (`det.n1 task 17 (conv_3) and rec.n1 task
+/// 3 (mul) share granule 1 and are not ordered`). Complexity: as Reachability.
 Status verify(const Problem &problem, const Schedule &schedule);
 
-/// "det.n1 task 17 (conv_3)" of a place, for messages.
+/// "det.n1 task 17 (conv_3)" of a place, for messages; with "[2]" after the entry for the third
+/// instance, if the workload holds the entry more than once.
 std::string describePlace(const Problem &problem, const Schedule &schedule, int32_t place);
 
 } // namespace mtc

@@ -1,0 +1,35 @@
+//===- Policies.cpp - the table of policies -------------------------------===//
+#include "mtc/Scheduling/Policies.h"
+
+#include <fmt/format.h>
+
+namespace mtc {
+
+const std::vector<Policy> &policies() {
+  static const std::vector<Policy> table = {
+      {"sequential", "one tenant after the other, each task on all granules", scheduleSequential},
+      {"heft", "all tenants' tasks together, each on the share of granules that pays",
+       scheduleHeft},
+  };
+  return table;
+}
+
+StatusOr<Schedule> runPolicy(const std::string &name, const Problem &problem,
+                             const Workload &workload) {
+  std::string known;
+  for (const Policy &policy : policies()) {
+    known += known.empty() ? policy.name : fmt::format(", {}", policy.name);
+    if (name != policy.name)
+      continue;
+    MTC_RETURN_IF_ERROR(check(problem));
+    MTC_RETURN_IF_ERROR(check(problem, workload));
+    MTC_ASSIGN_OR_RETURN(Schedule schedule, policy.run(problem, workload));
+    if (Status status = verify(problem, schedule); !status.ok())
+      return internalError(fmt::format("schedule of policy '{}' for workload '{}': {}", name,
+                                       workload.name, status.message()));
+    return schedule;
+  }
+  return invalidInput(fmt::format("unknown policy '{}'; known: {}", name, known));
+}
+
+} // namespace mtc

@@ -1,0 +1,222 @@
+//===- Schedule.cpp - orders of a schedule and their proof ----------------===//
+//
+// All proofs rest on one relation: the transitive closure of the stated orders, as a bit matrix.
+// Places stand in a topological order, so a single backward sweep closes it, and the places of a
+// granule need only be compared with their neighbours.
+//
+//===----------------------------------------------------------------------===//
+#include "mtc/Scheduling/Schedule.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <map>
+
+namespace mtc {
+
+Workload soloWorkload(const Problem &problem, int32_t entry, int32_t granules) {
+  const Entry &e = problem.entries[static_cast<size_t>(entry)];
+  return {fmt::format("{}.g{}", entryName(problem, e), granules), {entry}, allGranules(granules)};
+}
+
+Status check(const Problem &problem, const Workload &workload) {
+  if (workload.instances.empty())
+    return invalidInput(fmt::format("workload '{}' has no instance", workload.name));
+  for (int32_t entry : workload.instances)
+    if (entry < 0 || static_cast<size_t>(entry) >= problem.entries.size())
+      return invalidInput(fmt::format("workload '{}' has an instance of entry {} of {}",
+                                      workload.name, entry, problem.entries.size()));
+  if (workload.granules == 0 || (workload.granules & ~allGranules(problem.device.granules)) != 0)
+    return invalidInput(fmt::format("workload '{}' uses granules {:#x}; the device has {:#x}",
+                                    workload.name, workload.granules,
+                                    allGranules(problem.device.granules)));
+  return okStatus();
+}
+
+static const Entry &entryOf(const Problem &problem, const Schedule &schedule, int32_t instance) {
+  int32_t entry = schedule.workload.instances[static_cast<size_t>(instance)];
+  return problem.entries[static_cast<size_t>(entry)];
+}
+
+/// "det.n1", or "det.n1[2]" where the entry occurs more than once.
+static std::string instanceName(const Problem &problem, const Schedule &schedule,
+                                int32_t instance) {
+  const std::vector<int32_t> &all = schedule.workload.instances;
+  std::string name = entryName(problem, entryOf(problem, schedule, instance));
+  int32_t entry = all[static_cast<size_t>(instance)];
+  if (std::count(all.begin(), all.end(), entry) < 2)
+    return name;
+  return fmt::format("{}[{}]", name, std::count(all.begin(), all.begin() + instance, entry));
+}
+
+std::string describePlace(const Problem &problem, const Schedule &schedule, int32_t place) {
+  const Place &p = schedule.places[static_cast<size_t>(place)];
+  const Task &task = entryOf(problem, schedule, p.instance).tasks[static_cast<size_t>(p.task)];
+  return fmt::format("{} task {} ({})", instanceName(problem, schedule, p.instance), task.id,
+                     task.name);
+}
+
+//===- orders -------------------------------------------------------------===//
+
+/// placeOf[instance][task]: each task's place.
+static StatusOr<std::vector<std::vector<int32_t>>> placesOfTasks(const Problem &problem,
+                                                                 const Schedule &schedule) {
+  std::vector<std::vector<int32_t>> placeOf;
+  for (int32_t entry : schedule.workload.instances)
+    placeOf.emplace_back(problem.entries[static_cast<size_t>(entry)].tasks.size(), -1);
+  for (size_t p = 0; p < schedule.places.size(); ++p) {
+    const Place &place = schedule.places[p];
+    if (place.instance < 0 || static_cast<size_t>(place.instance) >= placeOf.size())
+      return invalidInput(
+          fmt::format("place {} belongs to instance {} of {}", p, place.instance, placeOf.size()));
+    std::vector<int32_t> &row = placeOf[static_cast<size_t>(place.instance)];
+    if (place.task < 0 || static_cast<size_t>(place.task) >= row.size())
+      return invalidInput(fmt::format("place {} is task {} of {} of {}", p, place.task, row.size(),
+                                      instanceName(problem, schedule, place.instance)));
+    if (row[static_cast<size_t>(place.task)] >= 0)
+      return invalidInput(fmt::format("{} is placed twice",
+                                      describePlace(problem, schedule, static_cast<int32_t>(p))));
+    row[static_cast<size_t>(place.task)] = static_cast<int32_t>(p);
+  }
+  for (size_t i = 0; i < placeOf.size(); ++i)
+    for (size_t t = 0; t < placeOf[i].size(); ++t)
+      if (placeOf[i][t] < 0) {
+        const Task &task = entryOf(problem, schedule, static_cast<int32_t>(i)).tasks[t];
+        return invalidInput(fmt::format("{} task {} ({}) is not placed",
+                                        instanceName(problem, schedule, static_cast<int32_t>(i)),
+                                        task.id, task.name));
+      }
+  return placeOf;
+}
+
+StatusOr<Predecessors> directOrders(const Problem &problem, const Schedule &schedule) {
+  MTC_RETURN_IF_ERROR(check(problem, schedule.workload));
+  MTC_ASSIGN_OR_RETURN(auto placeOf, placesOfTasks(problem, schedule));
+  auto count = static_cast<int32_t>(schedule.places.size());
+  Predecessors before(schedule.places.size());
+  for (size_t i = 0; i < placeOf.size(); ++i) {
+    const Entry &entry = entryOf(problem, schedule, static_cast<int32_t>(i));
+    std::vector<std::vector<int32_t>> dependences = taskDependences(problem, entry);
+    for (size_t t = 0; t < dependences.size(); ++t)
+      for (int32_t writer : dependences[t])
+        before[static_cast<size_t>(placeOf[i][t])].push_back(
+            placeOf[i][static_cast<size_t>(writer)]);
+  }
+  std::map<int32_t, int32_t> lastOfLane;
+  for (int32_t p = 0; p < count; ++p) {
+    auto [last, isFirst] = lastOfLane.try_emplace(schedule.places[static_cast<size_t>(p)].lane, p);
+    if (!isFirst)
+      before[static_cast<size_t>(p)].push_back(std::exchange(last->second, p));
+  }
+  for (auto [first, second] : schedule.edges) {
+    if (first < 0 || first >= count || second < 0 || second >= count)
+      return invalidInput(
+          fmt::format("edge {} -> {} names a place outside the {} places", first, second, count));
+    before[static_cast<size_t>(second)].push_back(first);
+  }
+  for (int32_t p = 0; p < count; ++p) {
+    std::vector<int32_t> &row = before[static_cast<size_t>(p)];
+    std::sort(row.begin(), row.end());
+    row.erase(std::unique(row.begin(), row.end()), row.end());
+    if (!row.empty() && row.back() >= p)
+      return invalidInput(fmt::format(
+          "{} must end before {}, which stands no later in the schedule",
+          describePlace(problem, schedule, row.back()), describePlace(problem, schedule, p)));
+  }
+  return before;
+}
+
+Reachability Reachability::compute(const Predecessors &before) {
+  Reachability result;
+  size_t count = before.size();
+  result.words_ = (count + 63) / 64;
+  result.bits_.assign(count * result.words_, 0);
+  // Backwards: the row of p is complete before it is added to those of its predecessors.
+  for (size_t p = count; p-- > 0;) {
+    const uint64_t *row = result.bits_.data() + p * result.words_;
+    for (int32_t first : before[p]) {
+      uint64_t *target = result.bits_.data() + static_cast<size_t>(first) * result.words_;
+      target[p / 64] |= uint64_t(1) << (p % 64);
+      for (size_t w = p / 64; w < result.words_; ++w)
+        target[w] |= row[w];
+    }
+  }
+  return result;
+}
+
+StatusOr<Reachability> Reachability::compute(const Problem &problem, const Schedule &schedule) {
+  MTC_ASSIGN_OR_RETURN(Predecessors before, directOrders(problem, schedule));
+  return compute(before);
+}
+
+Predecessors transitiveReduction(const Predecessors &before, const Reachability &reachability) {
+  Predecessors reduced(before.size());
+  for (size_t p = 0; p < before.size(); ++p)
+    for (int32_t first : before[p])
+      if (std::none_of(before[p].begin(), before[p].end(),
+                       [&](int32_t other) { return reachability.reaches(first, other); }))
+        reduced[p].push_back(first);
+  return reduced;
+}
+
+//===- verify() -----------------------------------------------------------===//
+
+static Status checkPlace(const Problem &problem, const Schedule &schedule, int32_t index) {
+  const Place &place = schedule.places[static_cast<size_t>(index)];
+  auto wrong = [&](const std::string &what) {
+    return invalidInput(describePlace(problem, schedule, index) + " " + what);
+  };
+  const Task &task =
+      entryOf(problem, schedule, place.instance).tasks[static_cast<size_t>(place.task)];
+  const Kernel &kernel = problem.kernels[static_cast<size_t>(task.kernel)];
+  if (place.variant < 0 || static_cast<size_t>(place.variant) >= kernel.variants.size())
+    return wrong(fmt::format("uses variant {} of {}", place.variant, kernel.variants.size()));
+  if (place.granules == 0)
+    return wrong("has no granule");
+  if ((place.granules & ~schedule.workload.granules) != 0)
+    return wrong(fmt::format("uses granules {:#x}; the workload has {:#x}", place.granules,
+                             schedule.workload.granules));
+  return okStatus();
+}
+
+/// Places on one granule in the order of `places`: each exclusive one must be ordered after the
+/// previous exclusive one and the shared ones since; the rest follows by transitivity.
+static Status verifyGranule(const Problem &problem, const Schedule &schedule,
+                            const Reachability &reachability, int granule) {
+  int32_t exclusive = -1;
+  std::vector<int32_t> sharedSince;
+  auto unordered = [&](int32_t a, int32_t b) {
+    return invalidInput(fmt::format("{} and {} share granule {} and are not ordered",
+                                    describePlace(problem, schedule, a),
+                                    describePlace(problem, schedule, b), granule));
+  };
+  for (int32_t p = 0; p < static_cast<int32_t>(schedule.places.size()); ++p) {
+    const Place &place = schedule.places[static_cast<size_t>(p)];
+    if (!(place.granules >> granule & 1))
+      continue;
+    if (exclusive >= 0 && !reachability.reaches(exclusive, p))
+      return unordered(exclusive, p);
+    if (place.shared) {
+      sharedSince.push_back(p);
+      continue;
+    }
+    for (int32_t other : sharedSince)
+      if (!reachability.reaches(other, p))
+        return unordered(other, p);
+    sharedSince.clear();
+    exclusive = p;
+  }
+  return okStatus();
+}
+
+Status verify(const Problem &problem, const Schedule &schedule) {
+  MTC_ASSIGN_OR_RETURN(Reachability reachability, Reachability::compute(problem, schedule));
+  for (int32_t p = 0; p < static_cast<int32_t>(schedule.places.size()); ++p)
+    MTC_RETURN_IF_ERROR(checkPlace(problem, schedule, p));
+  for (int granule = 0; granule < problem.device.granules; ++granule)
+    MTC_RETURN_IF_ERROR(verifyGranule(problem, schedule, reachability, granule));
+  return okStatus();
+}
+
+} // namespace mtc
