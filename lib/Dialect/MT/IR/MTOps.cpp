@@ -81,15 +81,15 @@ void KernelOp::build(OpBuilder &b, OperationState &state, StringRef name, Kernel
     body.addArgument(t, state.location);
 }
 
-// mt.kernel @name kind(elementwise) (args) -> results [numerics("...")] [variants [...]] attributes {...} body
+// mt.kernel @name kind(elementwise) (args) -> results [numerics("...")] [variants [...]] attributes
+// {...} body
 ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
   StringAttr name;
   std::string kind;
   SMLoc kindLoc;
   if (parser.parseSymbolName(name, SymbolTable::getSymbolAttrName(), result.attributes) ||
-      parser.parseKeyword("kind") || parser.parseLParen() ||
-      parser.getCurrentLocation(&kindLoc) || parser.parseKeywordOrString(&kind) ||
-      parser.parseRParen())
+      parser.parseKeyword("kind") || parser.parseLParen() || parser.getCurrentLocation(&kindLoc) ||
+      parser.parseKeywordOrString(&kind) || parser.parseRParen())
     return failure();
   std::optional<KernelKind> parsed = symbolizeKernelKind(kind);
   if (!parsed)
@@ -143,14 +143,5 @@ void KernelOp::print(OpAsmPrinter &printer) {
   printer << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/true);
 }
-
-LogicalResult EntryOp::verify() { return success(); }
-LogicalResult KernelOp::verify() { return success(); }
-LogicalResult WeightOp::verify() { return success(); }
-LogicalResult TenantOp::verify() { return success(); }
-LogicalResult ScheduleOp::verify() { return success(); }
-LogicalResult PlaceOp::verify() { return success(); }
-LogicalResult GetWeightOp::verifySymbolUses(SymbolTableCollection &) { return success(); }
-LogicalResult TaskOp::verifySymbolUses(SymbolTableCollection &) { return success(); }
 
 } // namespace mtc::mt

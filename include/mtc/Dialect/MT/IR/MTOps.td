@@ -19,20 +19,35 @@ def MT_ProgramOp : MT_Op<"program", [Symbol, SymbolTable, IsolatedFromAbove,
   let description = [{
     Holds weights, kernels, tenants and schedules. `target` is absent in the model phase, which all targets share.
 
+    The attribute `mt.device` holds the numbers that policies and the cost model use: `granules`, `units_per_granule`,
+    `launch_ns` and `barrier_ns` (i64), `flops_per_ns` (per granule) and `bytes_per_ns` (of the device; f64). What is absent
+    is 1, 1, 0, 0, 1.0 and 1.0.
+
     ```mlir
-    mt.program @document target("host:x86-64-v4,cores=2") {
+    mt.program @document target("host:x86-64-v4,cores=2") attributes {
+        mt.device = {granules = 2 : i64, flops_per_ns = 300.0 : f64, bytes_per_ns = 20.0 : f64,
+                     launch_ns = 2000 : i64, barrier_ns = 500 : i64}} {
       mt.weight @w : tensor<4xf32> from("det.onnx" at 128)
     }
     ```
+    Constraints: C1 holds weights, kernels, tenants and schedules only. C2 `mt.device` has the keys above with those types; granules
+    and units per granule are positive (at most 64 granules), rates are positive, times are not negative.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<StrAttr>:$target);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$sym_name (`target` `(` $target^ `)`)? attr-dict-with-keyword $body";
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
   let skipDefaultBuilders = 1;
   let builders = [OpBuilder<(ins "::llvm::StringRef":$name)>];
+  let extraClassDeclaration = [{
+    /// The name of the attribute with the device's numbers.
+    static ::llvm::StringRef getDeviceAttrName() { return "mt.device"; }
+  }];
 }
 
-def MT_WeightOp : MT_Op<"weight", [Symbol, IsolatedFromAbove]> {
+def MT_WeightOp : MT_Op<"weight", [Symbol, IsolatedFromAbove, HasParent<"ProgramOp">,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "constant bytes, by reference, by value (small) or derived from other weights";
   let description = [{
     Exactly one of three forms:
@@ -70,6 +85,7 @@ def MT_WeightOp : MT_Op<"weight", [Symbol, IsolatedFromAbove]> {
     (`hash` `(` $hash^ `)`)? attr-dict-with-keyword
   }];
   let hasVerifier = 1;
+  let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     /// The weight's type; always static.
     ::mlir::RankedTensorType getTensorType() {
@@ -112,7 +128,7 @@ def MT_TenantOp : MT_Op<"tenant", [Symbol, SymbolTable, NoTerminator,
       OptionalAttr<StrAttr>:$precision, OptionalAttr<StrAttr>:$numerics);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$sym_name attr-dict-with-keyword $body";
-  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
 }
 
 def MT_EntryOp : MT_Op<"entry", [FunctionOpInterface, IsolatedFromAbove, HasParent<"TenantOp">]> {
@@ -122,13 +138,14 @@ def MT_EntryOp : MT_Op<"entry", [FunctionOpInterface, IsolatedFromAbove, HasPare
     from the tasks phase on it holds only mt.get_weight, mt.task, tensor.expand_shape, tensor.collapse_shape and mt.return.
 
     Constraints: C1 all argument and result types are static tensors. C2 every argument and result has an `mt.name`.
-    C3 the body is one block that ends in mt.return with the result types.
+    C3 the body is one block that ends in mt.return with the result types. C4 the ids of its tasks are different.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
       OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
+  let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     ::llvm::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
     ::llvm::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
@@ -176,6 +193,7 @@ def MT_KernelOp : MT_Op<"kernel", [FunctionOpInterface, IsolatedFromAbove, HasPa
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
+  let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     ::llvm::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
     ::llvm::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
@@ -201,15 +219,16 @@ def MT_TaskOp : MT_Op<"task", [Pure, HasParent<"EntryOp">, DeclareOpInterfaceMet
     %y = mt.task 17 @relu_7(%x) : (tensor<8xf32>) -> tensor<8xf32>
     ```
     Constraints: C1 the symbol names an mt.kernel of the program. C2 operand and result types are the kernel's.
-    C3 the id is not negative and unique in its entry.
+    C3 the id is not negative.
   }];
   let arguments = (ins I64Attr:$id, FlatSymbolRefAttr:$kernel, Variadic<AnyRankedTensor>:$operands);
   let results = (outs Variadic<AnyRankedTensor>:$results);
+  let hasVerifier = 1;
   let assemblyFormat = "$id $kernel `(` $operands `)` attr-dict `:` functional-type($operands, $results)";
 }
 
 def MT_ScheduleOp : MT_Op<"schedule", [Symbol, NoTerminator, NoRegionArguments,
-    SingleBlock, HasParent<"ProgramOp">]> {
+    SingleBlock, HasParent<"ProgramOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a schedule of a workload: data beside the program";
   let description = [{
     `instances` are the entries it covers, an entry once for every time it runs. `granules` is the mask it may use.
@@ -222,19 +241,25 @@ def MT_ScheduleOp : MT_Op<"schedule", [Symbol, NoTerminator, NoRegionArguments,
     }
     ```
     Constraints: C1 holds places only. C2 every instance names an entry. C3 `edges` has an even number of positions in range.
+    C4 every place names an instance by its position, and a task of that instance's entry by its id.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$policy, I64Attr:$makespan, I64Attr:$granules,
       TypedArrayAttrBase<SymbolRefAttr, "entries">:$instances, OptionalAttr<DenseI64ArrayAttr>:$edges);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{ $sym_name `policy` `(` $policy `)` `makespan` `(` $makespan `)` `granules` `(` $granules `)`
       `instances` $instances (`edges` $edges^)? attr-dict-with-keyword $body }];
-  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
 }
 
 def MT_PlaceOp : MT_Op<"place", [HasParent<"ScheduleOp">]> {
   let summary = "where, when and in which variant a task of an instance runs";
   let description = [{
-    Constraints: C1 `granules` is not zero. C2 times are not negative.
+    `instance` is a position in the schedule's instances, `task` the id of a task; `granules` is a mask, times are ns.
+
+    ```mlir
+    mt.place 0 17 variant 0 lane 0 granules 3 at 0 for 760000
+    ```
+    Constraints: C1 `granules` is not zero. C2 start, duration, variant and lane are not negative.
   }];
   let arguments = (ins I64Attr:$instance, I64Attr:$task, I64Attr:$variant, I64Attr:$lane, I64Attr:$granules,
       I64Attr:$start, I64Attr:$duration, UnitAttr:$shared);
