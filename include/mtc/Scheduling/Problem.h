@@ -120,7 +120,7 @@ struct Tenant {
   int64_t sloP99Ns = 0;     ///< 0: none
   double ratePerSecond = 0; ///< 0: unknown
   int32_t priority = 0;
-  std::string isolation; ///< tenants of one group may share arena memory; "guarded": alone
+  std::string isolation; ///< tenants of one group may share arena memory; "guarded" or "": alone
 };
 
 struct Problem {
