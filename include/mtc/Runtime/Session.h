@@ -1,0 +1,184 @@
+//===- Session.h - a program on a device ----------------------------------===//
+//
+// The C++ side of the runtime, which the C API (mtrt.h) and the mtrt program share. A session owns
+// the workers, the arenas and a queue of jobs: a job is one request, or a round of several that
+// run together by one plan. One job runs at a time; requests of other jobs wait in order.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "mtc/Bundle/Reader.h"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mtc {
+
+/// How a request ended, or why it was not taken. Codes below 16 are ErrorCode's.
+enum class RequestCode : int {
+  Ok = 0,
+  Internal = 1,
+  InvalidInput = 2,
+  DeviceUnavailable = 7,
+  BundleRefused = 8,
+  Busy = 16,    ///< the queue is full
+  Timeout = 17, ///< the deadline passed before the start, or a wait ended first
+  Cancelled = 18,
+  KernelFailed = 19,
+  Pending = 20, ///< submitted and not finished
+};
+
+struct [[nodiscard]] RequestStatus {
+  RequestCode code = RequestCode::Ok;
+  std::string message;
+  bool ok() const { return code == RequestCode::Ok; }
+  RequestStatus() = default;
+  RequestStatus(RequestCode code, std::string message) : code(code), message(std::move(message)) {}
+  RequestStatus(const Status &status)
+      : code(static_cast<RequestCode>(status.exitCode())), message(status.message()) {}
+};
+
+/// What a worker did: one command, or its part of it.
+struct TaskRecord {
+  int32_t command = 0;
+  int32_t worker = 0;
+  int64_t startNs = 0, endNs = 0; ///< CLOCK_MONOTONIC
+};
+
+/// A job that has ended; the references live as long as the call that gets it.
+struct JobReport {
+  const Problem &problem;
+  const Schedule &schedule;
+  const Plan &plan;
+  int64_t startNs = 0, endNs = 0;
+  std::vector<TaskRecord> tasks; ///< of all workers, if recordTasks was set
+};
+
+enum class LogLevel : int { Debug = 0, Info = 1, Notice = 2, Warning = 3 };
+
+struct SessionOptions {
+  std::vector<int> cpus;       ///< CPUs the workers are pinned to; empty: all this thread may use
+  int workers = 0;             ///< at most this many; 0: as many as the bundle is compiled for
+  int64_t spinNs = 200'000;    ///< how long a worker of a running job spins before it sleeps
+  int64_t idleSpinNs = 50'000; ///< the same between jobs
+  int queueCapacity = 64;      ///< jobs that wait; more are refused as Busy
+  uint64_t jitterSeed = 0;     ///< not 0: test aid, tasks last longer by pseudo-random factors
+  bool recordTasks = false;
+  std::function<void(LogLevel, const std::string &)> log;
+  std::function<void(const JobReport &)> jobEnded; ///< on a worker, before the next job starts
+};
+
+struct SessionStatistics {
+  uint64_t completed = 0, failed = 0, timedOut = 0, cancelled = 0, busy = 0;
+  int64_t queued = 0;     ///< jobs that wait now
+  int64_t arenaBytes = 0; ///< reserved; memory is used where it is written
+  int32_t workers = 0;
+};
+
+class Session;
+
+/// A run of one tenant. One thread at a time uses it; its bound memory is its caller's, and must
+/// stay until the request has finished.
+class Request {
+public:
+  ~Request(); ///< cancels, or waits for the end
+
+  const Tenant &tenant() const;
+  const Entry &entry() const;
+
+  /// Binds memory to an input or output: `bytes` as the tensor's, 64-byte aligned, row-major.
+  /// Fails if the name is unknown (lists the known ones), the size differs, the address is not
+  /// aligned, or the request is under way (InvalidInput).
+  Status bindInput(std::string_view name, const void *data, int64_t bytes);
+  Status bindOutput(std::string_view name, void *data, int64_t bytes);
+
+  /// Memory of the request's own for an input or output, bound to it: allocated at the first call.
+  StatusOr<void *> memory(std::string_view name, bool isInput);
+
+  /// Ok, the error, or Pending. Safe from any thread.
+  RequestStatus status() const;
+  /// Waits until it has finished, at most to `deadlineNs` (CLOCK_MONOTONIC, 0: no limit).
+  /// Returns the final status, or Timeout while it goes on.
+  RequestStatus wait(int64_t deadlineNs = 0);
+  /// Keeps it from starting. Fails (InvalidInput) if it has started, or was not submitted.
+  RequestStatus cancel();
+
+  /// CLOCK_MONOTONIC, of the last submission.
+  int64_t submittedNs() const { return submittedNs_; }
+  int64_t startedNs() const { return startedNs_; }
+  int64_t finishedNs() const { return finishedNs_; }
+
+private:
+  friend class Session;
+  Request() = default;
+  std::shared_ptr<Session> session_;
+  int32_t entry_ = 0;
+  std::vector<void *> inputs_, outputs_;
+  std::vector<std::unique_ptr<void, void (*)(void *)>> owned_;
+  std::atomic<int> state_{0};
+  RequestCode code_ = RequestCode::Ok; ///< these two: written before state_, read after it
+  std::string message_;
+  std::function<void(Request &, const RequestStatus &)> done_;
+  int64_t submittedNs_ = 0, startedNs_ = 0, finishedNs_ = 0;
+};
+
+/// Thread-safe. Requests keep their session alive.
+class Session : public std::enable_shared_from_this<Session> {
+public:
+  using Done = std::function<void(Request &, const RequestStatus &)>;
+
+  /// A session on the cores of this host, by the first host target whose features this CPU has.
+  /// With fewer cores than that target was compiled for it plans again and says so in the log.
+  /// Fails if the bundle has no host target (DeviceUnavailable), or none this CPU can run
+  /// (BundleRefused, names the missing features), or the CPUs asked for are not this process's
+  /// (InvalidInput).
+  static StatusOr<std::shared_ptr<Session>> create(std::shared_ptr<const BundleReader> program,
+                                                   SessionOptions options = {});
+  ~Session();
+
+  const BundleReader &program() const;
+  const BundleTarget &target() const; ///< as compiled
+  int workers() const;
+
+  /// A request of a tenant at one of its entries; "" is the first.
+  /// Fails if tenant or entry is unknown (InvalidInput; lists the known ones).
+  StatusOr<std::unique_ptr<Request>> createRequest(std::string_view tenant,
+                                                   std::string_view entry = "");
+
+  /// Queues the requests as one job: alone if there is one, else together in a round. `done` is
+  /// called once per request when it has finished, on a worker: it must return quickly and may
+  /// submit. `deadlineNs` (CLOCK_MONOTONIC, 0: none) is the latest start.
+  ///
+  /// Fails without queueing anything if the queue is full (Busy), a tensor is not bound, a request
+  /// is under way or of another session (InvalidInput), or what it needs of the bundle is damaged
+  /// (BundleRefused).
+  RequestStatus submit(std::span<Request *const> requests, int64_t deadlineNs = 0, Done done = {});
+
+  SessionStatistics statistics() const;
+
+private:
+  friend class Request;
+  struct State;
+  explicit Session(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// Index of the tenant called `name`.
+/// Fails if there is none (InvalidInput; lists the tenants).
+StatusOr<int32_t> findTenant(const Problem &problem, std::string_view name);
+
+/// Index of a tenant's entry; "" is its first.
+/// Fails if there is none (InvalidInput; lists the tenant's entries).
+StatusOr<int32_t> findEntry(const Problem &problem, int32_t tenant, std::string_view name);
+
+/// Index of the tensor called `name`; `what` is "input" or "output" in the message.
+/// Fails if there is none (InvalidInput; lists the known ones).
+StatusOr<int32_t> findTensor(const std::vector<Tensor> &tensors, std::string_view name,
+                             std::string_view what, std::string_view tenant);
+
+} // namespace mtc

@@ -1,0 +1,155 @@
+//===- Replay.cpp - preparing and walking a plan --------------------------===//
+#include "Replay.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+namespace mtc::host {
+
+StatusOr<std::unique_ptr<Replay>> Replay::create(const Problem &problem, ScheduledPlan plan,
+                                                 const LoadedCode &code, const BundleReader &bundle,
+                                                 int workers) {
+  auto replay = std::make_unique<Replay>();
+  replay->plan_ = std::move(plan);
+  const auto &commands = replay->plan_.plan.commands;
+  replay->steps_.resize(workers);
+  replay->nodes_.resize(commands.size());
+  replay->counters_ = std::make_unique<Counter[]>(commands.size());
+  replay->commandsOf_.resize(replay->plan_.schedule.workload.instances.size());
+  for (size_t c = 0; c < commands.size(); ++c) {
+    const Command &command = commands[c];
+    const Variant &variant = problem.kernels[command.kernel].variants[command.variant];
+    Node &node = replay->nodes_[c];
+    node.kernel = code.kernel(command.kernel, command.variant);
+    if (!node.kernel)
+      return bundleRefused(fmt::format("variant {} of kernel '{}' has no code", command.variant,
+                                       problem.kernels[command.kernel].name));
+    node.phaseTiles = &variant.phaseTiles;
+    node.waits = &command.waits;
+    node.firstPointer = static_cast<uint32_t>(replay->pointers_.size());
+    node.members = static_cast<uint32_t>(std::popcount(command.granules));
+    node.perRun = node.members * static_cast<uint32_t>(variant.phaseTiles.size());
+    node.instance = command.instance;
+    ++replay->commandsOf_[command.instance];
+    replay->participants_ |= command.granules;
+    replay->scratchBytes_ = std::max(replay->scratchBytes_, variant.scratchBytesPerWorker);
+    uint32_t rank = 0;
+    for (int worker = 0; worker < workers; ++worker)
+      if (command.granules >> worker & 1)
+        replay->steps_[worker].push_back({static_cast<int32_t>(c), rank++});
+    if (rank != node.members)
+      return internalError(
+          fmt::format("plan '{}' needs more than {} workers", replay->plan_.plan.name, workers));
+    for (const BufferRef &buffer : command.buffers) {
+      const auto at = static_cast<uint32_t>(replay->pointers_.size());
+      void *pointer = nullptr;
+      switch (buffer.space) {
+      case Space::Arena:
+        replay->arenaPointers_.push_back({at, buffer.index, buffer.offset});
+        break;
+      case Space::Input:
+      case Space::Output:
+        replay->patches_.push_back(
+            {at, command.instance, buffer.space == Space::Input, buffer.index});
+        break;
+      case Space::Weight:
+        MTC_ASSIGN_OR_RETURN(const auto bytes, bundle.weight(buffer.index));
+        pointer = const_cast<uint8_t *>(bytes.data()); // mapped read-only
+        break;
+      }
+      replay->pointers_.push_back(pointer);
+    }
+  }
+  return replay;
+}
+
+void Replay::bindArenas(const ArenaPool &arenas) {
+  for (const ArenaPointer &pointer : arenaPointers_)
+    pointers_[pointer.pointer] = arenas.address(plan_.plan, pointer.arena) + pointer.offset;
+  generation_ = arenas.generation();
+}
+
+/// SplitMix64. Source: https://prng.di.unimi.it/splitmix64.c
+static uint64_t mix(uint64_t x) {
+  x += 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+/// Test aid for rule R1: makes a task last 1.25 to 5 times as long as it did, so that tasks'
+/// lengths vary against each other by a factor of 0.25 to 4.
+static void jitter(uint64_t seed, int64_t startNs) {
+  const int64_t ownNs = std::max<int64_t>(nowNs() - startNs, 1000);
+  const double factor = 0.25 + 3.75 * double(mix(seed) >> 11) / double(uint64_t(1) << 53);
+  const int64_t until = nowNs() + static_cast<int64_t>(double(ownNs) * factor);
+  if (until - nowNs() > 200'000) {
+    const timespec time = {time_t(until / 1'000'000'000), long(until % 1'000'000'000)};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nullptr);
+  }
+  while (nowNs() < until)
+    pauseCpu();
+}
+
+/// The tiles of a worker: contiguous, sizes differ by at most one.
+static std::pair<int64_t, int64_t> chunk(int64_t tiles, int64_t rank, int64_t members) {
+  const int64_t each = tiles / members, more = tiles % members;
+  const int64_t lo = each * rank + std::min(rank, more);
+  return {lo, lo + each + (rank < more ? 1 : 0)};
+}
+
+void Replay::work(int worker, void *scratch, Run &run) {
+  for (Step step : steps_[worker])
+    runCommand(step, worker, scratch, run);
+}
+
+void Replay::runCommand(Step step, int worker, void *scratch, Run &run) {
+  const Node &node = nodes_[step.command];
+  for (int32_t wait : *node.waits)
+    if (!ended(wait))
+      run.signal->await([&] { return ended(wait); }, run.spinNs);
+
+  InstanceRun &instance = run.instances[node.instance];
+  const int64_t startNs = run.recordTasks || run.jitterSeed ? nowNs() : 0;
+  const uint32_t base = (runs_ - 1) * node.perRun;
+  const uint32_t phases = static_cast<uint32_t>(node.phaseTiles->size());
+  auto &arrivals = counters_[step.command].arrivals;
+  for (uint32_t phase = 0; phase < phases; ++phase) {
+    const auto [lo, hi] = chunk((*node.phaseTiles)[phase], step.rank, node.members);
+    if (lo < hi && !instance.skip.load(std::memory_order_relaxed)) {
+      const MtcKernelArgs args = {phase,   lo,     hi, worker, pointers_.data() + node.firstPointer,
+                                  scratch, nullptr};
+      if (const int32_t status = node.kernel(&args)) {
+        int32_t none = 0;
+        if (instance.failedStatus.compare_exchange_strong(none, status))
+          instance.failedCommand = step.command;
+        instance.skip = true;
+      }
+    }
+    if (run.jitterSeed)
+      jitter(mix(run.jitterSeed + runs_) ^
+                 (uint64_t(step.command) << 16 | uint64_t(worker) << 8 | phase),
+             startNs);
+    if (phase + 1 == phases)
+      break;
+    const uint32_t goal = base + node.members * (phase + 1);
+    const auto reached = [&] {
+      return int32_t(arrivals.load(std::memory_order_seq_cst) - goal) >= 0;
+    };
+    if (arrivals.fetch_add(1) + 1 == goal)
+      run.signal->notify();
+    else
+      run.signal->await(reached, run.spinNs);
+  }
+  if (run.recordTasks)
+    run.records[worker].push_back({step.command, worker, startNs, nowNs()});
+  if (arrivals.fetch_add(1) + 1 != base + node.perRun)
+    return;
+  if (instance.commandsLeft.fetch_sub(1) == 1)
+    run.instanceEnded(node.instance);
+  run.signal->notify();
+}
+
+} // namespace mtc::host

@@ -1,0 +1,122 @@
+//===- Replay.h - one plan, ready to run on the cores of this host --------===//
+//
+// Every worker walks its own commands in the plan's order. A command has one counter, on a cache
+// line of its own, that its workers raise after each phase; it never goes back. Its value
+// against the number of runs so far tells both whether a phase has ended (the barrier between
+// phases) and whether the command is done (what others wait for), so that nothing needs to be
+// reset between rounds. A failed instance keeps counting, it only skips its kernels.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "Code.h"
+#include "Memory.h"
+#include "Signal.h"
+#include "mtc/Bundle/Reader.h"
+#include "mtc/Runtime/Session.h"
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+namespace mtc::host {
+
+/// The state of one instance (a request) during a job.
+struct alignas(64) InstanceRun {
+  std::atomic<int32_t> commandsLeft{0};
+  std::atomic<int32_t> failedStatus{0}; ///< first kernel status that is not 0
+  std::atomic<int32_t> failedCommand{-1};
+  std::atomic<bool> skip{false}; ///< failed or cancelled: no more kernels
+};
+
+/// One walk through a plan.
+struct Run {
+  std::vector<InstanceRun> instances;
+  std::vector<std::vector<TaskRecord>> records; ///< by worker; empty unless tasks are recorded
+  bool recordTasks = false;
+  uint64_t jitterSeed = 0;
+  int64_t spinNs = 0;
+  Signal *signal = nullptr;
+  /// Called once per instance by the worker that ends its last command.
+  std::function<void(int32_t instance)> instanceEnded;
+  explicit Run(size_t count) : instances(count) {}
+};
+
+class Replay {
+public:
+  /// Resolves kernels, weights and worker lists. The problem outlives the Replay.
+  /// Fails if a weight is damaged or a variant has no function (BundleRefused).
+  static StatusOr<std::unique_ptr<Replay>> create(const Problem &problem, ScheduledPlan plan,
+                                                  const LoadedCode &code,
+                                                  const BundleReader &bundle, int workers);
+
+  const Schedule &schedule() const { return plan_.schedule; }
+  const Plan &plan() const { return plan_.plan; }
+  GranuleMask participants() const { return participants_; }
+  int64_t scratchBytes() const { return scratchBytes_; }
+  int32_t commandsOf(size_t instance) const { return commandsOf_[instance]; }
+
+  /// Prepares the next run: addresses of arenas, and of inputs and outputs by instance
+  /// (`buffer(instance, isInput, index)`). No run is under way.
+  template <typename Buffer> void bind(const ArenaPool &arenas, Buffer buffer) {
+    if (generation_ != arenas.generation())
+      bindArenas(arenas);
+    for (const Patch &patch : patches_)
+      pointers_[patch.pointer] = buffer(patch.instance, patch.isInput, patch.index);
+    ++runs_;
+  }
+
+  /// The walk of one worker through its commands of the current run.
+  void work(int worker, void *scratch, Run &run);
+
+private:
+  struct Node {
+    MtcKernelFn kernel = nullptr;
+    const std::vector<int64_t> *phaseTiles = nullptr;
+    const std::vector<int32_t> *waits = nullptr;
+    uint32_t firstPointer = 0;
+    uint32_t members = 1;
+    uint32_t perRun = 1; ///< members * phases: how far one run raises the counter
+    int32_t instance = 0;
+  };
+  struct Step {
+    int32_t command = 0;
+    uint32_t rank = 0; ///< of the worker among the command's workers
+  };
+  struct Patch {
+    uint32_t pointer = 0;
+    int32_t instance = 0;
+    bool isInput = true;
+    int32_t index = 0;
+  };
+  struct ArenaPointer {
+    uint32_t pointer = 0;
+    int32_t arena = 0;
+    int64_t offset = 0;
+  };
+  struct alignas(64) Counter {
+    std::atomic<uint32_t> arrivals{0};
+  };
+
+  void bindArenas(const ArenaPool &arenas);
+  bool ended(int32_t command) const {
+    const uint32_t goal = runs_ * nodes_[command].perRun;
+    return int32_t(counters_[command].arrivals.load(std::memory_order_seq_cst) - goal) >= 0;
+  }
+  void runCommand(Step step, int worker, void *scratch, Run &run);
+
+  ScheduledPlan plan_;
+  std::vector<Node> nodes_;
+  std::vector<std::vector<Step>> steps_; ///< by worker
+  std::vector<void *> pointers_;
+  std::vector<Patch> patches_;
+  std::vector<ArenaPointer> arenaPointers_;
+  std::unique_ptr<Counter[]> counters_;
+  std::vector<int32_t> commandsOf_; ///< by instance
+  uint32_t runs_ = 0;
+  uint64_t generation_ = 0;
+  GranuleMask participants_ = 0;
+  int64_t scratchBytes_ = 0;
+};
+
+} // namespace mtc::host

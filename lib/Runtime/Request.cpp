@@ -1,0 +1,105 @@
+//===- Request.cpp - bindings, waiting, cancelling ------------------------===//
+#include "SessionState.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+namespace mtc {
+
+StatusOr<std::unique_ptr<Request>> Session::createRequest(std::string_view tenant,
+                                                          std::string_view entry) {
+  const Problem &problem = target().problem;
+  MTC_ASSIGN_OR_RETURN(const int32_t tenantIndex, findTenant(problem, tenant));
+  MTC_ASSIGN_OR_RETURN(const int32_t entryIndex, findEntry(problem, tenantIndex, entry));
+  std::unique_ptr<Request> request(new Request());
+  request->session_ = shared_from_this();
+  request->entry_ = entryIndex;
+  request->inputs_.resize(problem.entries[entryIndex].inputs.size());
+  request->outputs_.resize(problem.entries[entryIndex].outputs.size());
+  return request;
+}
+
+Request::~Request() {
+  if (state_ == Queued)
+    (void)cancel();
+  (void)wait();
+}
+
+const Entry &Request::entry() const { return session_->target().problem.entries[entry_]; }
+const Tenant &Request::tenant() const { return session_->target().problem.tenants[entry().tenant]; }
+
+/// What a binding must be, whichever way it goes.
+static Status checkBinding(const Tensor &tensor, std::string_view what, const void *data,
+                           int64_t bytes, int state) {
+  if (state == Queued || state == Running)
+    return invalidInput(
+        fmt::format("{} '{}' cannot be bound while its request is under way", what, tensor.name));
+  if (bytes != tensor.bytes)
+    return invalidInput(
+        fmt::format("{} '{}' has {} bytes, {} are bound", what, tensor.name, tensor.bytes, bytes));
+  if (!data)
+    return invalidInput(fmt::format("{} '{}' is bound to no memory", what, tensor.name));
+  if (reinterpret_cast<uintptr_t>(data) % kBufferAlignment != 0)
+    return invalidInput(fmt::format("{} '{}' is bound to an address that is not {}-byte aligned",
+                                    what, tensor.name, kBufferAlignment));
+  return okStatus();
+}
+
+Status Request::bindInput(std::string_view name, const void *data, int64_t bytes) {
+  MTC_ASSIGN_OR_RETURN(const int32_t index,
+                       findTensor(entry().inputs, name, "input", tenant().name));
+  MTC_RETURN_IF_ERROR(checkBinding(entry().inputs[index], "input", data, bytes, state_));
+  inputs_[index] = const_cast<void *>(data); // kernels only read it: Problem's Access
+  return okStatus();
+}
+
+Status Request::bindOutput(std::string_view name, void *data, int64_t bytes) {
+  MTC_ASSIGN_OR_RETURN(const int32_t index,
+                       findTensor(entry().outputs, name, "output", tenant().name));
+  MTC_RETURN_IF_ERROR(checkBinding(entry().outputs[index], "output", data, bytes, state_));
+  outputs_[index] = data;
+  return okStatus();
+}
+
+StatusOr<void *> Request::memory(std::string_view name, bool isInput) {
+  const auto &tensors = isInput ? entry().inputs : entry().outputs;
+  MTC_ASSIGN_OR_RETURN(const int32_t index,
+                       findTensor(tensors, name, isInput ? "input" : "output", tenant().name));
+  void *&slot = (isInput ? inputs_ : outputs_)[index];
+  for (const auto &owned : owned_)
+    if (slot && owned.get() == slot)
+      return slot;
+  const auto bytes = static_cast<size_t>(tensors[index].bytes + kBufferAlignment - 1) /
+                     kBufferAlignment * kBufferAlignment;
+  void *data = std::aligned_alloc(kBufferAlignment, std::max<size_t>(bytes, kBufferAlignment));
+  if (!data)
+    return internalError(fmt::format("no {} bytes of memory for '{}'", bytes, name));
+  owned_.emplace_back(data, &std::free);
+  MTC_RETURN_IF_ERROR(isInput ? bindInput(name, data, tensors[index].bytes)
+                              : bindOutput(name, data, tensors[index].bytes));
+  return data;
+}
+
+RequestStatus Request::status() const {
+  const int state = state_;
+  if (state == Queued || state == Running)
+    return {RequestCode::Pending, "the request is under way"};
+  return {code_, message_};
+}
+
+RequestStatus Request::wait(int64_t deadlineNs) {
+  const bool ended = session_->state_->signal.await(
+      [&] {
+        const int state = state_;
+        return state == Idle || state == Finished;
+      },
+      0, deadlineNs);
+  if (!ended)
+    return {RequestCode::Timeout, "the wait ended before the request did"};
+  return {code_, message_};
+}
+
+RequestStatus Request::cancel() { return session_->state_->cancel(*this); }
+
+} // namespace mtc
