@@ -81,6 +81,11 @@ StatusOr<void *> Request::memory(std::string_view name, bool isInput) {
   return data;
 }
 
+void *Request::bound(std::string_view name, bool isInput) const {
+  const auto index = findTensor(isInput ? entry().inputs : entry().outputs, name, "", "");
+  return index.ok() ? (isInput ? inputs_ : outputs_)[*index] : nullptr;
+}
+
 RequestStatus Request::status() const {
   const int state = state_;
   if (state == Queued || state == Running)

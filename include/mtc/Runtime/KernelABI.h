@@ -16,8 +16,8 @@ typedef struct MtcKernelArgs {
   int64_t hi;
   int64_t worker;
   void *const *buffers;
-  void *scratch;            /* this worker's own */
-  const int64_t *extents;   /* true extents of data-dependent dimensions, or null */
+  void *scratch;          /* this worker's own */
+  const int64_t *extents; /* true extents of data-dependent dimensions, or null */
 } MtcKernelArgs;
 
 typedef int32_t (*MtcKernelFn)(const MtcKernelArgs *);

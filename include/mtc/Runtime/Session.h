@@ -99,6 +99,8 @@ public:
 
   /// Memory of the request's own for an input or output, bound to it: allocated at the first call.
   StatusOr<void *> memory(std::string_view name, bool isInput);
+  /// The memory bound to an input or output, or null.
+  void *bound(std::string_view name, bool isInput) const;
 
   /// Ok, the error, or Pending. Safe from any thread.
   RequestStatus status() const;
