@@ -5,4 +5,62 @@
 
 include "mlir/Pass/PassBase.td"
 
+//===----------------------------------------------------------------------===//
+// From the model phase to tasks, in the order of the pipeline
+//===----------------------------------------------------------------------===//
+
+class MT_ProgramPass<string name> : Pass<name, "::mtc::mt::ProgramOp">;
+
+def FoldWeights : MT_ProgramPass<"mt-fold-weights"> {
+  let summary = "turn computations on weights alone into derived weights";
+  let description = [{
+    Expressions over weights and scalar constants are evaluated once when the bundle is written. A result of more than
+    1 MiB and more than four times its sources stays in the program.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def FoldScales : MT_ProgramPass<"mt-fold-scales"> {
+  let summary = "fold per-channel factors into the weights of contractions";
+  let description = [{
+    A chain of per-channel multiplications and additions behind a contraction (bias, batch normalization) becomes a
+    scaled weight and one addition.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def PropagateLayout : MT_ProgramPass<"mt-propagate-layout"> {
+  let summary = "store tensors channels last and absorb transposes";
+  let description = [{
+    Each value gets a physical order of its dims; maps and types of structured ops follow, weights are permuted when
+    compiling. linalg.transpose stays only where bytes have to move.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def FuseElementwise : MT_ProgramPass<"mt-fuse-elementwise"> {
+  let summary = "merge elementwise ops with their consumers";
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
+      "::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect"];
+}
+
+def FormTasks : MT_ProgramPass<"mt-form-tasks"> {
+  let summary = "outline groups of ops into kernels and replace them by tasks";
+  let description = [{
+    A kernel is a contraction with its padding and epilogue, a chain of row operations, an elementwise op or a move.
+    With `fuse=false` every op is a kernel of its own: the reference mode.
+  }];
+  let options = [Option<"fuse", "fuse", "bool", /*default=*/"true", "several ops in one kernel">];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def PackWeights : MT_ProgramPass<"mt-pack-weights"> {
+  let summary = "store the weights of contractions in panels";
+  let description = [{
+    A weight [N, K...] or [K..., N] becomes [N / nr][K...][nr], padded with 0; nr is two vectors, or one for narrow results.
+  }];
+  let options = [Option<"lanes", "lanes", "int64_t", /*default=*/"16", "elements of a vector register">];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
 #endif

@@ -1,0 +1,105 @@
+//===- FuseElementwise.cpp - one pass over memory per chain ---------------===//
+//
+// Elementwise ops merge with their consumers by upstream's linalg fusion. A producer is merged if
+// nothing else needs its result, or if computing it again costs no more than reading it would. Not
+// merged: what stands behind a contraction into an op that is wider or transposed (it would no
+// longer be that contraction's epilogue), and expensive work into a broadcast.
+// Source: mlir/Dialect/Linalg/Transforms/Transforms.h, fuseElementwiseOps.
+//
+//===----------------------------------------------------------------------===//
+#include "Structure.h"
+#include "mtc/Dialect/MT/Transforms/Passes.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Dominance.h"
+#include "mlir/Transforms/CSE.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace mtc::mt {
+#define GEN_PASS_DEF_FUSEELEMENTWISE
+#include "mtc/Dialect/MT/Transforms/Passes.h.inc"
+} // namespace mtc::mt
+
+using namespace mlir;
+using namespace mtc::mt;
+
+namespace {
+
+constexpr int kCheapOps = 2;
+
+/// A few instructions of a cycle each: worth repeating for every element of a broadcast.
+bool isCheap(linalg::GenericOp op) {
+  int count = 0;
+  for (Operation &o : op.getBody()->without_terminator())
+    if (++count > kCheapOps ||
+        !isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::MaximumFOp, arith::MinimumFOp,
+             arith::AddIOp, arith::SubIOp, arith::CmpFOp, arith::CmpIOp, arith::SelectOp,
+             arith::ExtFOp, arith::TruncFOp, arith::SIToFPOp, arith::ExtSIOp, arith::ExtUIOp,
+             arith::TruncIOp>(o))
+      return false;
+  return true;
+}
+
+/// Some operand is the result of a contraction or reduction.
+bool followsReduction(linalg::GenericOp op) {
+  return llvm::any_of(op.getInputs(), [](Value v) {
+    auto producer = v.getDefiningOp<linalg::GenericOp>();
+    return producer && producer.getNumReductionLoops() > 0;
+  });
+}
+
+int64_t iterations(linalg::GenericOp op) { return llvm::product_of(op.getStaticLoopRanges()); }
+
+bool shouldFuse(OpOperand *operand) {
+  auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
+  auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  if (!producer || !consumer || !isAllParallel(producer) || !isAllParallel(consumer) ||
+      producer.getNumResults() != 1)
+    return false;
+  bool isBroadcast = iterations(consumer) > iterations(producer);
+  bool follows = followsReduction(producer);
+  if (follows && !consumer.getMatchingIndexingMap(operand).isIdentity())
+    return false;
+  bool onlyUser =
+      llvm::all_of(producer->getUsers(), [&](Operation *user) { return user == consumer; });
+  if (onlyUser)
+    return !isBroadcast || isCheap(producer);
+  // Again for every user: if its inputs are no larger than its result.
+  int64_t inputBytes = 0;
+  for (Value v : producer.getInputs())
+    inputBytes += byteSize(v.getType());
+  return !follows && isCheap(producer) && capturedValues(producer).empty() &&
+         inputBytes <= byteSize(producer.getResult(0).getType());
+}
+
+struct FuseElementwise : mtc::mt::impl::FuseElementwiseBase<FuseElementwise> {
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    RewritePatternSet patterns(context);
+    linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
+    linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
+    linalg::FillOp::getCanonicalizationPatterns(patterns, context);
+    tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, context);
+    tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, context);
+    tensor::ExtractSliceOp::getCanonicalizationPatterns(patterns, context);
+    tensor::ConcatOp::getCanonicalizationPatterns(patterns, context);
+    FrozenRewritePatternSet frozen(std::move(patterns));
+    GreedyRewriteConfig config;
+    config.setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
+    WalkResult result = getOperation().walk([&](EntryOp entry) {
+      IRRewriter rewriter(context);
+      DominanceInfo dominance(entry);
+      eliminateCommonSubExpressions(rewriter, dominance, entry);
+      if (failed(applyPatternsGreedily(entry, frozen, config)))
+        return WalkResult(entry.emitOpError("fusion of elementwise ops does not come to an end"));
+      return WalkResult::advance();
+    });
+    if (result.wasInterrupted())
+      signalPassFailure();
+  }
+};
+
+} // namespace
