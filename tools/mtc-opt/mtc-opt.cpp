@@ -4,6 +4,7 @@
 // to a compiler; `cl::opt` occurs here and nowhere else.
 //
 //===----------------------------------------------------------------------===//
+#include "mtc/Codegen/Host/Passes.h"
 #include "mtc/Dialect/MT/IR/Register.h"
 #include "mtc/Dialect/MT/Transforms/Passes.h"
 
@@ -15,6 +16,7 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mtc::registerMtcDialects(registry);
   mtc::mt::registerMTPasses();
+  mtc::host::registerCodegenHostPasses();
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
   mlir::registerStripDebugInfoPass();

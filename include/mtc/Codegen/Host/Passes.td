@@ -1,0 +1,34 @@
+//===- Passes.td - passes of the host code generator -----------*- tablegen -*-===//
+
+#ifndef MTC_CODEGEN_HOST_PASSES_TD
+#define MTC_CODEGEN_HOST_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def TuneKernels : Pass<"mt-tune-kernels", "::mtc::mt::ProgramOp"> {
+  let summary = "give every kernel its variants: config, tiles, scratch and modelled times";
+  let description = [{
+    Chooses a config per kernel for the host target and prices it by a roofline. Replaces variants that a
+    kernel has. The config's `numerics` order is the same in all variants (rule R3).
+  }];
+  let options = [
+    Option<"target", "target", "std::string", /*default=*/"\"\"",
+           "host target; default: the program's own">,
+    Option<"plain", "plain", "bool", /*default=*/"false", "plain loops for every kernel (-O0)">,
+  ];
+}
+
+def EmitKernels : Pass<"mt-emit-kernels", "::mlir::ModuleOp"> {
+  let summary = "replace the module's programs by the body functions of their kernels' first variants";
+  let description = [{
+    For tests: shows what the host emitters write, before it is lowered. Functions are named KERNEL.body.
+  }];
+  let options = [
+    Option<"target", "target", "std::string", /*default=*/"\"\"",
+           "host target; default: the program's own">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+#endif

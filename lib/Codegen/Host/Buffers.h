@@ -1,0 +1,57 @@
+//===- Buffers.h - where the tensors of a kernel's body live --------------===//
+//
+// Kernel bodies are straight-line tensor SSA, so every tensor gets a storage at once, without a
+// general bufferization: an argument, a result, a planned range of the caller's scratch, or a constant.
+// Memory is flat (rank 1): reshapes cost nothing and every access is an offset plus strides.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "mtc/Dialect/MT/IR/MT.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+namespace mtc::host {
+
+struct Storage {
+  enum class Kind { Argument, Result, Scratch, Constant };
+  Kind kind = Kind::Scratch;
+  int64_t index = 0;             ///< of the argument or result
+  mlir::Type elementType;
+  int64_t elements = 0;
+  int64_t scratchOffset = 0;     ///< bytes
+  mlir::DenseElementsAttr value; ///< of a constant
+};
+
+struct BufferPlan {
+  llvm::SmallVector<Storage> storages;
+  /// Storage of every tensor that has one; tensor.empty and virtual operations have none.
+  llvm::DenseMap<mlir::Value, int> storageOf;
+  /// Results whose value lives elsewhere (an argument, another result) and is copied last.
+  llvm::SmallVector<std::pair<int64_t, mlir::Value>> resultCopies;
+  int64_t scratchBytes = 0;
+
+  int lookup(mlir::Value v) const {
+    auto it = storageOf.find(v);
+    return it == storageOf.end() ? -1 : it->second;
+  }
+};
+
+/// Plans the storages of `kernel`'s body. With `rows` > 1 the scratch storages hold one of `rows`
+/// equal parts of their tensor (what one row needs). Virtual are tensor.pad and linalg.unpack read by
+/// structured operations only: they are evaluated where they are read.
+///
+/// Fails if the body holds an operation that no emitter knows; it is named in an error on it.
+/// Complexity: quadratic in the number of operations.
+mlir::FailureOr<BufferPlan> planBuffers(mt::KernelOp kernel, int64_t rows = 1);
+
+/// Whether `op` is evaluated where it is read.
+bool isVirtual(mlir::Operation *op);
+
+/// Size of a number or index in memory.
+int64_t elementBytes(mlir::Type type);
+
+/// Row-major strides of a static shape.
+llvm::SmallVector<int64_t> rowMajorStrides(llvm::ArrayRef<int64_t> shape);
+
+} // namespace mtc::host

@@ -1,0 +1,56 @@
+//===- ObjectCache.cpp - compiled kernels on disk -------------------------===//
+#include "ObjectCache.h"
+
+#include "mtc/Support/Hash.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace mtc::host {
+
+static constexpr size_t trailerBytes = 32;
+
+static std::string trailer(llvm::StringRef object) {
+  Hash hash = hashText(std::string_view(object.data(), object.size()));
+  return std::string(hash.bytes.begin(), hash.bytes.end());
+}
+
+std::string ObjectCache::pathOf(const std::string &key) const {
+  return folder + "/" + key.substr(0, 2) + "/" + key + ".o";
+}
+
+std::optional<std::string> ObjectCache::find(const std::string &key) const {
+  if (folder.empty())
+    return std::nullopt;
+  auto file = llvm::MemoryBuffer::getFile(pathOf(key), /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!file || (*file)->getBufferSize() < trailerBytes)
+    return std::nullopt;
+  llvm::StringRef content = (*file)->getBuffer();
+  llvm::StringRef object = content.drop_back(trailerBytes);
+  if (content.take_back(trailerBytes) != trailer(object))
+    return std::nullopt;
+  return object.str();
+}
+
+void ObjectCache::store(const std::string &key, const std::string &object) const {
+  if (folder.empty())
+    return;
+  std::string path = pathOf(key);
+  if (llvm::sys::fs::create_directories(llvm::sys::path::parent_path(path)))
+    return;
+  int descriptor = -1;
+  llvm::SmallString<128> temporary;
+  if (llvm::sys::fs::createUniqueFile(path + ".%%%%%%%%.tmp", descriptor, temporary))
+    return;
+  llvm::raw_fd_ostream file(descriptor, /*shouldClose=*/true);
+  file << object << trailer(object);
+  file.close();
+  bool failed = file.has_error();
+  file.clear_error();
+  if (failed || llvm::sys::fs::rename(temporary, path))
+    llvm::sys::fs::remove(temporary);
+}
+
+} // namespace mtc::host
