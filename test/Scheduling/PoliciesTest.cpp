@@ -1,0 +1,276 @@
+//===- PoliciesTest.cpp - what policies promise ---------------------------===//
+#include "ExampleProblems.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+using namespace mtc;
+using namespace mtc::test;
+
+namespace {
+
+Schedule scheduleOf(const std::string &policy, const Problem &problem, const Workload &workload) {
+  StatusOr<Schedule> schedule = runPolicy(policy, problem, workload);
+  EXPECT_TRUE(schedule.ok()) << policy << ": " << schedule.status().message();
+  return schedule.ok() ? *schedule : Schedule();
+}
+
+/// No schedule can end before all work is done at each task's best efficiency, nor before the
+/// longest chain.
+int64_t lowerBoundNs(const Problem &problem, const Workload &workload, int32_t granules) {
+  int64_t areaNs = 0, pathNs = 0;
+  for (int32_t e : workload.instances) {
+    const Entry &entry = problem.entries[static_cast<size_t>(e)];
+    auto dependences = taskDependences(problem, entry);
+    std::vector<int64_t> endNs;
+    for (size_t t = 0; t < entry.tasks.size(); ++t) {
+      const Kernel &kernel = problem.kernels[static_cast<size_t>(entry.tasks[t].kernel)];
+      int64_t leastArea = INT64_MAX, leastNs = INT64_MAX, start = 0;
+      for (const Variant &variant : kernel.variants)
+        for (int32_t g = 1; g <= granules; ++g) {
+          leastArea = std::min(leastArea, g * variantNs(variant, g));
+          leastNs = std::min(leastNs, variantNs(variant, g));
+        }
+      for (int32_t d : dependences[t])
+        start = std::max(start, endNs[static_cast<size_t>(d)]);
+      endNs.push_back(start + leastNs);
+      pathNs = std::max(pathNs, endNs.back());
+      areaNs += leastArea;
+    }
+  }
+  return std::max(pathNs, (areaNs + granules - 1) / granules);
+}
+
+// Sequential: instances in turn, every task on all granules, one lane, no edges.
+TEST(Sequential, OneAfterTheOther) {
+  Problem problem = smallProblem();
+  Schedule schedule = scheduleOf("sequential", problem, roundOf(problem));
+  ASSERT_EQ(schedule.places.size(), 6u);
+  EXPECT_EQ(schedule.makespanNs, 3 * 520 + 3 * 290);
+  EXPECT_TRUE(schedule.edges.empty());
+  for (size_t p = 0; p < 6; ++p) {
+    EXPECT_EQ(schedule.places[p].instance, p < 3 ? 0 : 1);
+    EXPECT_EQ(schedule.places[p].granules, 0b11u);
+    EXPECT_EQ(schedule.places[p].lane, 0);
+  }
+}
+
+// Tenants side by side, the tail on both cores: rec's 900 ns beside det's first task, which then
+// has two tasks left that scale well. Sequential needs 2430, det alone on one core 3000.
+TEST(Heft, SideBySideThenTheTailOnAll) {
+  Problem problem = smallProblem();
+  Schedule schedule = scheduleOf("heft", problem, roundOf(problem));
+  EXPECT_EQ(schedule.makespanNs, 1000 + 520 + 520);
+}
+
+// A task that scales badly gets one granule even if both are idle and nobody else wants them.
+TEST(Heft, DoesNotWasteGranulesThatDoNotHelp) {
+  Problem problem = smallProblem();
+  problem.kernels[1] = kernelOf("small", {300, 300});
+  Schedule schedule = scheduleOf("heft", problem, soloWorkload(problem, 1, 2));
+  EXPECT_EQ(schedule.makespanNs, 900);
+  for (const Place &place : schedule.places)
+    EXPECT_EQ(place.granules, 0b01u);
+}
+
+// The variant is the fastest for the number of granules.
+TEST(Heft, ChoosesVariants) {
+  Problem problem = smallProblem();
+  Variant wide = problem.kernels[0].variants[0];
+  wide.times = {{1, 1200, TimeOrigin::Modelled}, {2, 400, TimeOrigin::Modelled}};
+  problem.kernels[0].variants.push_back(wide);
+  Schedule alone = scheduleOf("heft", problem, soloWorkload(problem, 0, 1));
+  EXPECT_EQ(alone.places[0].variant, 0);
+  EXPECT_EQ(alone.makespanNs, 3000);
+  Schedule both = scheduleOf("heft", problem, soloWorkload(problem, 0, 2));
+  EXPECT_EQ(both.places[0].variant, 1);
+  EXPECT_EQ(both.makespanNs, 1200);
+}
+
+// A workload that does not start at granule 0 stays on its granules.
+TEST(Heft, StaysOnTheWorkloadsGranules) {
+  Problem problem = randomProblem(3, {.granules = 8});
+  Workload workload = roundOf(problem);
+  workload.granules = 0b10110100;
+  Schedule schedule = scheduleOf("heft", problem, workload);
+  GranuleMask used = 0;
+  for (const Place &place : schedule.places)
+    used |= place.granules;
+  EXPECT_EQ(used & ~workload.granules, 0u);
+}
+
+// No edge follows from the other orders, and without any one of them the schedule is wrong.
+TEST(Heft, EveryEdgeIsNeeded) {
+  int edgesSeen = 0;
+  for (uint32_t seed = 0; seed < 20; ++seed) {
+    Problem problem = randomProblem(seed, {.granules = 4});
+    Schedule schedule = scheduleOf("heft", problem, roundOf(problem));
+    for (size_t e = 0; e < schedule.edges.size(); ++e) {
+      Schedule without = schedule;
+      without.edges.erase(without.edges.begin() + static_cast<std::ptrdiff_t>(e));
+      EXPECT_FALSE(verify(problem, without).ok()) << "seed " << seed << " edge " << e;
+      ++edgesSeen;
+    }
+  }
+  EXPECT_GT(edgesSeen, 50);
+}
+
+// Rule R1: with durations off by 0.25 to 4, places never clash on a granule and never read too
+// early.
+TEST(Policies, HoldUnderJitter) {
+  for (uint32_t seed = 0; seed < 60; ++seed) {
+    Problem problem =
+        randomProblem(seed, {.granules = 1 << seed % 5, .tenants = 1 + int(seed) % 5});
+    for (const Policy &policy : policies()) {
+      Schedule schedule = scheduleOf(policy.name, problem, roundOf(problem));
+      StatusOr<Predecessors> orders = directOrders(problem, schedule);
+      ASSERT_TRUE(orders.ok());
+      for (uint32_t run = 0; run < 5; ++run)
+        EXPECT_EQ(hazards(problem, schedule, execute(schedule, *orders, run)), "")
+            << policy.name << " seed " << seed;
+    }
+  }
+}
+
+// Predicted times are those of an execution that takes exactly as long as predicted, or later ones.
+TEST(Policies, PredictionsAreFeasible) {
+  for (uint32_t seed = 0; seed < 30; ++seed) {
+    Problem problem = randomProblem(seed, {.granules = 4});
+    for (const Policy &policy : policies()) {
+      Schedule schedule = scheduleOf(policy.name, problem, roundOf(problem));
+      StatusOr<Predecessors> orders = directOrders(problem, schedule);
+      ASSERT_TRUE(orders.ok());
+      int64_t lastNs = 0;
+      for (size_t p = 0; p < schedule.places.size(); ++p) {
+        const Place &place = schedule.places[p];
+        for (int32_t before : (*orders)[p]) {
+          const Place &first = schedule.places[static_cast<size_t>(before)];
+          EXPECT_LE(first.startNs + first.durationNs, place.startNs);
+        }
+        lastNs = std::max(lastNs, place.startNs + place.durationNs);
+      }
+      EXPECT_EQ(schedule.makespanNs, lastNs);
+      EXPECT_GE(schedule.makespanNs, lowerBoundNs(problem, roundOf(problem), 4));
+    }
+  }
+}
+
+// Where tasks scale perfectly heft comes within 5 % of the bound on two cores, and it is never
+// worse than sequential by more than 5 % anywhere.
+TEST(Heft, ComesNearTheBound) {
+  for (uint32_t seed = 0; seed < 30; ++seed) {
+    Problem problem = randomProblem(seed, {.tenants = 5, .perfectScaling = true});
+    Workload round = roundOf(problem);
+    int64_t heft = scheduleOf("heft", problem, round).makespanNs;
+    EXPECT_LE(heft * 100, lowerBoundNs(problem, round, 2) * 105) << seed;
+
+    Problem uneven = randomProblem(seed, {.granules = 4, .tenants = 5});
+    EXPECT_LE(scheduleOf("heft", uneven, round).makespanNs * 100,
+              scheduleOf("sequential", uneven, round).makespanNs * 105)
+        << seed;
+  }
+}
+
+// Equal inputs give equal schedules (rule R4).
+TEST(Policies, AreDeterministic) {
+  Problem problem = randomProblem(11, {.granules = 8, .tenants = 5});
+  for (const Policy &policy : policies()) {
+    Schedule a = scheduleOf(policy.name, problem, roundOf(problem));
+    Schedule b = scheduleOf(policy.name, problem, roundOf(problem));
+    EXPECT_EQ(a.edges, b.edges);
+    ASSERT_EQ(a.places.size(), b.places.size());
+    for (size_t p = 0; p < a.places.size(); ++p) {
+      EXPECT_EQ(a.places[p].instance, b.places[p].instance);
+      EXPECT_EQ(a.places[p].task, b.places[p].task);
+      EXPECT_EQ(a.places[p].granules, b.places[p].granules);
+      EXPECT_EQ(a.places[p].startNs, b.places[p].startNs);
+    }
+  }
+}
+
+// The same entry may occur several times in a workload.
+TEST(Policies, RepeatedInstances) {
+  Problem problem = smallProblem();
+  Workload workload{"round", {0, 0, 1}, 0b11};
+  for (const Policy &policy : policies())
+    EXPECT_EQ(scheduleOf(policy.name, problem, workload).places.size(), 9u);
+}
+
+// Three thousand tasks are scheduled within seconds even on a busy machine (0.5 s on an idle core).
+TEST(Policies, LargeRounds) {
+  Problem problem = randomProblem(5, {.tenants = 5});
+  for (Entry &entry : problem.entries) {
+    entry.values = {{ValueKind::Input, 64, 0}};
+    entry.outputs = {{"y", "u8", {64}, 64}};
+    entry.tasks.clear();
+    for (int32_t t = 0; t < 600; ++t) {
+      entry.values.push_back(t == 599 ? Value{ValueKind::Output, 64, 0}
+                                      : Value{ValueKind::Intermediate, 64, -1});
+      int32_t kernel = t % 12;
+      Task task{t, "t", kernel, {}};
+      for (size_t r = 1; r < problem.kernels[static_cast<size_t>(kernel)].operands.size(); ++r)
+        task.values.push_back(std::max<int32_t>(0, t - static_cast<int32_t>(r) + 1));
+      task.values.push_back(t + 1);
+      entry.tasks.push_back(task);
+    }
+  }
+  auto begin = std::chrono::steady_clock::now();
+  Schedule schedule = scheduleOf("heft", problem, roundOf(problem));
+  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  RecordProperty("seconds", std::to_string(seconds.count()));
+  EXPECT_EQ(schedule.places.size(), 3000u);
+  EXPECT_LT(seconds.count(), 10);
+}
+
+// Names are looked up in the table; what is wrong with the input is said before a policy runs.
+TEST(Policies, RunPolicyErrors) {
+  Problem problem = smallProblem();
+  EXPECT_EQ(runPolicy("fifo", problem, roundOf(problem)).status().message(),
+            "unknown policy 'fifo'; known: sequential, heft");
+  EXPECT_EQ(runPolicy("heft", problem, {"none", {}, 1}).status().message(),
+            "workload 'none' has no instance");
+  problem.kernels[0].variants.clear();
+  EXPECT_EQ(runPolicy("heft", problem, roundOf(problem)).status().message(),
+            "kernel 'large' has no variant");
+}
+
+// @round first, then each entry alone on each share; the better policy wins.
+TEST(DefaultSchedules, RoundAndSolos) {
+  Problem problem = smallProblem();
+  problem.entries.push_back(problem.entries[0]);
+  problem.entries.back().name = "n4";
+  StatusOr<std::vector<Schedule>> schedules = defaultSchedules(problem);
+  ASSERT_TRUE(schedules.ok()) << schedules.status().message();
+  std::vector<std::string> names;
+  for (const Schedule &schedule : *schedules)
+    names.push_back(schedule.workload.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"round", "det.n1.g1", "det.n1.g2", "rec.n1.g1",
+                                             "rec.n1.g2", "det.n4.g1", "det.n4.g2"}));
+  EXPECT_EQ((*schedules)[0].policy, "heft");
+  EXPECT_EQ((*schedules)[0].workload.instances, (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ((*schedules)[1].policy, "sequential");
+  EXPECT_EQ((*schedules)[2].workload.granules, 0b11u);
+}
+
+// On large devices shares thin out, and all granules are always one of them.
+TEST(DefaultSchedules, SharesOfLargeDevices) {
+  Problem problem = smallProblem();
+  problem.device.granules = 17;
+  problem.tenants.resize(1);
+  problem.entries.resize(1);
+  StatusOr<std::vector<Schedule>> schedules = defaultSchedules(problem);
+  ASSERT_TRUE(schedules.ok()) << schedules.status().message();
+  std::string names;
+  for (const Schedule &schedule : *schedules)
+    names += schedule.workload.name.substr(schedule.workload.name.rfind('.') + 1) + " ";
+  EXPECT_EQ(names, "round g1 g2 g3 g4 g5 g6 g7 g8 g10 g12 g14 g16 g17 ");
+}
+
+TEST(DefaultSchedules, RejectsAnEmptyProblem) {
+  Problem problem = smallProblem();
+  problem.entries.clear();
+  EXPECT_EQ(defaultSchedules(problem).status().message(), "the problem has no entry to schedule");
+}
+
+} // namespace
