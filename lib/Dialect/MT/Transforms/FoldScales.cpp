@@ -181,15 +181,23 @@ public:
     Location loc = b.getFusedLoc(locs);
     if (chain.scales) {
       OpOperand &use = op->getOpOperand(chain.weight);
-      use.set(DerivedWeights::get(b, use.get().getLoc(), scaledWeight(loc)));
+      auto old = use.get().getDefiningOp<GetWeightOp>();
+      use.set(DerivedWeights::get(b, old.getLoc(), scaledWeight(loc)));
+      if (old->use_empty())
+        old.erase();
     }
     Value value = chain.collapse ? chain.collapse.getResult() : op.getResult(0);
     b.setInsertionPoint(last.op);
     if (hasShift())
       value = addShift(b, loc, value, last.op);
     last.op.getResult(0).replaceAllUsesWith(value);
-    for (Link link : llvm::reverse(chain.links))
+    for (Link link : llvm::reverse(chain.links)) {
+      SmallVector<Value> operands = llvm::to_vector(link.op->getOperands());
       link.op.erase();
+      for (Value v : operands)
+        if (auto get = v.getDefiningOp<GetWeightOp>(); get && get->use_empty())
+          get.erase();
+    }
   }
 
 private:
@@ -268,6 +276,9 @@ private:
     auto build = [&](OpBuilder &nested, Location l, ValueRange args) {
       auto [s, t] = replay(nested, l, args.drop_back());
       linalg::YieldOp::create(nested, l, wantsShift ? t : s);
+      for (Operation &o : llvm::make_early_inc_range(llvm::reverse(*nested.getBlock())))
+        if (isOpTriviallyDead(&o))
+          o.erase();
     };
     return linalg::GenericOp::create(
                b, loc, TypeRange(vectorType), values, ValueRange(init), maps,

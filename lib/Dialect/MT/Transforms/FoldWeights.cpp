@@ -53,6 +53,9 @@ public:
     for (Operation *op : llvm::reverse(constant))
       if (op->use_empty())
         op->erase();
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
+      if (isa<GetWeightOp, tensor::EmptyOp>(op) && op.use_empty())
+        op.erase();
   }
 
 private:

@@ -109,7 +109,10 @@ struct PackWeights : mtc::mt::impl::PackWeightsBase<PackWeights> {
                 .getResult();
           });
       OpBuilder b(task);
+      Operation *unpacked = operand.get().getDefiningOp();
       operand.set(DerivedWeights::get(b, loc, weight));
+      if (unpacked->use_empty())
+        unpacked->erase();
     }
     OpBuilder b = OpBuilder::atBlockBegin(&kernel.getBody().front());
     Location loc = kernel.getLoc();

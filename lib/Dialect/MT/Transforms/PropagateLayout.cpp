@@ -58,7 +58,7 @@ public:
       visit(op);
     }
     for (Operation *op : llvm::reverse(ops))
-      if (replaced.contains(op) || (op->use_empty() && isMemoryEffectFree(op)))
+      if (replaced.contains(op) || isOpTriviallyDead(op))
         op->erase();
   }
 
