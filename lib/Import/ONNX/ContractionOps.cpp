@@ -1,0 +1,266 @@
+//===- ContractionOps.cpp - MatMul, Gemm, Einsum and integer MatMul -------===//
+//
+// A contraction is one generic whose body is acc + a * b and whose indexing maps say everything:
+// transposed operands and broadcast batch dims cost no move. Convolutions are in
+// ConvolutionOps.cpp.
+//
+//===----------------------------------------------------------------------===//
+#include "Builders.h"
+#include "Convolution.h"
+
+#include <map>
+
+using namespace mlir;
+
+namespace mtc::onnx_import {
+namespace {
+
+/// The batch dims of a MatMul operand of `shape` in the loops (batch..., m, n, k): size-1 dims that
+/// broadcast are dropped. `dims` and `kept` receive the loops and sizes of those that stay.
+void batchDims(ArrayRef<int64_t> shape, ArrayRef<int64_t> batch, Shape &dims, Shape &kept) {
+  int64_t own = std::max<int64_t>(shape.size(), 2) - 2, offset = batch.size() - own;
+  for (int64_t d = 0; d < own; ++d)
+    if (shape[d] == batch[offset + d]) {
+      dims.push_back(offset + d);
+      kept.push_back(shape[d]);
+    }
+}
+
+/// MatMul of two tensors of the same element type; the result has the contraction's element type.
+/// One-dimensional operands lack the m or n loop.
+Value matmulTensors(Builder &b, Value lhs, Value rhs) {
+  auto lhsType = cast<RankedTensorType>(lhs.getType());
+  auto rhsType = cast<RankedTensorType>(rhs.getType());
+  ArrayRef<int64_t> left = lhsType.getShape(), right = rhsType.getShape();
+  bool hasM = left.size() > 1, hasN = right.size() > 1;
+  Shape batch;
+  int64_t batchRank = std::max<int64_t>({int64_t(left.size()) - 2, int64_t(right.size()) - 2, 0});
+  for (int64_t d = 0; d < batchRank; ++d) {
+    int64_t l = d - (batchRank - (int64_t(left.size()) - 2));
+    int64_t r = d - (batchRank - (int64_t(right.size()) - 2));
+    int64_t size = l >= 0 && left.size() > 2 ? left[l] : 1;
+    if (r >= 0 && right.size() > 2 && size == 1)
+      size = right[r];
+    batch.push_back(size);
+  }
+  Shape loops(batch), result;
+  int64_t m = -1, n = -1;
+  if (hasM) {
+    m = loops.size();
+    loops.push_back(left[left.size() - 2]);
+  }
+  if (hasN) {
+    n = loops.size();
+    loops.push_back(right.back());
+  }
+  for (int64_t d = 0; d < int64_t(loops.size()); ++d)
+    result.push_back(d);
+  int64_t k = loops.size();
+  loops.push_back(left.back());
+
+  Shape lhsDims, lhsShape, rhsDims, rhsShape;
+  if (hasM) {
+    batchDims(left, batch, lhsDims, lhsShape);
+    lhsDims.push_back(m);
+    lhsShape.push_back(loops[m]);
+  }
+  lhsDims.push_back(k);
+  lhsShape.push_back(loops[k]);
+  if (hasN)
+    batchDims(right, batch, rhsDims, rhsShape);
+  rhsDims.push_back(k);
+  rhsShape.push_back(loops[k]);
+  if (hasN) {
+    rhsDims.push_back(n);
+    rhsShape.push_back(loops[n]);
+  }
+  return contract(b, loops, result, reshape(b, lhs, lhsShape), selectDims(b, loops.size(), lhsDims),
+                  reshape(b, rhs, rhsShape), selectDims(b, loops.size(), rhsDims));
+}
+
+Results matmul(NodeContext &c) {
+  Value product = matmulTensors(c.b, c.inputs[0], c.inputs[1]);
+  return SmallVector<Value>{convertFloat(c.b, product, c.resultTypes[0].getElementType())};
+}
+
+/// A - zero point as i32. The zero point has one element, or one per row (A) or column (B).
+Results matmulInteger(NodeContext &c) {
+  using T = onnx::TensorProto;
+  Builder &b = c.b;
+  auto widened = [&](unsigned i, unsigned zeroPoint, bool perRow) -> Value {
+    RankedTensorType type = c.type(i);
+    int64_t rank = type.getRank();
+    SmallVector<Operand> operands{Operand(c.inputs[i])};
+    SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(rank)};
+    if (c.hasInput(zeroPoint)) {
+      Operand zero = operand(c, zeroPoint);
+      Shape dims;
+      if (zero.tensor) {
+        int64_t count = c.type(zeroPoint).getNumElements();
+        zero = reshape(b, zero.tensor, count == 1 ? Shape{} : Shape{count});
+        if (count != 1)
+          dims.push_back(perRow ? rank - 2 : rank - 1);
+      }
+      maps.push_back(zero.tensor ? selectDims(b, rank, dims) : AffineMap());
+      operands.push_back(zero);
+    }
+    int32_t from = c.inputTypes[i];
+    return mapElements(b, tensorType(type.getShape(), b.getI32Type()), operands, maps,
+                       [&](Scalars &s, ValueRange v) {
+                         Value x = s.cast(v[0], from, T::INT32);
+                         return v.size() > 1 ? s.sub(x, s.cast(v[1], from, T::INT32)) : x;
+                       });
+  };
+  for (unsigned i : {2u, 3u})
+    if (c.hasInput(i) && c.type(i).getNumElements() > 1 && c.type(i).getRank() > 1)
+      return c.reject("zero points per batch");
+  return SmallVector<Value>{matmulTensors(b, widened(0, 2, true), widened(1, 3, false))};
+}
+
+/// alpha * A' * B' + beta * C; the maps transpose, the sum is one generic.
+Results gemm(NodeContext &c) {
+  Builder &b = c.b;
+  bool transA = c.intAttr("transA", 0), transB = c.intAttr("transB", 0);
+  double alpha = c.floatAttr("alpha", 1.0f), beta = c.floatAttr("beta", 1.0f);
+  RankedTensorType result = c.resultTypes[0], lhs = c.type(0);
+  bool isInteger = !isFloat(result.getElementType());
+  if (isInteger && (alpha != 1.0 || beta != 1.0))
+    return c.reject("alpha or beta on integers");
+  int64_t k = lhs.getDimSize(transA ? 0 : 1);
+  Value product = contract(
+      b, {result.getDimSize(0), result.getDimSize(1), k}, {0, 1}, c.inputs[0],
+      selectDims(b, 3, transA ? ArrayRef<int64_t>{2, 0} : ArrayRef<int64_t>{0, 2}), c.inputs[1],
+      selectDims(b, 3, transB ? ArrayRef<int64_t>{1, 2} : ArrayRef<int64_t>{2, 1}));
+  bool hasC = c.hasInput(2) && beta != 0.0;
+  if (!hasC && alpha == 1.0)
+    return SmallVector<Value>{convertFloat(b, product, result.getElementType())};
+  SmallVector<Operand> operands{Operand(product)};
+  if (hasC)
+    operands.push_back(operand(c, 2));
+  return SmallVector<Value>{mapElements(b, result, operands, [&](Scalars &s, ValueRange v) {
+    Value y = alpha == 1.0 ? v[0] : s.mul(v[0], s.like(v[0], alpha));
+    if (hasC)
+      y = s.add(y, beta == 1.0 ? v[1] : s.mul(v[1], s.like(v[1], beta)));
+    return y;
+  })};
+}
+
+/// An equation without its spaces, split into the labels of each input and of the output; '.'
+/// stands for one dim of an ellipsis and is replaced by digits '0'... (labels are letters).
+struct Equation {
+  SmallVector<std::string> inputs;
+  std::string output;
+};
+
+bool parseEquation(NodeContext &c, Equation &equation) {
+  std::string text;
+  for (char ch : c.stringAttr("equation", ""))
+    if (ch != ' ')
+      text.push_back(ch);
+  auto [left, right] = StringRef(text).split("->");
+  bool isExplicit = text.find("->") != std::string::npos;
+  SmallVector<StringRef> terms;
+  left.split(terms, ',');
+  if (terms.size() != c.inputs.size())
+    return false;
+  size_t ellipsisRank = 0;
+  for (auto [i, term] : llvm::enumerate(terms))
+    if (size_t at = term.find("..."); at != StringRef::npos)
+      ellipsisRank = std::max<size_t>(ellipsisRank, c.type(i).getRank() - (term.size() - 3));
+  std::string ellipsis;
+  for (size_t d = 0; d < ellipsisRank; ++d)
+    ellipsis.push_back('0' + d);
+  auto expand = [&](StringRef term, size_t rank) {
+    size_t at = term.find("...");
+    if (at == StringRef::npos)
+      return term.str();
+    size_t own = rank - (term.size() - 3);
+    return (term.take_front(at) + StringRef(ellipsis).take_back(own) + term.drop_front(at + 3))
+        .str();
+  };
+  for (auto [i, term] : llvm::enumerate(terms)) {
+    equation.inputs.push_back(expand(term, c.type(i).getRank()));
+    if (int64_t(equation.inputs.back().size()) != c.type(i).getRank())
+      return false;
+  }
+  if (isExplicit) {
+    size_t rank =
+        right.find("...") == StringRef::npos ? right.size() : right.size() - 3 + ellipsisRank;
+    equation.output = expand(right, rank);
+    return true;
+  }
+  // Implicit: the ellipsis, then labels that occur once, in alphabetical order.
+  std::map<char, int> uses;
+  for (const std::string &term : equation.inputs)
+    for (char ch : term)
+      ++uses[ch];
+  for (auto [label, count] : uses)
+    if (count == 1 || ellipsis.find(label) != std::string::npos)
+      equation.output.push_back(label);
+  return true;
+}
+
+/// One and two operands: a reduction or a contraction over the equation's labels.
+Results einsum(NodeContext &c) {
+  Builder &b = c.b;
+  Equation equation;
+  if (c.inputs.size() > 2)
+    return c.reject("more than two operands");
+  if (!parseEquation(c, equation))
+    return c.reject("the equation does not fit the operands");
+  // Loops: the output's labels, then the others in order of appearance.
+  std::string labels = equation.output;
+  for (const std::string &term : equation.inputs)
+    for (char ch : term)
+      if (labels.find(ch) == std::string::npos)
+        labels.push_back(ch);
+  Shape loops(labels.size(), 1);
+  for (auto [i, term] : llvm::enumerate(equation.inputs))
+    for (auto [d, ch] : llvm::enumerate(term))
+      if (int64_t size = c.type(i).getDimSize(d); size != 1)
+        loops[labels.find(ch)] = size;
+  SmallVector<Value> operands;
+  SmallVector<AffineMap> maps;
+  for (auto [i, term] : llvm::enumerate(equation.inputs)) {
+    Shape dims, kept;
+    for (auto [d, ch] : llvm::enumerate(term)) {
+      int64_t loop = labels.find(ch), size = c.type(i).getDimSize(d);
+      if (size != loops[loop])
+        continue;
+      if (llvm::is_contained(dims, loop))
+        return c.reject("a label occurs twice in one operand");
+      dims.push_back(loop);
+      kept.push_back(size);
+    }
+    operands.push_back(reshape(b, c.inputs[i], kept));
+    maps.push_back(selectDims(b, loops.size(), dims));
+  }
+  Shape result;
+  for (size_t d = 0; d < equation.output.size(); ++d)
+    result.push_back(d);
+  Type element = c.resultTypes[0].getElementType();
+  Value y = operands.size() == 2
+                ? contract(b, loops, result, operands[0], maps[0], operands[1], maps[1])
+                : reduceLoops(b, loops, result, computeType(element), operands, maps, Combiner::Add,
+                              false, [](Scalars &, ValueRange v) { return v[0]; });
+  return SmallVector<Value>{convertFloat(b, y, element)};
+}
+
+constexpr const char *numbers = "f16 bf16 f32 f64 i32 i64 u32 u64";
+constexpr const char *floats = "f16 bf16 f32 f64";
+
+const OpRow rows[] = {
+    {"", "Conv", 1, conv, floats, "1-D to 3-D, groups, dilations, auto_pad"},
+    {"", "ConvInteger", 10, convInteger, "i8 u8", "one zero point per operand"},
+    {"", "ConvTranspose", 1, convTranspose, floats, "1-D to 3-D, groups, dilations, auto_pad"},
+    {"", "Einsum", 12, einsum, numbers, "one or two operands, no repeated label in an operand"},
+    {"", "Gemm", 7, gemm, numbers, ""},
+    {"", "MatMul", 1, matmul, numbers, "f16 and bf16 accumulate in f32"},
+    {"", "MatMulInteger", 10, matmulInteger, "i8 u8", "zero points per tensor, row or column"},
+};
+
+} // namespace
+
+ArrayRef<OpRow> contractionOps() { return rows; }
+
+} // namespace mtc::onnx_import

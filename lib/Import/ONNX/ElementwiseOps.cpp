@@ -1,0 +1,367 @@
+//===- ElementwiseOps.cpp - arithmetic, comparison, logic, math, Cast -----===//
+//
+// Each operator is one all-parallel generic. Mixed cases follow ONNX: comparisons give bool (i8
+// holding 0 or 1), Max and Min pass a NaN on, integer division truncates and is guarded.
+//
+//===----------------------------------------------------------------------===//
+#include "Builders.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace mtc::onnx_import {
+namespace {
+
+using UnaryBody = Value (*)(Scalars &, Value);
+using BinaryBody = Value (*)(Scalars &, Value, Value);
+
+template <UnaryBody body> Results unary(NodeContext &c) {
+  return SmallVector<Value>{mapElements(
+      c.b, c.resultTypes[0], {Operand(c.inputs[0])},
+      [](Scalars &s, ValueRange v) { return body(s, v[0]); }, isUnsignedType(c.inputTypes[0]))};
+}
+
+template <BinaryBody body> Results binary(NodeContext &c) {
+  return SmallVector<Value>{mapElements(
+      c.b, c.resultTypes[0], {operand(c, 0), operand(c, 1)},
+      [](Scalars &s, ValueRange v) { return body(s, v[0], v[1]); },
+      isUnsignedType(c.inputTypes[0]))};
+}
+
+/// Max, Min, Sum: any number of operands, from the left.
+template <BinaryBody body> Results variadic(NodeContext &c) {
+  return SmallVector<Value>{mapElements(
+      c.b, c.resultTypes[0], allOperands(c),
+      [](Scalars &s, ValueRange v) {
+        Value acc = v[0];
+        for (Value x : v.drop_front())
+          acc = body(s, acc, x);
+        return acc;
+      },
+      isUnsignedType(c.inputTypes[0]))};
+}
+
+template <typename Op> Value mathOp(Scalars &s, Value x) { return Op::create(s.b, x); }
+
+Value add(Scalars &s, Value x, Value y) { return s.add(x, y); }
+Value sub(Scalars &s, Value x, Value y) { return s.sub(x, y); }
+Value mul(Scalars &s, Value x, Value y) { return s.mul(x, y); }
+Value div(Scalars &s, Value x, Value y) { return s.div(x, y); }
+Value max(Scalars &s, Value x, Value y) { return s.max(x, y); }
+Value min(Scalars &s, Value x, Value y) { return s.min(x, y); }
+Value abs(Scalars &s, Value x) { return s.abs(x); }
+Value neg(Scalars &s, Value x) { return s.neg(x); }
+Value exp(Scalars &s, Value x) { return s.exp(x); }
+Value log(Scalars &s, Value x) { return s.log(x); }
+Value sqrt(Scalars &s, Value x) { return s.sqrt(x); }
+Value reciprocal(Scalars &s, Value x) { return s.div(s.like(x, 1.0), x); }
+Value equal(Scalars &s, Value x, Value y) { return s.equal(x, y); }
+Value less(Scalars &s, Value x, Value y) { return s.less(x, y); }
+Value lessOrEqual(Scalars &s, Value x, Value y) { return s.lessOrEqual(x, y); }
+Value greater(Scalars &s, Value x, Value y) { return s.less(y, x); }
+Value greaterOrEqual(Scalars &s, Value x, Value y) { return s.lessOrEqual(y, x); }
+Value isNaN(Scalars &s, Value x) { return s.isNaN(x); }
+Value logicalNot(Scalars &s, Value x) { return s.negate(s.isTrue(x)); }
+Value logicalAnd(Scalars &s, Value x, Value y) { return s.both(s.isTrue(x), s.isTrue(y)); }
+Value logicalOr(Scalars &s, Value x, Value y) { return s.either(s.isTrue(x), s.isTrue(y)); }
+Value logicalXor(Scalars &s, Value x, Value y) {
+  return arith::XOrIOp::create(s.b, s.isTrue(x), s.isTrue(y));
+}
+Value bitwiseAnd(Scalars &s, Value x, Value y) { return arith::AndIOp::create(s.b, x, y); }
+Value bitwiseOr(Scalars &s, Value x, Value y) { return arith::OrIOp::create(s.b, x, y); }
+Value bitwiseXor(Scalars &s, Value x, Value y) { return arith::XOrIOp::create(s.b, x, y); }
+Value bitwiseNot(Scalars &s, Value x) {
+  return arith::XOrIOp::create(s.b, x, s.integer(x.getType(), -1));
+}
+
+/// Floats: a NaN stays, zeros keep their sign.
+Value sign(Scalars &s, Value x) {
+  Value zero = s.like(x, 0.0), one = s.like(x, 1.0);
+  if (s.isUnsigned)
+    return s.select(s.isTrue(x), one, zero);
+  Value negative = s.select(s.less(x, zero), s.like(x, -1.0), x);
+  return s.select(s.less(zero, x), one, negative);
+}
+
+/// Shifts of the element's width or more give 0.
+template <typename Op> Value shift(Scalars &s, Value x, Value amount) {
+  Value width = s.integer(x.getType(), x.getType().getIntOrFloatBitWidth());
+  Value inside = arith::CmpIOp::create(s.b, arith::CmpIPredicate::ult, amount, width);
+  Value zero = s.integer(x.getType(), 0);
+  return s.select(inside, Op::create(s.b, x, s.select(inside, amount, zero)), zero);
+}
+
+Results bitShift(NodeContext &c) {
+  std::string direction = c.stringAttr("direction", "");
+  if (direction == "LEFT")
+    return binary<shift<arith::ShLIOp>>(c);
+  if (direction == "RIGHT")
+    return binary<shift<arith::ShRUIOp>>(c);
+  return c.reject("direction is neither LEFT nor RIGHT");
+}
+
+/// The remainder with the divisor's sign, as in Python.
+Value flooredMod(Scalars &s, Value x, Value y) {
+  Value r = s.rem(x, y);
+  if (s.isUnsigned)
+    return r;
+  Value zero = s.like(x, 0.0);
+  Value differs = arith::XOrIOp::create(s.b, s.less(r, zero), s.less(y, zero));
+  Value isZero = s.either(s.equal(r, zero), s.equal(y, zero));
+  return s.select(s.both(differs, s.negate(isZero)), s.add(r, y), r);
+}
+Value truncatedMod(Scalars &s, Value x, Value y) { return s.rem(x, y); }
+
+Results mod(NodeContext &c) {
+  return c.intAttr("fmod", 0) ? binary<truncatedMod>(c) : binary<flooredMod>(c);
+}
+
+Results mean(NodeContext &c) {
+  double n = c.inputs.size();
+  return SmallVector<Value>{
+      mapElements(c.b, c.resultTypes[0], allOperands(c), [&](Scalars &s, ValueRange v) {
+        Value acc = v[0];
+        for (Value x : v.drop_front())
+          acc = s.add(acc, x);
+        return s.mul(acc, s.like(acc, 1.0 / n));
+      })};
+}
+
+/// x to a constant power without math.powf, or null.
+Value powConstant(Scalars &s, Value x, double power) {
+  if (power == 1)
+    return x;
+  if (power == 2)
+    return s.mul(x, x);
+  if (power == 3)
+    return s.mul(s.mul(x, x), x);
+  if (!isFloat(x.getType()))
+    return {};
+  if (power == 0)
+    return s.like(x, 1.0);
+  if (power == -1)
+    return s.div(s.like(x, 1.0), x);
+  if (power == 0.5) {
+    // pow(-inf, 0.5) is inf and pow(-0, 0.5) is 0: what |x| gives, except for other negative x.
+    Value infinite = s.equal(x, s.like(x, -INFINITY));
+    return s.select(infinite, s.like(x, INFINITY), s.add(s.sqrt(x), s.like(x, 0.0)));
+  }
+  return {};
+}
+
+/// Integers go through f64: exact up to 2^53.
+Results pow(NodeContext &c) {
+  using T = onnx::TensorProto;
+  Operand base = operand(c, 0), exponent = operand(c, 1);
+  std::optional<double> power;
+  if (auto f = dyn_cast_or_null<FloatAttr>(exponent.scalar))
+    power = f.getValueAsDouble();
+  else if (auto i = dyn_cast_or_null<IntegerAttr>(exponent.scalar))
+    power = static_cast<double>(i.getValue().getSExtValue());
+  int32_t type = c.inputTypes[0], powerType = c.inputTypes[1];
+  return SmallVector<Value>{
+      mapElements(c.b, c.resultTypes[0], {base, exponent}, [&](Scalars &s, ValueRange v) {
+        if (power)
+          if (Value y = powConstant(s, v[0], *power))
+            return y;
+        bool viaDouble = !isFloat(v[0].getType());
+        Value x = viaDouble ? s.cast(v[0], type, T::DOUBLE) : v[0];
+        bool wide = isFloat(x.getType()) && x.getType().isF64();
+        Value y = s.cast(v[1], powerType, wide ? T::DOUBLE : T::FLOAT);
+        Value r = math::PowFOp::create(s.b, x, y);
+        return viaDouble ? s.cast(r, T::DOUBLE, type) : r;
+      })};
+}
+
+Results isInf(NodeContext &c) {
+  bool positive = c.intAttr("detect_positive", 1), negative = c.intAttr("detect_negative", 1);
+  return SmallVector<Value>{
+      mapElements(c.b, c.resultTypes[0], {Operand(c.inputs[0])}, [&](Scalars &s, ValueRange v) {
+        Value x = v[0];
+        Value no = s.integer(s.b.getI1Type(), 0);
+        Value up = positive ? s.equal(x, s.like(x, INFINITY)) : no;
+        Value down = negative ? s.equal(x, s.like(x, -INFINITY)) : no;
+        return s.either(up, down);
+      })};
+}
+
+/// min(max(x, low), high), also where low > high; limits absent, known or not.
+Results clip(NodeContext &c) {
+  SmallVector<Operand> operands{Operand(c.inputs[0])};
+  bool hasLow = c.hasInput(1), hasHigh = c.hasInput(2);
+  if (hasLow)
+    operands.push_back(operand(c, 1));
+  if (hasHigh)
+    operands.push_back(operand(c, 2));
+  // Before opset 11 the limits are attributes.
+  const onnx::AttributeProto *low = c.attribute("min"), *high = c.attribute("max");
+  return SmallVector<Value>{mapElements(
+      c.b, c.resultTypes[0], operands,
+      [&](Scalars &s, ValueRange v) {
+        Value x = v[0];
+        if (hasLow)
+          x = s.max(x, v[1]);
+        else if (low)
+          x = s.max(x, s.like(x, low->f()));
+        if (hasHigh)
+          x = s.min(x, v.back());
+        else if (high)
+          x = s.min(x, s.like(x, high->f()));
+        return x;
+      },
+      isUnsignedType(c.inputTypes[0]))};
+}
+
+Results where(NodeContext &c) {
+  // The branches keep their element type: no arithmetic, so no widening would be needed.
+  return SmallVector<Value>{
+      mapElements(c.b, c.resultTypes[0], {Operand(c.inputs[0]), operand(c, 1), operand(c, 2)},
+                  [](Scalars &s, ValueRange v) { return s.select(s.isTrue(v[0]), v[1], v[2]); })};
+}
+
+Results castOp(NodeContext &c) {
+  int32_t from = c.inputTypes[0], to = c.outputTypes[0];
+  if (from == to)
+    return SmallVector<Value>{c.inputs[0]};
+  return SmallVector<Value>{mapElements(
+      c.b, c.resultTypes[0], {Operand(c.inputs[0])},
+      [&](Scalars &s, ValueRange v) { return s.cast(v[0], from, to); }, isUnsignedType(from))};
+}
+
+/// Zero-point and scale per tensor, or along `axis`; blocked quantization is not done.
+Results dequantize(NodeContext &c) {
+  using T = onnx::TensorProto;
+  RankedTensorType type = c.type(0), scaleType = c.type(1);
+  bool perAxis = scaleType.getRank() == 1 && scaleType.getNumElements() > 1;
+  if (scaleType.getRank() > 1 || c.intAttr("block_size", 0) != 0)
+    return c.reject("blocked quantization");
+  int64_t rank = type.getRank(), axis = normalizeAxis(c.intAttr("axis", 1), rank);
+  AffineMap identity = c.b.getMultiDimIdentityMap(rank);
+  AffineMap limits = selectDims(c.b, rank, perAxis ? ArrayRef<int64_t>(axis) : ArrayRef<int64_t>());
+  auto limit = [&](unsigned i) -> Operand {
+    Operand o = operand(c, i);
+    return o.tensor && !perAxis ? Operand(reshape(c.b, o.tensor, {})) : o;
+  };
+  SmallVector<Operand> operands{Operand(c.inputs[0]), limit(1)};
+  SmallVector<AffineMap> maps{identity, operands[1].tensor ? limits : AffineMap()};
+  if (c.hasInput(2)) {
+    operands.push_back(limit(2));
+    maps.push_back(operands[2].tensor ? limits : AffineMap());
+  }
+  int32_t from = c.inputTypes[0];
+  bool isDouble = scaleType.getElementType().isF64();
+  return SmallVector<Value>{
+      mapElements(c.b, c.resultTypes[0], operands, maps, [&](Scalars &s, ValueRange v) {
+        // The difference of two 8-bit values needs 9 bits, so the subtraction is done in i32.
+        Value x = s.cast(v[0], from, T::INT32);
+        if (v.size() > 2)
+          x = s.sub(x, s.cast(v[2], from, T::INT32));
+        return s.mul(s.cast(x, T::INT32, isDouble ? T::DOUBLE : T::FLOAT), v[1]);
+      })};
+}
+
+/// Saturated round-half-even of x / scale plus the zero point.
+Results quantize(NodeContext &c) {
+  using T = onnx::TensorProto;
+  RankedTensorType type = c.type(0), scaleType = c.type(1);
+  bool perAxis = scaleType.getRank() == 1 && scaleType.getNumElements() > 1;
+  if (scaleType.getRank() > 1 || c.intAttr("block_size", 0) != 0)
+    return c.reject("blocked quantization");
+  if (!isFloat(type.getElementType()))
+    return c.reject("quantization of integers");
+  int64_t rank = type.getRank(), axis = normalizeAxis(c.intAttr("axis", 1), rank);
+  AffineMap limits = selectDims(c.b, rank, perAxis ? ArrayRef<int64_t>(axis) : ArrayRef<int64_t>());
+  auto limit = [&](unsigned i) -> Operand {
+    Operand o = operand(c, i);
+    return o.tensor && !perAxis ? Operand(reshape(c.b, o.tensor, {})) : o;
+  };
+  SmallVector<Operand> operands{Operand(c.inputs[0]), limit(1)};
+  SmallVector<AffineMap> maps{c.b.getMultiDimIdentityMap(rank),
+                              operands[1].tensor ? limits : AffineMap()};
+  if (c.hasInput(2)) {
+    operands.push_back(limit(2));
+    maps.push_back(operands[2].tensor ? limits : AffineMap());
+  }
+  int32_t to = c.outputTypes[0];
+  return SmallVector<Value>{
+      mapElements(c.b, c.resultTypes[0], operands, maps, [&](Scalars &s, ValueRange v) {
+        Value q = math::RoundEvenOp::create(s.b, s.div(v[0], v[1]));
+        if (v.size() > 2)
+          q = s.add(q, s.cast(v[2], to, q.getType().isF64() ? T::DOUBLE : T::FLOAT));
+        return s.cast(q, q.getType().isF64() ? T::DOUBLE : T::FLOAT, to);
+      })};
+}
+
+constexpr const char *numbers = "f16 bf16 f32 f64 i8-i64 u8-u64";
+constexpr const char *floats = "f16 bf16 f32 f64";
+constexpr const char *integers = "i8-i64 u8-u64";
+constexpr const char *guarded = "integers: x / 0 = 0, min / -1 = min";
+
+const OpRow rows[] = {
+    {"", "Abs", 1, unary<abs>, numbers, ""},
+    {"", "Acos", 7, unary<mathOp<math::AcosOp>>, floats, ""},
+    {"", "Acosh", 9, unary<mathOp<math::AcoshOp>>, floats, ""},
+    {"", "Add", 7, binary<add>, numbers, ""},
+    {"", "And", 7, binary<logicalAnd>, "bool", ""},
+    {"", "Asin", 7, unary<mathOp<math::AsinOp>>, floats, ""},
+    {"", "Asinh", 9, unary<mathOp<math::AsinhOp>>, floats, ""},
+    {"", "Atan", 7, unary<mathOp<math::AtanOp>>, floats, ""},
+    {"", "Atanh", 9, unary<mathOp<math::AtanhOp>>, floats, ""},
+    {"", "BitShift", 11, bitShift, "u8-u64", "a shift by the width or more gives 0"},
+    {"", "BitwiseAnd", 18, binary<bitwiseAnd>, integers, ""},
+    {"", "BitwiseNot", 18, unary<bitwiseNot>, integers, ""},
+    {"", "BitwiseOr", 18, binary<bitwiseOr>, integers, ""},
+    {"", "BitwiseXor", 18, binary<bitwiseXor>, integers, ""},
+    {"", "Cast", 6, castOp, "numbers and bool",
+     "floats to integers truncate and saturate, NaN gives 0; no strings, no 8-bit floats"},
+    {"", "CastLike", 15, castOp, "numbers and bool", "as Cast"},
+    {"", "Ceil", 6, unary<mathOp<math::CeilOp>>, floats, ""},
+    {"", "Clip", 6, clip, numbers, "limits may be data"},
+    {"", "Cos", 7, unary<mathOp<math::CosOp>>, floats, ""},
+    {"", "Cosh", 9, unary<mathOp<math::CoshOp>>, floats, ""},
+    {"", "DequantizeLinear", 10, dequantize, "i8 u8 i16 u16 i32 to f16 bf16 f32 f64",
+     "per tensor or per axis, not blocked"},
+    {"", "Div", 7, binary<div>, numbers, guarded},
+    {"", "Equal", 7, binary<equal>, "numbers and bool", ""},
+    {"", "Exp", 6, unary<exp>, floats, ""},
+    {"", "Floor", 6, unary<mathOp<math::FloorOp>>, floats, ""},
+    {"", "Greater", 7, binary<greater>, numbers, ""},
+    {"", "GreaterOrEqual", 12, binary<greaterOrEqual>, numbers, ""},
+    {"", "IsInf", 10, isInf, floats, ""},
+    {"", "IsNaN", 9, unary<isNaN>, floats, ""},
+    {"", "Less", 7, binary<less>, numbers, ""},
+    {"", "LessOrEqual", 12, binary<lessOrEqual>, numbers, ""},
+    {"", "Log", 6, unary<log>, floats, ""},
+    {"", "Max", 8, variadic<max>, numbers, "a NaN is passed on"},
+    {"", "Mean", 8, mean, floats, ""},
+    {"", "Min", 8, variadic<min>, numbers, "a NaN is passed on"},
+    {"", "Mod", 10, mod, numbers, "integers: x % 0 = 0"},
+    {"", "Mul", 7, binary<mul>, numbers, ""},
+    {"", "Neg", 6, unary<neg>, "f16 bf16 f32 f64 i8-i64", ""},
+    {"", "Not", 1, unary<logicalNot>, "bool", ""},
+    {"", "Or", 7, binary<logicalOr>, "bool", ""},
+    {"", "Pow", 7, pow, numbers, "integers are computed in f64"},
+    {"", "QuantizeLinear", 10, quantize, "f16 bf16 f32 to i8 u8 i16 u16",
+     "per tensor or per axis, not blocked"},
+    {"", "Reciprocal", 6, unary<reciprocal>, floats, ""},
+    {"", "Round", 11, unary<mathOp<math::RoundEvenOp>>, floats, "half to even"},
+    {"", "Sign", 9, unary<sign>, numbers, ""},
+    {"", "Sin", 7, unary<mathOp<math::SinOp>>, floats, ""},
+    {"", "Sinh", 9, unary<mathOp<math::SinhOp>>, floats, ""},
+    {"", "Sqrt", 6, unary<sqrt>, floats, ""},
+    {"", "Sub", 7, binary<sub>, numbers, ""},
+    {"", "Sum", 8, variadic<add>, floats, ""},
+    {"", "Tan", 7, unary<mathOp<math::TanOp>>, floats, ""},
+    {"", "Where", 9, where, "numbers and bool", ""},
+    {"", "Xor", 7, binary<logicalXor>, "bool", ""},
+};
+
+} // namespace
+
+ArrayRef<OpRow> elementwiseOps() { return rows; }
+
+} // namespace mtc::onnx_import
