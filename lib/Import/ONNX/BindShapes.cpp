@@ -1,0 +1,198 @@
+//===- BindShapes.cpp - a value for every dim of every input --------------===//
+//
+// In the order of trust: what the model fixes, the shape given for the input, the value given for
+// the dim's name, the value that another input's shape gave this name. Everything that is left is
+// reported at once, each with the flag that binds it.
+//
+//===----------------------------------------------------------------------===//
+#include "Steps.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/Twine.h"
+
+using llvm::Twine;
+
+namespace mtc::onnx_import {
+namespace {
+
+using Dim = onnx::TensorShapeProto_Dimension;
+
+bool isFixed(const Dim &dim) { return dim.has_dim_value(); }
+
+/// Whether `--dim NAME=1` can name it: exporters also write "-1" and "?".
+bool isNameable(llvm::StringRef name) {
+  if (name.empty() || !(llvm::isAlpha(name.front()) || name.front() == '_'))
+    return false;
+  return llvm::all_of(name, [](char c) { return llvm::isPrint(c) && c != '=' && c != ','; });
+}
+
+std::string quotedList(const std::vector<std::string> &names) {
+  std::string text;
+  for (const std::string &name : names)
+    text += (text.empty() ? "'" : ", '") + name + "'";
+  return text.empty() ? "none" : text;
+}
+
+class Binder {
+public:
+  Binder(const std::string &tenant, const EntryBinding &binding, const ImportLimits &limits)
+      : tenant(tenant), binding(binding), limits(limits) {}
+
+  void addInput(const onnx::ValueInfoProto &value);
+  Status checkNames();
+  StatusOr<std::vector<BoundInput>> bind();
+
+private:
+  Status applyShape(const onnx::ValueInfoProto &value);
+  StatusOr<BoundInput> bindInput(const onnx::ValueInfoProto &value, std::string &unbound);
+  Status error(const Twine &message) const { return invalidInput((tenant + ": " + message).str()); }
+
+  const std::string &tenant;
+  const EntryBinding &binding;
+  const ImportLimits &limits;
+  std::vector<const onnx::ValueInfoProto *> inputs;
+  std::map<std::string, int64_t> dims; ///< by name, given or taken from a given shape
+};
+
+void Binder::addInput(const onnx::ValueInfoProto &value) { inputs.push_back(&value); }
+
+Status Binder::checkNames() {
+  std::vector<std::string> inputNames, dimNames;
+  for (const auto *value : inputs) {
+    inputNames.push_back(value->name());
+    for (const Dim &dim : value->type().tensor_type().shape().dim())
+      if (!isFixed(dim) && !dim.dim_param().empty() && !llvm::is_contained(dimNames, dim.dim_param()))
+        dimNames.push_back(dim.dim_param());
+  }
+  for (const auto &[name, shape] : binding.shapes)
+    if (!llvm::is_contained(inputNames, name))
+      return error("no input '" + name + "'; inputs are " + quotedList(inputNames));
+  for (const auto &[name, size] : binding.dims) {
+    if (!llvm::is_contained(dimNames, name))
+      return error("no dim '" + name + "'; dims are " + quotedList(dimNames));
+    if (size < 1)
+      return error("dim '" + name + "' must be at least 1, got " + Twine(size));
+  }
+  return okStatus();
+}
+
+/// Checks a given shape and learns what it says about named dims.
+Status Binder::applyShape(const onnx::ValueInfoProto &value) {
+  auto it = binding.shapes.find(value.name());
+  if (it == binding.shapes.end())
+    return okStatus();
+  const auto &type = value.type().tensor_type();
+  const std::vector<int64_t> &shape = it->second;
+  if (type.has_shape() && type.shape().dim_size() != static_cast<int>(shape.size()))
+    return error("input '" + value.name() + "' has " + Twine(type.shape().dim_size()) +
+                 " dims in the model, got " + Twine(shape.size()));
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] < 1)
+      return error("input '" + value.name() + "' dim " + Twine(i) + " must be at least 1, got " +
+                   Twine(shape[i]));
+    if (!type.has_shape())
+      continue;
+    const Dim &dim = type.shape().dim(static_cast<int>(i));
+    if (isFixed(dim) && dim.dim_value() != shape[i])
+      return error("input '" + value.name() + "' dim " + Twine(i) + " is " +
+                   Twine(dim.dim_value()) + " in the model, got " + Twine(shape[i]));
+    if (isFixed(dim) || !isNameable(dim.dim_param()))
+      continue;
+    if (auto given = binding.dims.find(dim.dim_param());
+        given != binding.dims.end() && given->second != shape[i])
+      return error("input '" + value.name() + "' dim " + Twine(i) + " '" + dim.dim_param() +
+                   "' is " + Twine(shape[i]) + " by its shape and " + Twine(given->second) +
+                   " by its name");
+    dims.emplace(dim.dim_param(), shape[i]);
+  }
+  return okStatus();
+}
+
+StatusOr<BoundInput> Binder::bindInput(const onnx::ValueInfoProto &value, std::string &unbound) {
+  const auto &type = value.type().tensor_type();
+  BoundInput input{value.name(), type.elem_type(), {}};
+  auto shape = binding.shapes.find(value.name());
+  if (shape != binding.shapes.end()) {
+    input.dims.assign(shape->second.begin(), shape->second.end());
+    return input;
+  }
+  auto missing = [&](const Twine &what, const Twine &flag) {
+    unbound += (unbound.empty() ? "" : "\n") +
+               (tenant + ": input '" + value.name() + "' " + what + " unbound; add " + flag).str();
+  };
+  const std::string flag = "--shapes " + tenant + "/" + value.name() + ":";
+  if (!type.has_shape()) {
+    missing("shape", flag + "DIMS");
+    return input;
+  }
+  std::string example; // the whole shape, with 1 for what is free
+  for (const Dim &dim : type.shape().dim()) {
+    auto known = dims.find(dim.dim_param());
+    int64_t size = isFixed(dim) ? dim.dim_value() : known != dims.end() ? known->second : 1;
+    example += (example.empty() ? "" : "x") + std::to_string(size);
+  }
+  for (int i = 0; i < type.shape().dim_size(); ++i) {
+    const Dim &dim = type.shape().dim(i);
+    if (isFixed(dim)) {
+      if (dim.dim_value() < 1)
+        return error("input '" + value.name() + "' dim " + Twine(i) + " is " +
+                     Twine(dim.dim_value()) + " in the model, at least 1 is supported");
+      input.dims.push_back(dim.dim_value());
+      continue;
+    }
+    auto known = dims.find(dim.dim_param());
+    input.dims.push_back(known == dims.end() ? 1 : known->second);
+    if (known != dims.end())
+      continue;
+    std::string name = dim.dim_param().empty() ? "" : " '" + dim.dim_param() + "'";
+    if (isNameable(dim.dim_param()))
+      missing("dim " + Twine(i) + name, "--dim " + tenant + "/" + dim.dim_param() + "=1");
+    else
+      missing("dim " + Twine(i) + name, flag + example);
+  }
+  return input;
+}
+
+StatusOr<std::vector<BoundInput>> Binder::bind() {
+  MTC_RETURN_IF_ERROR(checkNames());
+  dims = binding.dims;
+  for (const auto *value : inputs)
+    MTC_RETURN_IF_ERROR(applyShape(*value));
+  std::vector<BoundInput> bound;
+  std::string unbound;
+  for (const auto *value : inputs) {
+    MTC_ASSIGN_OR_RETURN(BoundInput input, bindInput(*value, unbound));
+    if (input.dims.size() > static_cast<size_t>(limits.maxRank))
+      return error("input '" + value->name() + "' has " + Twine(input.dims.size()) +
+                   " dims, at most " + Twine(limits.maxRank) + " are supported");
+    if (!countElements(input.dims, limits.maxElements))
+      return error("input '" + value->name() + "' has more than " + Twine(limits.maxElements) +
+                   " elements");
+    bound.push_back(std::move(input));
+  }
+  if (!unbound.empty())
+    return invalidInput(unbound);
+  return bound;
+}
+
+} // namespace
+
+StatusOr<std::vector<BoundInput>> bindInputs(const onnx::GraphProto &graph,
+                                             const std::string &tenant,
+                                             const EntryBinding &binding,
+                                             const ImportLimits &limits) {
+  std::set<std::string> initializers;
+  for (const onnx::TensorProto &tensor : graph.initializer())
+    initializers.insert(tensor.name());
+  Binder binder(tenant, binding, limits);
+  for (const onnx::ValueInfoProto &value : graph.input()) {
+    if (initializers.count(value.name()))
+      continue; // a default that callers of old IR versions could override: a constant here
+    if (!value.type().has_tensor_type() || !callerTypeName(value.type().tensor_type().elem_type()))
+      return unsupported(tenant + ": input '" + value.name() + "' is not a tensor of numbers");
+    binder.addInput(value);
+  }
+  return binder.bind();
+}
+
+} // namespace mtc::onnx_import

@@ -1,0 +1,164 @@
+//===- Canonicalize.cpp - one opset, no local functions -------------------===//
+//
+// libonnx inlines and converts; the order and the checks around it are ours, since (onnx 1.23.2)
+// - ConvertVersion silently drops model-local functions: inline first;
+// - 2 KB of nested functions expand without end: count the nodes before;
+// - it throws on sparse tensors and on operators without a schema: look for them before, and hide
+//   the latter in a domain that it passes over, so that they are reported with all others.
+//
+//===----------------------------------------------------------------------===//
+#include "Steps.h"
+
+#include "llvm/ADT/Twine.h"
+
+#include <onnx/defs/schema.h>
+#include <onnx/inliner/inliner.h>
+#include <onnx/version_converter/convert.h>
+
+using llvm::Twine;
+
+namespace mtc::onnx_import {
+namespace {
+
+std::string defaultDomain(const std::string &domain) {
+  return domain == "ai.onnx" ? std::string() : domain;
+}
+
+/// Calls `visit` for every graph's nodes in `nodes`, also in subgraphs; depth is bounded by the reader.
+template <typename Nodes, typename Visit> void forEachNode(Nodes &nodes, Visit visit) {
+  for (auto &node : nodes) {
+    visit(node);
+    for (auto &attribute : *node.mutable_attribute()) {
+      if (attribute.has_g())
+        forEachNode(*attribute.mutable_g()->mutable_node(), visit);
+      for (auto &graph : *attribute.mutable_graphs())
+        forEachNode(*graph.mutable_node(), visit);
+    }
+  }
+}
+
+/// Counts the nodes that inlining all local functions would give, on the call graph.
+class ExpansionCounter {
+public:
+  ExpansionCounter(onnx::ModelProto &model, const ImportLimits &limits) : limits(limits) {
+    for (onnx::FunctionProto &function : *model.mutable_functions())
+      functions[key(function.domain(), function.name(), function.overload())] = {&function};
+  }
+
+  template <typename Nodes> StatusOr<int64_t> count(Nodes &nodes, int depth) {
+    if (depth > limits.maxNesting)
+      return invalidInput(
+          ("local functions call each other deeper than " + Twine(limits.maxNesting)).str());
+    int64_t total = 0;
+    Status status;
+    forEachNode(nodes, [&](onnx::NodeProto &node) {
+      if (!status.ok() || total > limits.maxNodes)
+        return;
+      auto it = functions.find(key(node.domain(), node.op_type(), node.overload()));
+      if (it == functions.end()) {
+        ++total;
+        return;
+      }
+      Callee &callee = it->second;
+      if (callee.nodes < 0) {
+        auto inner = count(*callee.function->mutable_node(), depth + 1);
+        if (!inner.ok()) {
+          status = inner.status();
+          return;
+        }
+        callee.nodes = *inner;
+      }
+      total += callee.nodes + 1;
+    });
+    MTC_RETURN_IF_ERROR(status);
+    if (total > limits.maxNodes)
+      return invalidInput(("has more than " + Twine(limits.maxNodes) +
+                           " nodes once its local functions are expanded")
+                              .str());
+    return total;
+  }
+
+private:
+  struct Callee {
+    onnx::FunctionProto *function;
+    int64_t nodes = -1;
+  };
+  static std::string key(const std::string &domain, const std::string &name,
+                         const std::string &overload) {
+    return defaultDomain(domain) + '\0' + name + '\0' + overload;
+  }
+  const ImportLimits &limits;
+  std::map<std::string, Callee> functions;
+};
+
+bool hasSparse(onnx::ModelProto &model, std::string &where) {
+  if (model.graph().sparse_initializer_size())
+    where = model.graph().sparse_initializer(0).values().name();
+  bool found = model.graph().sparse_initializer_size() != 0;
+  forEachNode(*model.mutable_graph()->mutable_node(), [&](onnx::NodeProto &node) {
+    for (const onnx::AttributeProto &attribute : node.attribute()) {
+      if (!attribute.has_sparse_tensor() && !attribute.sparse_tensors_size() &&
+          !attribute.g().sparse_initializer_size())
+        continue;
+      found = true;
+      where = node.name();
+    }
+  });
+  return found;
+}
+
+Status failed(const char *action, const std::exception &e) {
+  std::string text = e.what();
+  return invalidInput(std::string("cannot ") + action + ": " + text.substr(0, text.find('\n')));
+}
+
+} // namespace
+
+StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limits) {
+  Opsets opsets;
+  for (onnx::OperatorSetIdProto &import : *model.mutable_opset_import()) {
+    import.set_domain(defaultDomain(import.domain()));
+    opsets.original[import.domain()] = import.version();
+  }
+  if (opsets.original.empty())
+    return invalidInput("not an ONNX model, or cut short: it imports no opset");
+  opsets.canonical = opsets.original;
+  std::string where;
+  if (hasSparse(model, where))
+    return unsupported("'" + where + "' is a sparse tensor, which is not supported");
+
+  if (model.functions_size()) {
+    ExpansionCounter counter(model, limits);
+    MTC_RETURN_IF_ERROR(counter.count(*model.mutable_graph()->mutable_node(), 0).status());
+    try {
+      onnx::inliner::InlineLocalFunctions(model, /*convert_version=*/true);
+    } catch (const std::exception &e) {
+      return failed("inline its local functions", e);
+    }
+  }
+
+  auto current = opsets.original.find("");
+  if (current == opsets.original.end())
+    return opsets;
+  int64_t version = current->second;
+  if (version < 1 || version > canonicalOpset)
+    return invalidInput(("uses opset " + Twine(version) + ", known are 1 to " + Twine(canonicalOpset))
+                            .str());
+  forEachNode(*model.mutable_graph()->mutable_node(), [&](onnx::NodeProto &node) {
+    node.set_domain(defaultDomain(node.domain()));
+    if (node.domain().empty() &&
+        !onnx::OpSchemaRegistry::Schema(node.op_type(), static_cast<int>(version), ""))
+      node.set_domain(unknownDomain);
+  });
+  if (version != canonicalOpset) {
+    try {
+      model = onnx::version_conversion::ConvertVersion(model, canonicalOpset);
+    } catch (const std::exception &e) {
+      return failed(("convert from opset " + Twine(version) + " to " + Twine(canonicalOpset)).str().c_str(), e);
+    }
+  }
+  opsets.canonical[""] = canonicalOpset;
+  return opsets;
+}
+
+} // namespace mtc::onnx_import

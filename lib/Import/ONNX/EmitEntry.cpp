@@ -1,0 +1,192 @@
+//===- EmitEntry.cpp - an entry from its resolved nodes -------------------===//
+#include "EmitEntry.h"
+
+#include "NodeContext.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+
+namespace mtc::onnx_import {
+namespace {
+
+class Emitter {
+public:
+  Emitter(mt::TenantOp tenant, const ResolvedEntry &resolved, const Opsets &opsets,
+          WeightTable &weights, std::vector<ResolvedNode> &rejected)
+      : resolved(resolved), opsets(opsets), weights(weights), rejected(rejected),
+        b(tenant.getLoc(), tenant.getContext()), tenant(tenant) {}
+
+  Status run(const std::string &name);
+
+private:
+  RankedTensorType typeOf(const std::string &value) {
+    return RankedTensorType::get(*resolved.staticDims(value),
+                                 elementType(resolved.typeOf(value), b.getContext()));
+  }
+  StatusOr<Value> valueOf(const std::string &name);
+  Value getWeight(mt::WeightOp weight);
+  Status emitNode(const ResolvedNode &node);
+  Status callHandler(const ResolvedNode &node);
+  std::optional<SmallTensor> constantInput(const onnx::NodeProto &node, unsigned i);
+
+  const ResolvedEntry &resolved;
+  const Opsets &opsets;
+  WeightTable &weights;
+  std::vector<ResolvedNode> &rejected;
+  ImplicitLocOpBuilder b;
+  mt::TenantOp tenant;
+  std::unordered_map<std::string, Value> values;
+  llvm::DenseMap<Operation *, Value> loaded; ///< weights that have a value in this entry
+  Status failure;                            ///< of a callback
+};
+
+Value Emitter::getWeight(mt::WeightOp weight) {
+  Value &value = loaded[weight];
+  if (!value)
+    value = mt::GetWeightOp::create(b, weight.getTensorType(),
+                                    FlatSymbolRefAttr::get(weight.getSymNameAttr()));
+  return value;
+}
+
+StatusOr<Value> Emitter::valueOf(const std::string &name) {
+  if (auto it = values.find(name); it != values.end())
+    return it->second;
+  auto constant = resolved.constants.find(name);
+  if (constant == resolved.constants.end())
+    return internalError("value '" + name + "' has not been computed");
+  MTC_ASSIGN_OR_RETURN(mt::WeightOp weight, weights.get(*constant->second, name));
+  return getWeight(weight);
+}
+
+std::optional<SmallTensor> Emitter::constantInput(const onnx::NodeProto &node, unsigned i) {
+  if (i >= static_cast<unsigned>(node.input_size()))
+    return std::nullopt;
+  auto it = resolved.constants.find(node.input(static_cast<int>(i)));
+  return it == resolved.constants.end() ? std::nullopt : decodeSmall(*it->second);
+}
+
+Status Emitter::callHandler(const ResolvedNode &resolvedNode) {
+  const onnx::NodeProto &node = *resolvedNode.node;
+  SmallVector<Value> inputs;
+  SmallVector<int32_t> inputTypes, outputTypes;
+  SmallVector<RankedTensorType> resultTypes;
+  for (const std::string &input : node.input()) {
+    inputs.push_back({});
+    inputTypes.push_back(input.empty() ? 0 : resolved.typeOf(input));
+    if (input.empty() || llvm::is_contained(*resolved.staticDims(input), 0))
+      continue; // absent, or an empty constant that only constantInts can see
+    MTC_ASSIGN_OR_RETURN(inputs.back(), valueOf(input));
+  }
+  for (const std::string &output : node.output()) {
+    resultTypes.push_back(output.empty() ? RankedTensorType() : typeOf(output));
+    outputTypes.push_back(output.empty() ? 0 : resolved.typeOf(output));
+  }
+  int64_t opset = opsets.canonical.at(resolvedNode.domain);
+  NodeContext context{b, node, opset, inputs, inputTypes, resultTypes, outputTypes, {}, {}, {}, {}};
+  context.constantIntsOf = [&](unsigned i) -> std::optional<SmallVector<int64_t>> {
+    std::optional<SmallTensor> value = constantInput(node, i);
+    if (!value || value->isFloat())
+      return std::nullopt;
+    return SmallVector<int64_t>(value->ints.begin(), value->ints.end());
+  };
+  context.constantFloatsOf = [&](unsigned i) -> std::optional<SmallVector<double>> {
+    std::optional<SmallTensor> value = constantInput(node, i);
+    if (!value || !value->isFloat())
+      return std::nullopt;
+    return SmallVector<double>(value->floats.begin(), value->floats.end());
+  };
+  context.makeConstant = [&](DenseElementsAttr value) {
+    auto weight = weights.get(value, "constant");
+    if (weight.ok())
+      return getWeight(*weight);
+    failure = weight.status();
+    return Value(tensor::EmptyOp::create(b, cast<RankedTensorType>(value.getType()).getShape(),
+                                         value.getElementType()));
+  };
+
+  Results results = findOp(resolvedNode.domain, node.op_type(), opset)->handler(context);
+  MTC_RETURN_IF_ERROR(failure);
+  if (mlir::failed(results)) {
+    rejected.push_back(resolvedNode);
+    rejected.back().problem = context.rejection.empty() ? "not supported" : context.rejection;
+    results = SmallVector<Value>();
+    // Something to go on with, so that all such nodes are reported at once.
+    for (RankedTensorType type : resultTypes)
+      results->push_back(type ? Value(tensor::EmptyOp::create(b, type.getShape(), type.getElementType()))
+                              : Value());
+  }
+  for (int i = 0; i < node.output_size(); ++i) {
+    if (node.output(i).empty())
+      continue;
+    if (static_cast<size_t>(i) >= results->size() || !(*results)[i] ||
+        (*results)[i].getType() != resultTypes[i]) {
+      std::string text;
+      llvm::raw_string_ostream os(text);
+      os << "the handler of " << node.op_type() << " gave ";
+      if (static_cast<size_t>(i) < results->size() && (*results)[i])
+        os << (*results)[i].getType();
+      else
+        os << "nothing";
+      os << " for output " << i << ", wanted " << resultTypes[i];
+      return internalError(text).withContext("node '" + resolvedNode.name + "'");
+    }
+    values[node.output(i)] = (*results)[i];
+  }
+  return okStatus();
+}
+
+Status Emitter::emitNode(const ResolvedNode &node) {
+  b.setLoc(NameLoc::get(b.getStringAttr(node.name)));
+  if (node.domain.empty() && node.node->op_type() == "Identity") {
+    MTC_ASSIGN_OR_RETURN(values[node.node->output(0)], valueOf(node.node->input(0)));
+    return okStatus();
+  }
+  return callHandler(node);
+}
+
+Status Emitter::run(const std::string &name) {
+  SmallVector<Type> arguments, results;
+  SmallVector<Attribute> argumentAttrs, resultAttrs;
+  auto describe = [&](const std::string &value) {
+    return b.getDictionaryAttr(
+        {b.getNamedAttr("mt.name", b.getStringAttr(value)),
+         b.getNamedAttr("mt.element_type",
+                        b.getStringAttr(callerTypeName(resolved.typeOf(value))))});
+  };
+  for (const BoundInput &input : resolved.inputs) {
+    arguments.push_back(typeOf(input.name));
+    argumentAttrs.push_back(describe(input.name));
+  }
+  for (const std::string &output : resolved.outputs) {
+    results.push_back(typeOf(output));
+    resultAttrs.push_back(describe(output));
+  }
+  b.setInsertionPointToEnd(&tenant.getBody().front());
+  auto entry = mt::EntryOp::create(b, name, b.getFunctionType(arguments, results));
+  entry.setArgAttrsAttr(b.getArrayAttr(argumentAttrs));
+  entry.setResAttrsAttr(b.getArrayAttr(resultAttrs));
+  Block &body = entry.getBody().front();
+  b.setInsertionPointToStart(&body);
+  for (auto [input, argument] : llvm::zip(resolved.inputs, body.getArguments()))
+    values[input.name] = argument;
+  for (const ResolvedNode &node : resolved.nodes)
+    MTC_RETURN_IF_ERROR(emitNode(node));
+  SmallVector<Value> returned;
+  for (const std::string &output : resolved.outputs) {
+    MTC_ASSIGN_OR_RETURN(Value value, valueOf(output));
+    returned.push_back(value);
+  }
+  b.setLoc(tenant.getLoc());
+  mt::ReturnOp::create(b, returned);
+  return okStatus();
+}
+
+} // namespace
+
+Status emitEntry(mt::TenantOp tenant, const std::string &name, const ResolvedEntry &resolved,
+                 const Opsets &opsets, WeightTable &weights, std::vector<ResolvedNode> &rejected) {
+  return Emitter(tenant, resolved, opsets, weights, rejected).run(name);
+}
+
+} // namespace mtc::onnx_import

@@ -1,0 +1,121 @@
+//===- Import.cpp - ONNX files into the model phase -----------------------===//
+//
+// The whole way of a model, from top to bottom; Steps.h draws it. libonnx and protobuf throw:
+// no exception leaves this file.
+//
+//===----------------------------------------------------------------------===//
+#include "mtc/Import/ONNX/Import.h"
+
+#include "EmitEntry.h"
+#include "Steps.h"
+
+#include "llvm/ADT/Twine.h"
+
+namespace mtc {
+namespace {
+
+using namespace onnx_import;
+
+/// Collects what cannot be compiled, each node once for all entries, and says it.
+class Report {
+public:
+  Report(const std::string &tenant, const Opsets &opsets, std::vector<UnsupportedNode> &nodes)
+      : tenant(tenant), opsets(opsets), nodes(nodes) {}
+
+  void add(const ResolvedNode &node) {
+    std::string domain = node.domain == unknownDomain ? "" : node.domain;
+    UnsupportedNode row;
+    row.tenant = tenant;
+    row.node = node.name;
+    row.op = (domain.empty() ? "" : domain + "::") + node.node->op_type();
+    auto opset = opsets.original.find(domain);
+    row.opset = opset == opsets.original.end() ? 0 : opset->second;
+    row.reason = node.problem;
+    if (!seen.insert(row.node + '\n' + row.op + '\n' + row.reason).second)
+      return;
+    text += (text.empty() ? "" : "\n") +
+            (llvm::Twine(tenant) + ": node '" + row.node + "': " + row.op + " (opset " +
+             llvm::Twine(row.opset) + ") is not supported: " + row.reason)
+                .str();
+    nodes.push_back(std::move(row));
+  }
+  Status status() const { return text.empty() ? okStatus() : unsupported(text); }
+
+private:
+  const std::string &tenant;
+  const Opsets &opsets;
+  std::vector<UnsupportedNode> &nodes;
+  std::set<std::string> seen;
+  std::string text;
+};
+
+Status emitTenant(mt::ProgramOp program, const ImportRequest &request, const ModelFile &file,
+                  const Opsets &opsets,
+                  llvm::ArrayRef<std::unique_ptr<ResolvedEntry>> entries, Report &report) {
+  mlir::OpBuilder b = mlir::OpBuilder::atBlockEnd(&program.getBody().front());
+  mlir::OperationState state(b.getUnknownLoc(), mt::TenantOp::getOperationName());
+  state.addAttribute("sym_name", b.getStringAttr(request.tenant));
+  state.addRegion()->emplaceBlock();
+  auto tenant = mlir::cast<mt::TenantOp>(b.create(state));
+  WeightTable weights(program, file, request.tenant);
+  Status status;
+  for (size_t i = 0; i < entries.size() && status.ok(); ++i) {
+    std::vector<ResolvedNode> rejected;
+    status = emitEntry(tenant, request.entries[i].name, *entries[i], opsets, weights, rejected);
+    for (const ResolvedNode &node : rejected)
+      report.add(node);
+  }
+  status = status.withContext(request.tenant);
+  if (status.ok())
+    status = report.status();
+  if (!status.ok()) {
+    tenant->erase();
+    weights.eraseAll();
+  }
+  return status;
+}
+
+Status import(mt::ProgramOp program, const ImportRequest &request, const ImportLimits &limits,
+              std::vector<UnsupportedNode> &unsupportedNodes) {
+  auto named = [&](const Status &status) { return status.withContext(request.tenant); };
+  auto file = readModel(request.path, limits);
+  if (!file.ok())
+    return named(file.status());
+  auto opsets = canonicalize(file->model, limits);
+  if (!opsets.ok())
+    return named(opsets.status());
+
+  Report report(request.tenant, *opsets, unsupportedNodes);
+  std::vector<std::unique_ptr<ResolvedEntry>> entries;
+  for (const EntryBinding &binding : request.entries) {
+    MTC_ASSIGN_OR_RETURN(auto inputs,
+                         bindInputs(file->model.graph(), request.tenant, binding, limits));
+    auto entry = resolveEntry(*file, *opsets, std::move(inputs), limits);
+    if (!entry.ok())
+      return named(entry.status());
+    for (const ResolvedNode &node : (*entry)->nodes) {
+      if (node.invalid)
+        return named(invalidInput("node '" + node.name + "': " + node.problem));
+      if (!node.problem.empty())
+        report.add(node);
+    }
+    entries.push_back(std::move(*entry));
+  }
+  MTC_RETURN_IF_ERROR(report.status());
+  return emitTenant(program, request, *file, *opsets, entries, report);
+}
+
+} // namespace
+
+Status importModel(mt::ProgramOp program, const ImportRequest &request, const ImportLimits &limits,
+                   std::vector<UnsupportedNode> &unsupportedNodes) {
+  try {
+    return import(program, request, limits, unsupportedNodes);
+  } catch (const std::exception &e) {
+    std::string text = e.what();
+    return invalidInput(request.tenant + ": '" + request.path +
+                        "': " + text.substr(0, text.find('\n')));
+  }
+}
+
+} // namespace mtc

@@ -1,0 +1,205 @@
+//===- Steps.h - the importer's steps and what passes between them --------===//
+//
+//   file --readModel--> ModelFile --canonicalize--> one opset, no local functions
+//        --bindInputs, resolveEntry (once per entry)--> ResolvedEntry: nodes with static types
+//        --emitEntry--> mt.entry
+//
+// Nothing large is copied: readModel takes payloads above `inlineBytes` out of the model before
+// protobuf sees it and leaves references, which become mt.weights.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "mtc/Import/ONNX/Import.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+
+#include <onnx/onnx_pb.h>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+namespace mtc::onnx_import {
+
+/// The opset that handlers see. The newest of libonnx 1.23.2; going up loses the meaning of one of
+/// its 1,642 node tests (Scan-8), going down that of 269 of 978.
+inline constexpr int canonicalOpset = 28;
+
+/// Payloads up to this size stay in the model, so that shape inference and folding can see them.
+inline constexpr size_t inlineBytes = 1024;
+
+/// Folded tensors are at most this large: what an mt.weight can hold by value.
+inline constexpr int64_t maxFoldedElements = 8192;
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+/// Where the bytes of a large tensor lie.
+struct Payload {
+  std::string file;
+  uint64_t offset = 0, length = 0;
+  bool proto = false;    ///< the range is a serialized TensorProto, else little-endian elements
+  bool external = false; ///< in another file than the model
+  std::string location;  ///< of an external one, as the model gives it
+};
+
+/// A model whose large tensors are references into `payloads`.
+struct ModelFile {
+  std::string path;
+  std::vector<uint8_t> bytes; ///< of the file
+  onnx::ModelProto model;
+  std::vector<Payload> payloads;
+};
+
+/// Reads a model, its wire format first (ReadModel.cpp says why).
+/// Fails if the file is missing, no ONNX model, cut short, or a tensor's bytes are missing, of the
+/// wrong size or where they must not be (InvalidInput).
+StatusOr<ModelFile> readModel(const std::string &path, const ImportLimits &limits);
+
+/// Checks an external file of a model and the range in it. An absent length means up to the end.
+/// Fails if `location` is no plain file (not a link, one name only) below the model's folder, or
+/// the range is not inside it (InvalidInput).
+StatusOr<Payload> checkExternalData(const std::string &modelPath, const std::string &location,
+                                    uint64_t offset, std::optional<uint64_t> length);
+
+/// The bytes of a payload; of an external one by way of the same checks, into `buffer`.
+StatusOr<std::span<const uint8_t>> payloadBytes(const ModelFile &file, const Payload &payload,
+                                                std::vector<uint8_t> &buffer);
+
+/// The payload a tensor refers to, or null when its bytes are inline.
+const Payload *payloadOf(const ModelFile &file, const onnx::TensorProto &tensor);
+
+//===----------------------------------------------------------------------===//
+// Element types and small tensors (Tensors.cpp)
+//===----------------------------------------------------------------------===//
+
+/// Bits of an element; 0 for types without a fixed size (string, undefined).
+unsigned elementBits(int32_t onnxType);
+/// The element type in the model phase; null if it has none (string, complex, fp8, 4 bits and less).
+mlir::Type elementType(int32_t onnxType, mlir::MLIRContext *context);
+/// "f32", "i64", "bool", "u8": the caller's name of an element type; null if elementType has none.
+const char *callerTypeName(int32_t onnxType);
+/// "FLOAT", "STRING": ONNX's own name, for messages.
+std::string onnxTypeName(int32_t onnxType);
+
+/// The product of dims; nullopt if one is negative or the product exceeds `limit`.
+std::optional<int64_t> countElements(llvm::ArrayRef<int64_t> dims, int64_t limit);
+llvm::ArrayRef<int64_t> dimsOf(const onnx::TensorProto &tensor);
+
+/// Row-major little-endian elements of an inline tensor, whatever field holds them; nullopt if they
+/// are not as many as the shape says or the type has no equivalent.
+std::optional<std::string> inlineTensorBytes(const onnx::TensorProto &tensor);
+
+/// A tensor small enough to compute with when compiling. Integers and bools are in `ints`,
+/// wrapped to their type (u64 as its bits); floats, rounded to theirs, in `floats`.
+struct SmallTensor {
+  int32_t type = 0;
+  llvm::SmallVector<int64_t> dims;
+  std::vector<int64_t> ints;
+  std::vector<double> floats;
+
+  bool isFloat() const;
+  int64_t size() const { return isFloat() ? floats.size() : ints.size(); }
+};
+
+/// nullopt for references, more than maxFoldedElements and types other than integers, bool, f16, bf16, f32, f64.
+std::optional<SmallTensor> decodeSmall(const onnx::TensorProto &tensor);
+/// Inline and raw. Types as for decodeSmall but f16 and bf16.
+onnx::TensorProto encodeSmall(const SmallTensor &tensor);
+/// The value of an integer in `type`, wrapped.
+int64_t wrapInteger(int32_t type, int64_t value);
+
+//===----------------------------------------------------------------------===//
+// Canonical form
+//===----------------------------------------------------------------------===//
+
+/// What canonicalize remembers of the model as it was.
+struct Opsets {
+  std::map<std::string, int64_t> original; ///< by domain, "" for ai.onnx
+  std::map<std::string, int64_t> canonical;
+};
+
+/// The domain of operators that the model's opset of ai.onnx does not have; in messages it is ai.onnx.
+inline constexpr const char *unknownDomain = "mtc.unknown";
+
+/// Inlines local functions and converts to the canonical opset, in place.
+/// Fails if that is impossible or passes a cap (InvalidInput; Unsupported for sparse tensors).
+StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limits);
+
+/// Copies of a function's nodes in place of a call: formal names become the call's, local ones unique by
+/// `prefix`, references to attributes the call's values or the defaults.
+std::vector<onnx::NodeProto> instantiate(const onnx::FunctionProto &function,
+                                         const std::map<std::string, onnx::AttributeProto> &defaults,
+                                         const onnx::NodeProto &call, const std::string &prefix);
+/// Copies of a branch's nodes and initializers (as Constant nodes) in place of an If.
+std::vector<onnx::NodeProto> inlineBranch(const onnx::GraphProto &branch, const onnx::NodeProto &node,
+                                          const std::string &prefix);
+
+//===----------------------------------------------------------------------===//
+// Static shapes
+//===----------------------------------------------------------------------===//
+
+/// An input of an entry with all dims known, in the model's order.
+struct BoundInput {
+  std::string name;
+  int32_t type;
+  llvm::SmallVector<int64_t> dims;
+};
+
+/// Gives every dim of every input a value.
+/// Fails if one is left, or a name or shape does not fit the model (InvalidInput, all unbound dims at once).
+StatusOr<std::vector<BoundInput>> bindInputs(const onnx::GraphProto &graph, const std::string &tenant,
+                                             const EntryBinding &binding, const ImportLimits &limits);
+
+/// A node that has to be computed when the entry runs, or that cannot be.
+struct ResolvedNode {
+  const onnx::NodeProto *node = nullptr;
+  std::string domain;
+  std::string name;    ///< the node's, or its first output's
+  std::string problem; ///< why it cannot be compiled; else empty
+  bool invalid = false;     ///< the problem is an error of the model, not of the compiler
+  bool unresolved = false;  ///< an input has no static type, because of a node before
+};
+
+/// The types and constants of all values of an entry, and its live nodes in execution order.
+///
+/// Ownership: nodes and constants point into the model or into `ownedNodes` and `ownedTensors`.
+struct ResolvedEntry {
+  std::vector<BoundInput> inputs;
+  std::vector<std::string> outputs;
+  std::unordered_map<std::string, onnx::TypeProto *> types;
+  std::unordered_map<std::string, const onnx::TensorProto *> constants; ///< large ones as references
+  std::vector<ResolvedNode> nodes;
+
+  std::deque<onnx::TypeProto> ownedTypes;
+  std::deque<onnx::TensorProto> ownedTensors;
+  std::deque<onnx::NodeProto> ownedNodes;
+
+  /// The dims of a value whose shape is static, else nullopt.
+  std::optional<llvm::SmallVector<int64_t>> staticDims(const std::string &value) const;
+  int32_t typeOf(const std::string &value) const;
+};
+
+/// Walks the nodes once, in order: infers types with libonnx's schemas, folds what is constant and
+/// small, takes the branch of an If whose condition is constant, expands functions without a handler.
+/// Since nodes are in topological order, one walk is the fixed point of inference and folding.
+/// Fails if the graph is not well formed or passes a cap (InvalidInput). Nodes that cannot be compiled
+/// are marked.
+StatusOr<std::unique_ptr<ResolvedEntry>> resolveEntry(const ModelFile &file, const Opsets &opsets,
+                                                      std::vector<BoundInput> inputs,
+                                                      const ImportLimits &limits);
+
+/// The outputs of a node from its constant inputs (null where absent), or nullopt when the operator is not one that shapes
+/// are computed with or the result is left to run time (division by zero, casts out of range).
+std::optional<std::vector<SmallTensor>> foldNode(const onnx::NodeProto &node,
+                                                 llvm::ArrayRef<const SmallTensor *> inputs);
+
+} // namespace mtc::onnx_import
