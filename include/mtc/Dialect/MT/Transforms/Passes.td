@@ -63,4 +63,37 @@ def PackWeights : MT_ProgramPass<"mt-pack-weights"> {
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
 }
 
+//===----------------------------------------------------------------------===//
+// Weights, sharing and schedules
+//===----------------------------------------------------------------------===//
+
+def EvaluateWeights : MT_ProgramPass<"mt-evaluate-weights"> {
+  let summary = "replace small derived weights by their values";
+  let description = [{
+    A derived weight of at most 64 KiB gets the form `value`. It shows in text what an expression computes; the pipeline does not
+    need it, since the bundle's writer evaluates all derived weights. Fails if a weight cannot be evaluated.
+  }];
+}
+
+def ShareKernels : MT_ProgramPass<"mt-share-kernels"> {
+  let summary = "merge equal kernels of all tenants and erase unused ones";
+  let description = [{
+    Kernels are equal when their bodies, types and attributes are, apart from names and locations. The first of equal kernels
+    stays, under its name.
+  }];
+  let statistics = [Statistic<"merged", "kernels-merged", "kernels replaced by an equal one">,
+                    Statistic<"erased", "kernels-erased", "kernels without uses">];
+}
+
+def ShareWeights : MT_ProgramPass<"mt-share-weights"> {
+  let summary = "merge equal weights of all tenants and erase unused ones";
+  let description = [{
+    Weights are equal when their types and hashes are; derived weights when their expressions and, after merging, their sources
+    are. Only weights that may be equal are read. A weight whose file cannot be read is left alone. The first of
+    equal weights stays, under its name.
+  }];
+  let statistics = [Statistic<"merged", "weights-merged", "weights replaced by an equal one">,
+                    Statistic<"erased", "weights-erased", "weights without uses">];
+}
+
 #endif
