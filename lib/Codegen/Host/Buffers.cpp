@@ -40,7 +40,8 @@ bool isReshape(Operation *op) {
 
 class Planner {
 public:
-  Planner(mt::KernelOp kernel, int64_t rows) : kernel(kernel), block(kernel.getBody().front()), rows(rows) {}
+  Planner(mt::KernelOp kernel, int64_t rows)
+      : kernel(kernel), block(kernel.getBody().front()), rows(rows) {}
 
   FailureOr<BufferPlan> run() {
     for (auto [i, arg] : llvm::enumerate(block.getArguments()))
@@ -85,7 +86,8 @@ private:
       plan.storages[bind(constant, Storage::Kind::Constant)].value = value;
       return success();
     }
-    if (llvm::none_of(op.getResultTypes(), llvm::IsaPred<RankedTensorType>) && op.getNumRegions() == 0)
+    if (llvm::none_of(op.getResultTypes(), llvm::IsaPred<RankedTensorType>) &&
+        op.getNumRegions() == 0)
       return success(); // a scalar
     if (auto structured = dyn_cast<linalg::LinalgOp>(op)) {
       if (!structured.hasPureTensorSemantics())
@@ -98,8 +100,8 @@ private:
       placeDestination(op, insert.getDest(), insert.getResult());
       return success();
     }
-    if (isa<linalg::PackOp, linalg::UnPackOp, tensor::PadOp, tensor::ConcatOp, tensor::ExtractSliceOp,
-            tensor::SplatOp, tensor::FromElementsOp>(op)) {
+    if (isa<linalg::PackOp, linalg::UnPackOp, tensor::PadOp, tensor::ConcatOp,
+            tensor::ExtractSliceOp, tensor::SplatOp, tensor::FromElementsOp>(op)) {
       bind(op.getResult(0), Storage::Kind::Scratch);
       return success();
     }

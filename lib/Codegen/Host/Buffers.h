@@ -1,8 +1,9 @@
 //===- Buffers.h - where the tensors of a kernel's body live --------------===//
 //
 // Kernel bodies are straight-line tensor SSA, so every tensor gets a storage at once, without a
-// general bufferization: an argument, a result, a planned range of the caller's scratch, or a constant.
-// Memory is flat (rank 1): reshapes cost nothing and every access is an offset plus strides.
+// general bufferization: an argument, a result, a planned range of the caller's scratch, or a
+// constant. Memory is flat (rank 1): reshapes cost nothing and every access is an offset plus
+// strides.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -16,7 +17,7 @@ namespace mtc::host {
 struct Storage {
   enum class Kind { Argument, Result, Scratch, Constant };
   Kind kind = Kind::Scratch;
-  int64_t index = 0;             ///< of the argument or result
+  int64_t index = 0; ///< of the argument or result
   mlir::Type elementType;
   int64_t elements = 0;
   int64_t scratchOffset = 0;     ///< bytes
@@ -38,8 +39,8 @@ struct BufferPlan {
 };
 
 /// Plans the storages of `kernel`'s body. With `rows` > 1 the scratch storages hold one of `rows`
-/// equal parts of their tensor (what one row needs). Virtual are tensor.pad and linalg.unpack read by
-/// structured operations only: they are evaluated where they are read.
+/// equal parts of their tensor (what one row needs). Virtual are tensor.pad and linalg.unpack read
+/// by structured operations only: they are evaluated where they are read.
 ///
 /// Fails if the body holds an operation that no emitter knows; it is named in an error on it.
 /// Complexity: quadratic in the number of operations.

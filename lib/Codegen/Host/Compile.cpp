@@ -87,7 +87,8 @@ Outcome compileKernel(const Job &job, const HostTarget &target) {
   }
   if (failed(emitVariant(*module, kernel, job.config, job.symbol, target)))
     return {false, message.empty() ? "cannot be emitted" : message};
-  FailureOr<std::string> object = lowerToObject(*module, job.symbol, bufferBytes, target, job.optimize);
+  FailureOr<std::string> object =
+      lowerToObject(*module, job.symbol, bufferBytes, target, job.optimize);
   if (failed(object))
     return {false, message.empty() ? "cannot be lowered" : message};
   return {true, std::move(*object)};
@@ -102,8 +103,9 @@ LogicalResult raiseScratch(mt::KernelOp kernel, size_t variant) {
   auto old = cast<mt::VariantAttr>(variants[variant]);
   if (*needed <= old.getScratch())
     return success();
-  variants[variant] = mt::VariantAttr::get(kernel.getContext(), old.getConfig(), old.getTiles(), *needed,
-                                           old.getGranules(), old.getNs(), old.getOrigin());
+  variants[variant] =
+      mt::VariantAttr::get(kernel.getContext(), old.getConfig(), old.getTiles(), *needed,
+                           old.getGranules(), old.getNs(), old.getOrigin());
   kernel.setVariantsAttr(ArrayAttr::get(kernel.getContext(), variants));
   return success();
 }
@@ -156,26 +158,26 @@ private:
       for (size_t k = 0; k < kernels.size(); ++k)
         for (size_t v = 0; v < jobOfVariant[k].size(); ++v)
           if (failed(raiseScratch(kernels[k], v)))
-            return internalError("kernel '" + kernels[k].getSymName().str() + "' cannot be emitted");
+            return internalError("kernel '" + kernels[k].getSymName().str() +
+                                 "' cannot be emitted");
     return okStatus();
   }
 
   Status compile(const std::vector<size_t> &which) {
     int workers = options.jobs > 0 ? options.jobs : target.cores;
-    MTC_ASSIGN_OR_RETURN(
-        std::vector<Outcome> outcomes,
-        runContained(
-            which.size(), workers, options.limits,
-            [&](size_t i) {
-              Job &job = jobs[which[i]];
-              if (options.beforeKernel)
-                options.beforeKernel(job.kernel.getSymName());
-              return compileKernel(job, target);
-            },
-            [&](size_t done) {
-              if (options.progress)
-                options.progress(done, which.size());
-            }));
+    MTC_ASSIGN_OR_RETURN(std::vector<Outcome> outcomes,
+                         runContained(
+                             which.size(), workers, options.limits,
+                             [&](size_t i) {
+                               Job &job = jobs[which[i]];
+                               if (options.beforeKernel)
+                                 options.beforeKernel(job.kernel.getSymName());
+                               return compileKernel(job, target);
+                             },
+                             [&](size_t done) {
+                               if (options.progress)
+                                 options.progress(done, which.size());
+                             }));
     for (auto [i, outcome] : llvm::enumerate(outcomes)) {
       Job &job = jobs[which[i]];
       if (outcome.ok) {

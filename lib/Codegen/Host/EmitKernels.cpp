@@ -25,7 +25,8 @@ struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     for (auto program : llvm::make_early_inc_range(module.getOps<mt::ProgramOp>())) {
-      std::string text = target.empty() ? program.getTarget().value_or("host").str() : target.getValue();
+      std::string text =
+          target.empty() ? program.getTarget().value_or("host").str() : target.getValue();
       StatusOr<HostTarget> resolved = resolve(text);
       if (!resolved.ok()) {
         program.emitOpError(resolved.status().message());
@@ -37,7 +38,8 @@ struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
           return signalPassFailure();
         }
         auto variant = cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]);
-        if (failed(emitVariant(module, kernel, variant.getConfig(), kernel.getSymName(), *resolved)))
+        if (failed(
+                emitVariant(module, kernel, variant.getConfig(), kernel.getSymName(), *resolved)))
           return signalPassFailure();
       }
       program.erase();

@@ -21,9 +21,8 @@ void Emitter::copy(Value source, int storage) {
   Operation *def = source.getDefiningOp();
   if (plan.lookup(source) < 0 && def && isa<tensor::EmptyOp>(def))
     return;
-  forNest(shapeOf(source), [&](ArrayRef<Value> at) {
-    write(read(source, at), storage, shapeOf(source), at);
-  });
+  forNest(shapeOf(source),
+          [&](ArrayRef<Value> at) { write(read(source, at), storage, shapeOf(source), at); });
 }
 
 void Emitter::emitStructured(linalg::LinalgOp op) {
@@ -103,8 +102,9 @@ LogicalResult Emitter::emitMove(Operation &op) {
       for (auto [d, i] : llvm::enumerate(at))
         if (!dropped[d])
           kept.push_back(i);
-      write(read(slice.getSource(), offsetBy(at, slice.getStaticOffsets(), slice.getStaticStrides())),
-            storage, shape, kept);
+      write(
+          read(slice.getSource(), offsetBy(at, slice.getStaticOffsets(), slice.getStaticStrides())),
+          storage, shape, kept);
     });
     return success();
   }
@@ -124,7 +124,8 @@ LogicalResult Emitter::emitMove(Operation &op) {
     return success();
   }
   if (auto pad = dyn_cast<tensor::PadOp>(op)) {
-    if (!isStatic(pad.getStaticLow()) || !isStatic(pad.getStaticHigh()) || !pad.getConstantPaddingValue())
+    if (!isStatic(pad.getStaticLow()) || !isStatic(pad.getStaticHigh()) ||
+        !pad.getConstantPaddingValue())
       return op.emitOpError("is not static with a constant value");
     emitFill(paddingValue(pad), result);
     // Negative padding crops: copy only what is inside the result.
@@ -136,7 +137,8 @@ LogicalResult Emitter::emitMove(Operation &op) {
           0, std::min(pad.getSourceType().getDimSize(d) - from.back(), shape[d] - to.back())));
     }
     forNest(extents, [&](ArrayRef<Value> at) {
-      write(read(pad.getSource(), offsetBy(at, from, ones)), storage, shape, offsetBy(at, to, ones));
+      write(read(pad.getSource(), offsetBy(at, from, ones)), storage, shape,
+            offsetBy(at, to, ones));
     });
     return success();
   }
@@ -145,7 +147,8 @@ LogicalResult Emitter::emitMove(Operation &op) {
     ArrayRef<int64_t> source = shapeOf(unpack.getSource());
     forNest(shape, [&](ArrayRef<Value> at) {
       SmallVector<Value> outer(at), inner;
-      for (auto [dim, tile] : llvm::zip_equal(unpack.getInnerDimsPos(), unpack.getStaticInnerTiles())) {
+      for (auto [dim, tile] :
+           llvm::zip_equal(unpack.getInnerDimsPos(), unpack.getStaticInnerTiles())) {
         outer[dim] = arith::DivUIOp::create(b, loc, at[dim], constant(tile));
         inner.push_back(arith::RemUIOp::create(b, loc, at[dim], constant(tile)));
       }
@@ -168,7 +171,8 @@ LogicalResult Emitter::emitMove(Operation &op) {
       Value inside = constant(b.getBoolAttr(true));
       for (auto [i, dim] : llvm::enumerate(pack.getInnerDimsPos())) {
         Value index = add(mul(from[dim], pack.getStaticInnerTiles()[i]), at[source.size() + i]);
-        Value ok = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, index, constant(source[dim]));
+        Value ok =
+            arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, index, constant(source[dim]));
         inside = arith::AndIOp::create(b, loc, inside, ok);
         from[dim] = arith::SelectOp::create(b, loc, ok, index, constant(0));
       }
@@ -193,8 +197,8 @@ LogicalResult Emitter::emitMove(Operation &op) {
 LogicalResult Emitter::emitByLoops(Operation &op) {
   if (emitScalar(op))
     return success();
-  if (isVirtual(&op) || isa<tensor::EmptyOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp,
-                            arith::ConstantOp>(op))
+  if (isVirtual(&op) || isa<tensor::EmptyOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
+                            tensor::CastOp, arith::ConstantOp>(op))
     return success();
   if (auto structured = dyn_cast<linalg::LinalgOp>(op)) {
     emitStructured(structured);
@@ -204,10 +208,12 @@ LogicalResult Emitter::emitByLoops(Operation &op) {
 }
 
 LogicalResult emitPlain(Emitter &e) {
-  Value isFirst = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq, e.phase, e.constant(0));
+  Value isFirst =
+      arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq, e.phase, e.constant(0));
   Value hasZero = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq, e.lo, e.constant(0));
   Value notEmpty = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::sgt, e.hi, e.lo);
-  Value run = arith::AndIOp::create(e.b, e.loc, arith::AndIOp::create(e.b, e.loc, isFirst, hasZero), notEmpty);
+  Value run = arith::AndIOp::create(e.b, e.loc, arith::AndIOp::create(e.b, e.loc, isFirst, hasZero),
+                                    notEmpty);
   auto branch = scf::IfOp::create(e.b, e.loc, run, /*withElseRegion=*/false);
   e.b.setInsertionPointToStart(branch.thenBlock());
   for (Operation &op : e.kernel.getBody().front().without_terminator())

@@ -168,7 +168,8 @@ Value Emitter::read(Value tensor, ArrayRef<Value> indices) {
   if (auto unpack = dyn_cast<linalg::UnPackOp>(def)) {
     // result[..., i, ...] = source[..., i / tile, ..., i % tile]
     SmallVector<Value> outer(indices), inner;
-    for (auto [dim, tile] : llvm::zip_equal(unpack.getInnerDimsPos(), unpack.getStaticInnerTiles())) {
+    for (auto [dim, tile] :
+         llvm::zip_equal(unpack.getInnerDimsPos(), unpack.getStaticInnerTiles())) {
       outer[dim] = arith::DivUIOp::create(b, loc, indices[dim], constant(tile));
       inner.push_back(arith::RemUIOp::create(b, loc, indices[dim], constant(tile)));
     }
@@ -193,8 +194,7 @@ Value Emitter::read(Value tensor, ArrayRef<Value> indices) {
       source.push_back(i);
     }
     Value element = read(pad.getSource(), source);
-    return arith::SelectOp::create(b, loc, inside, element,
-                                   paddingValue(pad));
+    return arith::SelectOp::create(b, loc, inside, element, paddingValue(pad));
   }
   // tensor.empty: any content is right.
   return constant(cast<TypedAttr>(b.getZeroAttr(type.getElementType())));
@@ -204,15 +204,16 @@ void Emitter::write(Value scalar, int storage, ArrayRef<int64_t> shape, ArrayRef
   memref::StoreOp::create(b, loc, scalar, memory[storage], linearIndex(shape, indices));
 }
 
-SmallVector<Value> Emitter::cloneBody(Block &body, ArrayRef<Value> arguments, ArrayRef<Value> indices) {
+SmallVector<Value> Emitter::cloneBody(Block &body, ArrayRef<Value> arguments,
+                                      ArrayRef<Value> indices) {
   IRMapping map(scalars);
   map.map(body.getArguments(), arguments);
   for (Operation &op : body.without_terminator()) {
     if (auto index = dyn_cast<linalg::IndexOp>(op)) {
       map.map(index.getResult(), indices[index.getDim()]);
     } else if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
-      SmallVector<Value> at = llvm::map_to_vector(
-          extract.getIndices(), [&](Value v) { return map.lookup(v); });
+      SmallVector<Value> at =
+          llvm::map_to_vector(extract.getIndices(), [&](Value v) { return map.lookup(v); });
       map.map(extract.getResult(), read(extract.getTensor(), at));
     } else {
       b.clone(op, map);

@@ -2,10 +2,11 @@
 //
 // An emitter writes the body function of one kernel variant:
 //
-//   func.func @S.body(%phase: index, %lo: index, %hi: index, %scratch: memref<Sxi8>, %buffers: memref<NxT>...)
+//   func.func @S.body(%phase: index, %lo: index, %hi: index, %scratch: memref<Sxi8>, %buffers:
+//   memref<NxT>...)
 //
-// from the kernel's tensor SSA and its buffer plan. Loops are scf, memory is flat memrefs, and every
-// index is arithmetic that LLVM sees whole.
+// from the kernel's tensor SSA and its buffer plan. Loops are scf, memory is flat memrefs, and
+// every index is arithmetic that LLVM sees whole.
 //
 //===----------------------------------------------------------------------===//
 #pragma once

@@ -1,8 +1,8 @@
 //===- HostTarget.cpp - which CPU kernels are generated for ---------------===//
 //
 // Levels are those of the x86-64 psABI, since a bundle then says in one word which machines it
-// runs on. Features beyond a level come from one short table: what kernels may profit from. All
-// names are LLVM's.
+// runs on; v3 is the least, since everything rests on fused multiply-add. Features beyond a level
+// come from one short table: what kernels may profit from. All names are LLVM's.
 //
 // Source: https://gitlab.com/x86-psABIs/x86-64-ABI, section "Micro-architecture levels".
 //
@@ -33,9 +33,11 @@ struct Level {
 
 const std::vector<Level> &levels() {
   static const std::vector<Level> table = {
-      {"x86-64-v2", 16, 16, {"cx16", "popcnt", "sahf", "sse3", "sse4.1", "sse4.2", "ssse3"}},
-      {"x86-64-v3", 32, 16,
-       {"avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "xsave"}},
+      {"x86-64-v3",
+       32,
+       16,
+       {"avx", "avx2", "bmi", "bmi2", "cx16", "f16c", "fma", "lzcnt", "movbe", "popcnt", "sahf",
+        "sse3", "sse4.1", "sse4.2", "ssse3", "xsave"}},
       {"x86-64-v4", 64, 32, {"avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl"}},
   };
   return table;
@@ -105,7 +107,7 @@ StatusOr<HostTarget> resolveThisMachine(int cores) {
   }
   if (best < 0)
     return Status(ErrorCode::DeviceUnavailable,
-                  "this CPU is below x86-64-v2; name a level: " + knownLevels());
+                  "this CPU is below x86-64-v3; name a level: " + knownLevels());
   std::vector<std::string> extras;
   for (StringRef f : extraFeatures)
     if (has(f) && (levels()[best].vectorBytes == 64 || !f.starts_with("avx512")))
@@ -116,9 +118,7 @@ StatusOr<HostTarget> resolveThisMachine(int cores) {
 } // namespace
 
 StatusOr<HostTarget> resolve(const std::string &text) {
-  auto bad = [&](const std::string &why) {
-    return invalidInput("target '" + text + "': " + why);
-  };
+  auto bad = [&](const std::string &why) { return invalidInput("target '" + text + "': " + why); };
   StringRef rest = text;
   if (!rest.consume_front("host") || !(rest.empty() || rest.consume_front(":")))
     return bad("must be 'host' or 'host:LEVEL[+feature...][,cores=N]'");

@@ -1,7 +1,8 @@
 //===- Link.cpp - objects to one shared object ----------------------------===//
 //
-// LLD keeps state between runs and can exit the process, so it runs in a fork of its own. It reads and
-// writes files in a temporary folder: it cannot write to a memory file (renames over its output).
+// LLD keeps state between runs and can exit the process, so it runs in a fork of its own. It reads
+// and writes files in a temporary folder: it cannot write to a memory file (renames over its
+// output).
 //
 //===----------------------------------------------------------------------===//
 #include "Link.h"
@@ -30,9 +31,10 @@ StatusOr<std::vector<uint8_t>> linkObjects(const std::vector<std::string> &objec
   };
 
   std::string output = inFolder("kernels.so");
-  std::vector<std::string> arguments = {"ld.lld",        "-shared",       "--no-undefined", "--build-id=none",
-                                        "--hash-style=gnu", "--strip-all", "--gc-sections", "-znoexecstack",
-                                        "-zrelro",       "--threads=1",   "-o",             output};
+  std::vector<std::string> arguments = {
+      "ld.lld",      "-shared",       "--no-undefined", "--build-id=none", "--hash-style=gnu",
+      "--strip-all", "--gc-sections", "-znoexecstack",  "-zrelro",         "--threads=1",
+      "-o",          output};
   Status written;
   for (size_t i = 0; i < objects.size() && written.ok(); ++i) {
     std::string path = inFolder(llvm::Twine(i) + ".o");
@@ -52,19 +54,23 @@ StatusOr<std::vector<uint8_t>> linkObjects(const std::vector<std::string> &objec
   StatusOr<std::vector<uint8_t>> result = internalError("not linked");
   if (written.ok()) {
     KernelLimits limits{/*memoryMiB=*/4096, /*seconds=*/60};
-    auto outcomes = runContained(1, 1, limits, [&](size_t) {
-      std::vector<const char *> argv;
-      for (const std::string &a : arguments)
-        argv.push_back(a.c_str());
-      std::string errors;
-      llvm::raw_string_ostream stream(errors);
-      lld::Result r = lld::lldMain(argv, llvm::nulls(), stream, {{lld::Gnu, &lld::elf::link}});
-      return Outcome{r.retCode == 0, errors};
-    }, nullptr);
+    auto outcomes = runContained(
+        1, 1, limits,
+        [&](size_t) {
+          std::vector<const char *> argv;
+          for (const std::string &a : arguments)
+            argv.push_back(a.c_str());
+          std::string errors;
+          llvm::raw_string_ostream stream(errors);
+          lld::Result r = lld::lldMain(argv, llvm::nulls(), stream, {{lld::Gnu, &lld::elf::link}});
+          return Outcome{r.retCode == 0, errors};
+        },
+        nullptr);
     if (!outcomes.ok())
       result = outcomes.status();
     else if (!outcomes->front().ok)
-      result = internalError("linking kernels failed: " + llvm::StringRef(outcomes->front().bytes).trim().str());
+      result = internalError("linking kernels failed: " +
+                             llvm::StringRef(outcomes->front().bytes).trim().str());
     else
       result = readFile(output);
   } else {

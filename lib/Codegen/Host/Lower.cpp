@@ -1,8 +1,8 @@
 //===- Lower.cpp - from an emitted body function to an object file --------===//
 //
 // The body function becomes an internal function whose buffers are noalias and 64-byte aligned; a
-// small exported function of the kernel ABI unpacks the arguments and calls it. Pass order: facts of
-// MLIR 22.1 measured in 2026-11 (4-15 ms of passes, 5-20 ms of LLVM a kernel on a Zen 4).
+// small exported function of the kernel ABI unpacks the arguments and calls it. Pass order: facts
+// of MLIR 22.1 measured in 2026-11 (4-15 ms of passes, 5-20 ms of LLVM a kernel on a Zen 4).
 //
 //===----------------------------------------------------------------------===//
 #include "Lower.h"
@@ -39,9 +39,9 @@ void prepareLowering(MLIRContext &context) {
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
   context.appendDialectRegistry(registry);
-  context.loadDialect<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
-                      math::MathDialect, memref::MemRefDialect, scf::SCFDialect, ub::UBDialect,
-                      vector::VectorDialect>();
+  context.loadDialect<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
+                      LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                      ub::UBDialect, vector::VectorDialect>();
   LLVMInitializeX86TargetInfo();
   LLVMInitializeX86Target();
   LLVMInitializeX86TargetMC();
@@ -67,7 +67,8 @@ static LogicalResult lowerToLLVMDialect(ModuleOp module) {
   return pm.run(module);
 }
 
-/// int32_t symbol(const MtcKernelArgs *args) { body(phase, lo, hi, scratch, buffers[0], ...); return 0; }
+/// int32_t symbol(const MtcKernelArgs *args) { body(phase, lo, hi, scratch, buffers[0], ...);
+/// return 0; }
 static void addEntryPoint(llvm::Module &module, llvm::Function &body, StringRef symbol,
                           ArrayRef<int64_t> bufferBytes) {
   llvm::LLVMContext &context = module.getContext();
@@ -94,7 +95,8 @@ static void addEntryPoint(llvm::Module &module, llvm::Function &body, StringRef 
     body.addParamAttr(i, llvm::Attribute::NoAlias);
     body.addParamAttr(i, llvm::Attribute::getWithAlignment(context, llvm::Align(64)));
     if (i >= 4 && bufferBytes[i - 4] > 0)
-      body.addParamAttr(i, llvm::Attribute::getWithDereferenceableBytes(context, bufferBytes[i - 4]));
+      body.addParamAttr(i,
+                        llvm::Attribute::getWithDereferenceableBytes(context, bufferBytes[i - 4]));
   }
 }
 
@@ -132,8 +134,9 @@ static void optimizeModule(llvm::Module &module, llvm::TargetMachine &machine, b
   builder.buildPerModuleDefaultPipeline(level).run(module, mam);
 }
 
-FailureOr<std::string> lowerToObject(ModuleOp module, StringRef symbol, ArrayRef<int64_t> bufferBytes,
-                                     const HostTarget &target, bool optimize) {
+FailureOr<std::string> lowerToObject(ModuleOp module, StringRef symbol,
+                                     ArrayRef<int64_t> bufferBytes, const HostTarget &target,
+                                     bool optimize) {
   expandMath(module);
   if (failed(lowerToLLVMDialect(module)))
     return failure();

@@ -12,13 +12,13 @@ namespace mtc::host {
 void expandMath(mlir::ModuleOp module);
 
 /// Lowers a module of one body function `symbol`.body (and constants) to a relocatable object that
-/// defines `symbol` with the ABI of KernelABI.h. The module is consumed. `bufferBytes` holds the size
-/// of each buffer. With `optimize` off LLVM does as little as it can: the last resort.
+/// defines `symbol` with the ABI of KernelABI.h. The module is consumed. `bufferBytes` holds the
+/// size of each buffer. With `optimize` off LLVM does as little as it can: the last resort.
 ///
 /// Fails if a pass fails or an external symbol is needed; an error is emitted.
 mlir::FailureOr<std::string> lowerToObject(mlir::ModuleOp module, llvm::StringRef symbol,
-                                           llvm::ArrayRef<int64_t> bufferBytes, const HostTarget &target,
-                                           bool optimize);
+                                           llvm::ArrayRef<int64_t> bufferBytes,
+                                           const HostTarget &target, bool optimize);
 
 /// Registers translations, dialects and LLVM's X86 target. Call it once before the first lowering.
 void prepareLowering(mlir::MLIRContext &context);

@@ -24,7 +24,8 @@ std::string ObjectCache::pathOf(const std::string &key) const {
 std::optional<std::string> ObjectCache::find(const std::string &key) const {
   if (folder.empty())
     return std::nullopt;
-  auto file = llvm::MemoryBuffer::getFile(pathOf(key), /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  auto file =
+      llvm::MemoryBuffer::getFile(pathOf(key), /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!file || (*file)->getBufferSize() < trailerBytes)
     return std::nullopt;
   llvm::StringRef content = (*file)->getBuffer();

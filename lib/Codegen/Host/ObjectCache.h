@@ -13,7 +13,8 @@ namespace mtc::host {
 
 class ObjectCache {
 public:
-  /// An empty folder name makes a cache that never hits. The folder is created when first written to.
+  /// An empty folder name makes a cache that never hits. The folder is created when first written
+  /// to.
   explicit ObjectCache(std::string folder) : folder(std::move(folder)) {}
 
   std::optional<std::string> find(const std::string &key) const;

@@ -1,7 +1,8 @@
 //===- Roofline.cpp - the time a kernel should take -----------------------===//
 //
-// Only ratios matter to the scheduler before anything was measured. Rates: a Zen 4 server core of 2025
-// (AVX-512 double-pumped, 3 GHz): 80 % of 32 FLOP a cycle, 12 GB/s of a shared cache or memory a core.
+// Only ratios matter to the scheduler before anything was measured. Rates: a Zen 4 server core of
+// 2025 (AVX-512 double-pumped, 3 GHz): 80 % of 32 FLOP a cycle, 12 GB/s of a shared cache or memory
+// a core.
 //
 //===----------------------------------------------------------------------===//
 #include "Roofline.h"

@@ -18,7 +18,8 @@ struct TuneKernels : impl::TuneKernelsBase<TuneKernels> {
 
   void runOnOperation() override {
     mt::ProgramOp program = getOperation();
-    std::string text = target.empty() ? program.getTarget().value_or("host").str() : target.getValue();
+    std::string text =
+        target.empty() ? program.getTarget().value_or("host").str() : target.getValue();
     StatusOr<HostTarget> resolved = resolve(text);
     if (!resolved.ok()) {
       program.emitOpError(resolved.status().message());
@@ -32,7 +33,8 @@ struct TuneKernels : impl::TuneKernelsBase<TuneKernels> {
     }
   }
 
-  static mt::VariantAttr price(mt::KernelOp kernel, const Choice &choice, const HostTarget &target) {
+  static mt::VariantAttr price(mt::KernelOp kernel, const Choice &choice,
+                               const HostTarget &target) {
     Work work = workOf(kernel);
     SmallVector<int64_t> granules, ns;
     for (int g = 1; g <= target.cores; ++g) {
@@ -40,10 +42,10 @@ struct TuneKernels : impl::TuneKernelsBase<TuneKernels> {
       ns.push_back(rooflineNs(work, choice, target, g));
     }
     MLIRContext *context = kernel.getContext();
-    return mt::VariantAttr::get(context, choice.config, DenseI64ArrayAttr::get(context, choice.tiles),
-                                choice.scratchBytes, DenseI64ArrayAttr::get(context, granules),
-                                DenseI64ArrayAttr::get(context, ns),
-                                StringAttr::get(context, "modelled"));
+    return mt::VariantAttr::get(
+        context, choice.config, DenseI64ArrayAttr::get(context, choice.tiles), choice.scratchBytes,
+        DenseI64ArrayAttr::get(context, granules), DenseI64ArrayAttr::get(context, ns),
+        StringAttr::get(context, "modelled"));
   }
 };
 

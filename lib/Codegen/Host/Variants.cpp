@@ -26,8 +26,8 @@ FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const HostTarget &target, bo
   return Choice{plainConfig(kernel.getContext()), {1}, *scratch};
 }
 
-LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr config, StringRef symbol,
-                          const HostTarget &target) {
+LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr config,
+                          StringRef symbol, const HostTarget &target) {
   auto name = config.getAs<StringAttr>("emitter");
   if (name && name.getValue() == "plain") {
     FailureOr<BufferPlan> plan = planBuffers(kernel);

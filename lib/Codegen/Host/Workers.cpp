@@ -74,7 +74,8 @@ void limit(int resource, rlim_t value) {
 }
 
 /// The life of a worker: jobs in, results out, until told to quit or the parent is gone.
-[[noreturn]] void serve(int fd, int log, const KernelLimits &limits, const std::function<Outcome(size_t)> &work) {
+[[noreturn]] void serve(int fd, int log, const KernelLimits &limits,
+                        const std::function<Outcome(size_t)> &work) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   // A crash is a result here: no stack traces, no core files.
   for (int s : {SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE, SIGXCPU, SIGTERM, SIGINT})
@@ -100,7 +101,7 @@ void limit(int resource, rlim_t value) {
 struct Worker {
   pid_t pid = -1;
   int fd = -1;
-  int log = -1;  ///< what it writes to stderr
+  int log = -1; ///< what it writes to stderr
   bool busy = false;
   size_t job = 0;
   Clock::time_point deadline;
@@ -232,7 +233,8 @@ StatusOr<std::vector<Outcome>> runContained(size_t jobs, int workers, const Kern
     }
     if (polled.empty())
       return internalError("no worker process is left");
-    auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(soonest - Clock::now()).count();
+    auto wait =
+        std::chrono::duration_cast<std::chrono::milliseconds>(soonest - Clock::now()).count();
     ::poll(fds.data(), fds.size(), static_cast<int>(std::clamp<int64_t>(wait + 1, 1, 60'000)));
 
     for (size_t i = 0; i < fds.size(); ++i) {
