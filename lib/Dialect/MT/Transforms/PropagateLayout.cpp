@@ -237,26 +237,28 @@ private:
   // Generics
   //===--------------------------------------------------------------------===//
 
-  /// The operand whose layout the op follows: the largest that has all of the result's loops.
+  /// The operand whose layout the op follows: the one with most of the result's loops, then the
+  /// largest.
   std::optional<Stored> reference(linalg::GenericOp op, AffineMap &map) {
     AffineMap out = op.getIndexingMapsArray()[op.getNumDpsInputs()];
     std::optional<Stored> best;
-    int64_t bestSize = -1;
+    std::tuple<int64_t, int64_t, bool> bestRank;
     for (OpOperand *input : op.getDpsInputOperands()) {
       AffineMap m = op.getMatchingIndexingMap(input);
       Value v = input->get();
-      bool coversResult = llvm::all_of(
-          plainLoops(out), [&](unsigned loop) { return llvm::is_contained(plainLoops(m), loop); });
-      if (!coversResult || isTrivialTensor(v) || weights.find(v))
+      SmallVector<unsigned> loops = plainLoops(m);
+      int64_t covered = llvm::count_if(
+          plainLoops(out), [&](unsigned loop) { return llvm::is_contained(loops, loop); });
+      if (covered < 2 || isTrivialTensor(v) || weights.find(v))
         continue;
       Stored s = lookup(v);
       // Of equally large operands, one that has a layout of its own.
-      int64_t size = 2 * byteSize(v.getType()) + !isIdentity(s.layout);
-      if (size > bestSize) {
-        best = s;
-        bestSize = size;
-        map = m;
-      }
+      std::tuple rank(covered, byteSize(v.getType()), !isIdentity(s.layout));
+      if (best && rank <= bestRank)
+        continue;
+      best = s;
+      bestRank = rank;
+      map = m;
     }
     if (best)
       return best;
@@ -279,11 +281,20 @@ private:
       return wish ? wish->layout : identityLayout(rankOf(result));
     AffineMap map;
     if (std::optional<Stored> s = reference(op, map)) {
+      AffineMap out = op.getIndexingMapsArray()[op.getNumDpsInputs()];
       SmallVector<unsigned> loops;
       for (int64_t d : s->layout)
         if (auto loop = dyn_cast<AffineDimExpr>(map.getResult(d)))
           loops.push_back(loop.getPosition());
-      Layout layout = layoutForLoops(op.getIndexingMapsArray()[op.getNumDpsInputs()], loops);
+      // Loops that the operand lacks (a broadcast) follow the one that precedes them in the result.
+      const unsigned *previous = nullptr;
+      SmallVector<unsigned> outLoops = plainLoops(out);
+      for (unsigned &loop : outLoops) {
+        if (!llvm::is_contained(loops, loop))
+          loops.insert(previous ? std::next(llvm::find(loops, *previous)) : loops.begin(), loop);
+        previous = &loop;
+      }
+      Layout layout = layoutForLoops(out, loops);
       if (!isIdentity(s->layout) || !isIdentity(layout) || !strong)
         return layout;
     }
