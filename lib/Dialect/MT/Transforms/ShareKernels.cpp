@@ -9,7 +9,6 @@
 
 #include "mlir/IR/OperationSupport.h"
 #include "llvm/ADT/DenseMap.h"
-#include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 
@@ -53,10 +52,11 @@ struct ShareKernels : impl::ShareKernelsBase<ShareKernels> {
       SmallVector<KernelOp, 1> &bucket = candidates[static_cast<size_t>(hashOf(kernel))];
       KernelOp *equal =
           llvm::find_if(bucket, [&](KernelOp other) { return areEqual(kernel, other); });
-      if (equal == bucket.end())
+      bool isNew = equal == bucket.end();
+      kept[kernel.getSymNameAttr()] = isNew ? kernel : *equal;
+      if (isNew)
         bucket.push_back(kernel);
-      kept[kernel.getSymNameAttr()] = equal == bucket.end() ? kernel : *equal;
-      if (kept[kernel.getSymNameAttr()] != kernel)
+      else
         ++merged;
     }
 

@@ -96,4 +96,16 @@ def ShareWeights : MT_ProgramPass<"mt-share-weights"> {
                     Statistic<"erased", "weights-erased", "weights without uses">];
 }
 
+def ScheduleTasks : MT_ProgramPass<"mt-schedule-tasks"> {
+  let summary = "decide which task runs when, where and in which variant";
+  let description = [{
+    Exports the program as a Problem, runs the policies and adds an mt.schedule for every schedule that a bundle holds:
+    `@round`, and every entry alone at each share. Schedules that were there are replaced. With `policy=auto` the
+    policy with the least predicted makespan makes `@round`, else the named one.
+
+    Fails if a kernel has no variants, or an entry's result is not produced by a task.
+  }];
+  let options = [Option<"policy", "policy", "std::string", /*default=*/"\"auto\"", "auto, sequential or heft">];
+}
+
 #endif
