@@ -5,8 +5,8 @@
 // of its workers; a worker empties its mailbox before it counts itself out.
 //
 //===----------------------------------------------------------------------===//
-#include "Host/Cpu.h"
 #include "SessionState.h"
+#include "mtc/Runtime/Cpu.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

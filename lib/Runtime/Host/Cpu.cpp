@@ -1,5 +1,5 @@
 //===- Cpu.cpp - CPUID, affinity and cgroups ------------------------------===//
-#include "Cpu.h"
+#include "mtc/Runtime/Cpu.h"
 
 #include <fmt/format.h>
 

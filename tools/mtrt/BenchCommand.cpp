@@ -1,0 +1,346 @@
+//===- BenchCommand.cpp - mtrt bench --------------------------------------===//
+//
+// Host to host: an iteration copies the inputs from the caller's memory into the session's, runs,
+// and copies the outputs back. In a round all tenants are submitted together, a tenant's latency
+// ends when its own last task does; alone, tenants take turns, each on all granules.
+//
+//===----------------------------------------------------------------------===//
+#include "Commands.h"
+#include "Tensors.h"
+#include "Trace.h"
+#include "mtc/Support/File.h"
+#include "mtc/Support/Text.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <set>
+
+namespace mtc::tool {
+namespace {
+
+struct BenchArguments {
+  DeviceOptions device;
+  OutputOptions output;
+  std::string mode = "round", fill = "seed:0", trace, requireStable;
+  int warmup = 5, iterations = 60;
+};
+
+int64_t nowNs() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+/// Times in ns and what is reported of them.
+struct Samples {
+  std::vector<int64_t> ns;
+  double quantileMs(double q) const {
+    std::vector<int64_t> sorted = ns;
+    std::sort(sorted.begin(), sorted.end());
+    const auto at = static_cast<size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5);
+    return static_cast<double>(sorted[at]) / 1e6;
+  }
+  double medianMs() const { return quantileMs(0.5); }
+  /// Distance of the quartiles, relative to the median.
+  double spread() const { return (quantileMs(0.75) - quantileMs(0.25)) / medianMs(); }
+};
+
+/// A tenant with the caller's side of its tensors.
+struct Client {
+  std::unique_ptr<Request> request;
+  std::vector<std::pair<std::vector<uint8_t>, void *>> inputs, outputs; ///< caller's, session's
+  Samples latency;
+
+  void copyIn() {
+    for (auto &[mine, session] : inputs)
+      std::memcpy(session, mine.data(), mine.size());
+  }
+  void copyOut() {
+    for (auto &[mine, session] : outputs)
+      std::memcpy(mine.data(), session, mine.size());
+  }
+};
+
+StatusOr<std::vector<Client>> makeClients(Session &session, const Fill &fill) {
+  std::vector<Client> clients;
+  for (const Tenant &tenant : session.target().problem.tenants) {
+    Client &client = clients.emplace_back();
+    MTC_ASSIGN_OR_RETURN(client.request, session.createRequest(tenant.name));
+    for (const Tensor &tensor : client.request->entry().inputs) {
+      std::vector<uint8_t> mine(static_cast<size_t>(tensor.bytes));
+      MTC_RETURN_IF_ERROR(fillTensor(fill, tenant.name, tensor, mine.data()));
+      MTC_ASSIGN_OR_RETURN(void *memory, client.request->memory(tensor.name, true));
+      client.inputs.emplace_back(std::move(mine), memory);
+    }
+    for (const Tensor &tensor : client.request->entry().outputs) {
+      MTC_ASSIGN_OR_RETURN(void *memory, client.request->memory(tensor.name, false));
+      client.outputs.emplace_back(std::vector<uint8_t>(static_cast<size_t>(tensor.bytes)), memory);
+    }
+  }
+  return clients;
+}
+
+/// One round of all; returns its duration.
+StatusOr<int64_t> iterateRound(Session &session, std::vector<Client> &clients, bool keep) {
+  std::vector<Request *> round;
+  for (Client &client : clients)
+    round.push_back(client.request.get());
+  const int64_t start = nowNs();
+  for (Client &client : clients)
+    client.copyIn();
+  MTC_RETURN_IF_ERROR(runRound(session, round));
+  for (Client &client : clients)
+    client.copyOut();
+  const int64_t duration = nowNs() - start;
+  for (Client &client : clients)
+    if (keep)
+      client.latency.ns.push_back(client.request->finishedNs() - start);
+  return duration;
+}
+
+/// All tenants in turn, each alone; returns the sum of their durations.
+StatusOr<int64_t> iterateSolo(Session &session, std::vector<Client> &clients, bool keep) {
+  int64_t sum = 0;
+  for (Client &client : clients) {
+    const int64_t start = nowNs();
+    client.copyIn();
+    MTC_RETURN_IF_ERROR(runRound(session, {client.request.get()}));
+    client.copyOut();
+    const int64_t duration = nowNs() - start;
+    sum += duration;
+    if (keep)
+      client.latency.ns.push_back(duration);
+  }
+  return sum;
+}
+
+/// Times per task over all jobs of `--mode kernels`.
+class TaskTimes {
+public:
+  void add(const JobReport &report) {
+    std::map<int32_t, std::pair<int64_t, int64_t>> spans; // by command, over its workers
+    for (const TaskRecord &record : report.tasks) {
+      auto [at, isNew] = spans.try_emplace(record.command, record.startNs, record.endNs);
+      if (!isNew)
+        at->second = {std::min(at->second.first, record.startNs),
+                      std::max(at->second.second, record.endNs)};
+    }
+    for (const auto &[index, span] : spans) {
+      const Command &command = report.plan.commands[index];
+      const int32_t entry = report.schedule.workload.instances[command.instance];
+      Row &row = rows_[{entry, command.task}];
+      row.kernel = command.kernel;
+      row.variant = command.variant;
+      row.workers = __builtin_popcountll(command.granules);
+      row.predictedNs = report.schedule.places[index].durationNs;
+      row.times.ns.push_back(span.second - span.first);
+    }
+  }
+
+  /// All tasks, those with the largest share of the time first.
+  void report(const Problem &problem, bool print, nlohmann::ordered_json &json) const {
+    std::vector<std::pair<double, std::pair<int32_t, int32_t>>> order;
+    for (const auto &[key, row] : rows_)
+      order.emplace_back(-row.times.medianMs(), key);
+    std::sort(order.begin(), order.end());
+    json = nlohmann::ordered_json::array();
+    for (const auto &[negativeMs, key] : order) {
+      const Row &row = rows_.at(key);
+      const Entry &entry = problem.entries[key.first];
+      const Task &task = entry.tasks[key.second];
+      const Kernel &kernel = problem.kernels[row.kernel];
+      const std::string &tenant = problem.tenants[entry.tenant].name;
+      const double us = row.times.medianMs() * 1e3;
+      const double gflops = us > 0 ? static_cast<double>(kernel.flops) / us / 1e3 : 0;
+      if (print)
+        fmt::print("{:>10.1f} us  predicted {:>10.1f}  {:>7.1f} GFLOP/s  {} {}  {}  {}\n", us,
+                   double(row.predictedNs) / 1e3, gflops, tenant, task.id, task.name, kernel.name);
+      json.push_back({{"tenant", tenant},
+                      {"task", task.id},
+                      {"name", task.name},
+                      {"kernel", kernel.name},
+                      {"config", kernel.variants[row.variant].config},
+                      {"workers", row.workers},
+                      {"median_us", us},
+                      {"min_us", row.times.quantileMs(0) * 1e3},
+                      {"predicted_us", double(row.predictedNs) / 1e3},
+                      {"gflops", gflops}});
+    }
+  }
+
+private:
+  struct Row {
+    int32_t kernel = 0, variant = 0, workers = 0;
+    int64_t predictedNs = 0;
+    Samples times;
+  };
+  std::map<std::pair<int32_t, int32_t>, Row> rows_; ///< by entry and task
+};
+
+/// A value of /proc/self/status in bytes, e.g. of "VmHWM:".
+int64_t processBytes(const char *key) {
+  const auto text = readTextFile("/proc/self/status");
+  std::FILE *file = text.ok() ? std::fopen("/proc/self/status", "r") : nullptr;
+  int64_t kib = 0;
+  for (char line[256]; file && std::fgets(line, sizeof(line), file);)
+    if (std::strncmp(line, key, std::strlen(key)) == 0)
+      kib = std::strtoll(line + std::strlen(key), nullptr, 10);
+  if (file)
+    std::fclose(file);
+  return kib * 1024;
+}
+
+/// Bytes of the weights that the benched entries use, each range once.
+int64_t weightBytes(const Session &session, const std::vector<Client> &clients) {
+  std::set<std::pair<uint64_t, uint64_t>> ranges;
+  for (const Client &client : clients)
+    for (const Value &value : client.request->entry().values)
+      if (value.kind == ValueKind::Weight) {
+        const auto info = session.program().weightInfo(value.index);
+        ranges.emplace(info.offset, info.bytes);
+      }
+  int64_t sum = 0;
+  for (const auto &[offset, bytes] : ranges)
+    sum += static_cast<int64_t>(bytes);
+  return sum;
+}
+
+StatusOr<double> parsePercent(const std::string &text) {
+  double value = 0;
+  const char *end = text.data() + text.size();
+  const auto [next, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || next == end || std::string_view(next, end) != "%" || !(value > 0))
+    return invalidInput(fmt::format("--require-stable: '{}' is no percentage like 5%", text));
+  return value / 100;
+}
+
+Status bench(const BenchArguments &arguments) {
+  const bool solo = arguments.mode != "round", kernels = arguments.mode == "kernels";
+  double stable = 0;
+  if (!arguments.requireStable.empty()) {
+    MTC_ASSIGN_OR_RETURN(stable, parsePercent(arguments.requireStable));
+  }
+  MTC_ASSIGN_OR_RETURN(const Fill fill, parseFill(arguments.fill));
+  Trace trace;
+  TaskTimes taskTimes;
+  std::atomic<bool> counted{false};
+  SessionOptions options;
+  options.recordTasks = kernels || !arguments.trace.empty();
+  options.jobEnded = [&](const JobReport &report) {
+    if (!counted)
+      return;
+    if (kernels)
+      taskTimes.add(report);
+    if (!arguments.trace.empty())
+      trace.add(report);
+  };
+  MTC_ASSIGN_OR_RETURN(auto session,
+                       openSession(arguments.device, arguments.output, std::move(options)));
+  MTC_ASSIGN_OR_RETURN(auto clients, makeClients(*session, fill));
+
+  Samples rounds;
+  const int64_t start = nowNs();
+  const bool progress = !arguments.output.quiet && isatty(STDERR_FILENO);
+  for (int i = -arguments.warmup; i < arguments.iterations; ++i) {
+    const bool keep = i >= 0;
+    // The trace holds the last iteration: a longer one is slow to open.
+    counted = keep && (kernels || i == arguments.iterations - 1);
+    MTC_ASSIGN_OR_RETURN(const int64_t ns, solo ? iterateSolo(*session, clients, keep)
+                                                : iterateRound(*session, clients, keep));
+    if (keep)
+      rounds.ns.push_back(ns);
+    if (progress && i % 10 == 0) {
+      const int done = i + arguments.warmup + 1, all = arguments.iterations + arguments.warmup;
+      fmt::print(stderr, "\r\x1b[Kmtrt: {}/{}, about {:.0f} s left", done, all,
+                 double(nowNs() - start) / 1e9 / done * (all - done));
+    }
+  }
+  if (progress)
+    fmt::print(stderr, "\r\x1b[K");
+
+  const SessionStatistics statistics = session->statistics();
+  nlohmann::ordered_json json = {{"version", 1},
+                                 {"mode", arguments.mode},
+                                 {"device", describeDevice(*session)},
+                                 {"warmup", arguments.warmup},
+                                 {"iterations", arguments.iterations},
+                                 {"round_ms",
+                                  {{"min", rounds.quantileMs(0)},
+                                   {"median", rounds.medianMs()},
+                                   {"p99", rounds.quantileMs(0.99)},
+                                   {"spread", rounds.spread()}}},
+                                 {"tenants", nlohmann::ordered_json::array()},
+                                 {"memory",
+                                  {{"peak_resident_bytes", processBytes("VmHWM:")},
+                                   {"weight_bytes", weightBytes(*session, clients)},
+                                   {"arena_bytes", statistics.arenaBytes}}}};
+  const bool print = arguments.output.printsText();
+  if (print)
+    fmt::print("{}\n{:<24} {:>12} {:>12} {:>12}\n{:<24} {:>9.3f} ms {:>9.3f} ms {:>9.3f} ms\n",
+               describeDevice(*session), arguments.mode, "min", "median", "p99",
+               solo ? "sum" : "round", rounds.quantileMs(0), rounds.medianMs(),
+               rounds.quantileMs(0.99));
+  for (const Client &client : clients) {
+    const std::string &name = client.request->tenant().name;
+    json["tenants"].push_back({{"name", name},
+                               {"min_ms", client.latency.quantileMs(0)},
+                               {"median_ms", client.latency.medianMs()},
+                               {"p99_ms", client.latency.quantileMs(0.99)}});
+    if (print)
+      fmt::print("  {:<22} {:>9.3f} ms {:>9.3f} ms {:>9.3f} ms\n", name,
+                 client.latency.quantileMs(0), client.latency.medianMs(),
+                 client.latency.quantileMs(0.99));
+  }
+  clients.clear();
+  const Problem problem = session->target().problem;
+  session.reset(); // the last job has been reported now
+  if (kernels)
+    taskTimes.report(problem, print, json["tasks"]);
+  if (!arguments.trace.empty())
+    MTC_RETURN_IF_ERROR(trace.write(arguments.trace));
+  MTC_RETURN_IF_ERROR(writeJson(arguments.output, json));
+  if (stable > 0 && rounds.spread() > stable)
+    return {ErrorCode::Unstable,
+            fmt::format("unstable: the quartiles are {:.1f}% of the median apart, {:.1f}% allowed",
+                        rounds.spread() * 100, stable * 100)};
+  return okStatus();
+}
+
+} // namespace
+
+std::function<Status()> declareBench(CLI::App &app) {
+  auto arguments = std::make_shared<BenchArguments>();
+  addDeviceOptions(app, arguments->device);
+  app.add_option("--mode", arguments->mode,
+                 "round: all tenants together; solo: each alone; kernels: alone, time per task")
+      ->type_name("M")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"round", "solo", "kernels"}));
+  app.add_option("--warmup", arguments->warmup, "iterations that are not counted")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1000000));
+  app.add_option("--iterations", arguments->iterations, "iterations that are")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10000000));
+  app.add_option("--fill", arguments->fill, "values of the inputs: seed:N or zeros")
+      ->type_name("F")
+      ->capture_default_str();
+  app.add_option("--require-stable", arguments->requireStable,
+                 "exit 6 if the quartiles of the round are further apart than this share of the "
+                 "median, e.g. 5%")
+      ->type_name("P");
+  app.add_option("--trace", arguments->trace, "write a Chrome trace of the last iteration")
+      ->type_name("FILE");
+  addOutputOptions(app, arguments->output);
+  return [arguments] { return bench(*arguments); };
+}
+
+} // namespace mtc::tool

@@ -1,0 +1,86 @@
+//===- Commands.h - the command table of mtrt -----------------------------===//
+//
+// One table: parsing, help, shell completion and the man page all read it.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "mtc/Runtime/Session.h"
+#include "mtc/Support/Status.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json_fwd.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace mtc::tool {
+
+struct CommandRow {
+  const char *name;
+  const char *summary;
+  /// Adds the options to `app` and returns what runs once they are parsed.
+  std::function<Status()> (*declare)(CLI::App &app);
+};
+
+/// All commands, in the order in which help lists them.
+const std::vector<CommandRow> &commands();
+
+/// The text under every help page: what the exit codes mean.
+extern const char *const exitCodes;
+
+/// Fills `app` from the table; `run` gets what the chosen command does.
+void declareCommands(CLI::App &app, std::function<Status()> &run);
+
+// The commands, one .cpp each.
+std::function<Status()> declareRun(CLI::App &app);
+std::function<Status()> declareBench(CLI::App &app);
+std::function<Status()> declareInspect(CLI::App &app);
+std::function<Status()> declareVerify(CLI::App &app);
+std::function<Status()> declareDoctor(CLI::App &app);
+std::function<Status()> declareCompare(CLI::App &app);
+std::function<Status()> declareCompletion(CLI::App &app);
+std::function<Status()> declareMan(CLI::App &app);
+
+/// What every command takes.
+struct OutputOptions {
+  std::string json;
+  bool quiet = false, verbose = false;
+  /// Whether the text for people goes to stdout: not when the JSON does.
+  bool printsText() const { return json != "-"; }
+};
+void addOutputOptions(CLI::App &app, OutputOptions &options);
+
+/// Writes the report where --json says, if anywhere.
+Status writeJson(const OutputOptions &options, const nlohmann::ordered_json &json);
+
+/// What run and bench take to open a bundle on a device.
+struct DeviceOptions {
+  std::string bundle, device = "host", cpus;
+  uint64_t jitter = 0;
+};
+void addDeviceOptions(CLI::App &app, DeviceOptions &options);
+
+/// Opens the bundle and a session on it; the runtime's notices go to stderr.
+/// Fails as BundleReader::open and Session::create do, or if the device is unknown
+/// (DeviceUnavailable).
+StatusOr<std::shared_ptr<Session>>
+openSession(const DeviceOptions &options, const OutputOptions &output, SessionOptions session = {});
+
+/// "host:x86-64-v4,cores=2 on AMD EPYC, 2 workers", for reports.
+std::string describeDevice(const Session &session);
+
+/// A request's error as a Status: what has no exit code of its own is Internal.
+Status toStatus(const RequestStatus &status);
+
+/// Runs the requests together and waits. The first error, if any.
+Status runRound(Session &session, const std::vector<Request *> &requests);
+
+/// "1x3x480x640", or "scalar".
+std::string shapeText(const std::vector<int64_t> &shape);
+
+/// The outputs that users asked for: not those of --keep-values.
+bool isKeptValue(const Tensor &tensor);
+
+} // namespace mtc::tool

@@ -1,0 +1,227 @@
+//===- InspectCommand.cpp - mtrt inspect and verify -----------------------===//
+#include "Commands.h"
+#include "mtc/Support/Text.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <bit>
+#include <set>
+
+namespace mtc::tool {
+namespace {
+
+struct InspectArguments {
+  std::string bundle, target, plan, text;
+  OutputOptions output;
+};
+
+using Json = nlohmann::ordered_json;
+
+Json toJson(const std::vector<Tensor> &tensors) {
+  Json list = Json::array();
+  for (const Tensor &tensor : tensors)
+    list.push_back({{"name", tensor.name},
+                    {"element_type", tensor.elementType},
+                    {"shape", tensor.shape},
+                    {"bytes", tensor.bytes}});
+  return list;
+}
+
+Json tenantsJson(const Problem &problem) {
+  Json tenants = Json::array();
+  for (size_t t = 0; t < problem.tenants.size(); ++t) {
+    const Tenant &tenant = problem.tenants[t];
+    Json entries = Json::array();
+    for (const Entry &entry : problem.entries)
+      if (entry.tenant == static_cast<int32_t>(t))
+        entries.push_back({{"name", entry.name},
+                           {"inputs", toJson(entry.inputs)},
+                           {"outputs", toJson(entry.outputs)},
+                           {"tasks", entry.tasks.size()}});
+    tenants.push_back({{"name", tenant.name},
+                       {"slo_p99_ns", tenant.sloP99Ns},
+                       {"rate_per_second", tenant.ratePerSecond},
+                       {"priority", tenant.priority},
+                       {"isolation", tenant.isolation},
+                       {"entries", entries}});
+  }
+  return tenants;
+}
+
+Json targetJson(const BundleTarget &target) {
+  Json schedules = Json::array(), kernels = Json::array();
+  for (const BundleSchedule &schedule : target.schedules)
+    schedules.push_back({{"name", schedule.workload.name},
+                         {"policy", schedule.policy},
+                         {"makespan_ns", schedule.makespanNs},
+                         {"granules", std::popcount(schedule.workload.granules)},
+                         {"instances", schedule.workload.instances}});
+  for (const Kernel &kernel : target.problem.kernels)
+    kernels.push_back({{"name", kernel.name},
+                       {"flops", kernel.flops},
+                       {"bytes", kernel.bytes},
+                       {"variants", kernel.variants.size()}});
+  return {{"target", target.target},     {"granules", target.problem.device.granules},
+          {"features", target.features}, {"code_bytes", target.code.size()},
+          {"kernels", kernels},          {"schedules", schedules}};
+}
+
+/// Weights, and the bytes that they take: equal ones are stored once.
+Json weightsJson(const BundleReader &bundle) {
+  int64_t bytes = 0, stored = 0;
+  std::set<std::pair<uint64_t, uint64_t>> ranges;
+  for (size_t i = 0; i < bundle.weightCount(); ++i) {
+    const auto info = bundle.weightInfo(i);
+    bytes += static_cast<int64_t>(info.bytes);
+    if (ranges.emplace(info.offset, info.bytes).second)
+      stored += static_cast<int64_t>(info.bytes);
+  }
+  return {{"count", bundle.weightCount()}, {"bytes", bytes}, {"stored_bytes", stored}};
+}
+
+Json bundleJson(const BundleReader &bundle) {
+  Json json = {{"version", 1},
+               {"path", bundle.path()},
+               {"bytes", bundle.fileBytes()},
+               {"compiler", bundle.compilerVersion()},
+               {"compile_command", bundle.compileCommand()},
+               {"tenants", tenantsJson(bundle.targets().front().problem)},
+               {"targets", Json::array()},
+               {"weights", weightsJson(bundle)},
+               {"sections", Json::array()},
+               {"texts", Json::array()}};
+  for (const BundleTarget &target : bundle.targets())
+    json["targets"].push_back(targetJson(target));
+  for (const auto &section : bundle.sections())
+    json["sections"].push_back(
+        {{"kind", section.kind}, {"offset", section.offset}, {"bytes", section.bytes}});
+  for (size_t i = 0; i < bundle.textCount(); ++i)
+    json["texts"].push_back(bundle.textName(i));
+  return json;
+}
+
+void printTensors(const char *what, const std::vector<Tensor> &tensors) {
+  for (const Tensor &tensor : tensors)
+    if (!isKeptValue(tensor))
+      fmt::print("    {:<7} {} {}[{}]\n", what, tensor.name, tensor.elementType,
+                 shapeText(tensor.shape));
+}
+
+void printBundle(const BundleReader &bundle) {
+  fmt::print("{}, {}, by mtc {}\n  {}\n", bundle.path(),
+             formatBytes(static_cast<int64_t>(bundle.fileBytes())), bundle.compilerVersion(),
+             bundle.compileCommand());
+  const Problem &problem = bundle.targets().front().problem;
+  for (const Entry &entry : problem.entries) {
+    fmt::print("{}.{}: {} tasks\n", problem.tenants[entry.tenant].name, entry.name,
+               entry.tasks.size());
+    printTensors("input", entry.inputs);
+    printTensors("output", entry.outputs);
+  }
+  for (const BundleTarget &target : bundle.targets()) {
+    fmt::print("target {}: {} kernels, {} of code, needs {}\n", target.target,
+               target.problem.kernels.size(), formatBytes(static_cast<int64_t>(target.code.size())),
+               fmt::join(target.features, " "));
+    for (const BundleSchedule &schedule : target.schedules)
+      fmt::print("  schedule {:<28} {:>10} predicted, {} of {} granules, policy {}\n",
+                 schedule.workload.name, formatNs(schedule.makespanNs),
+                 std::popcount(schedule.workload.granules), target.problem.device.granules,
+                 schedule.policy);
+  }
+  const Json weights = weightsJson(bundle);
+  fmt::print("{} weights, {}, {} stored\n", bundle.weightCount(),
+             formatBytes(weights["bytes"].get<int64_t>()),
+             formatBytes(weights["stored_bytes"].get<int64_t>()));
+  for (const auto &section : bundle.sections())
+    fmt::print("section {:<9} {:>12} bytes at {}\n", section.kind, section.bytes, section.offset);
+}
+
+/// The target called `name`, or the first.
+StatusOr<size_t> findTarget(const BundleReader &bundle, const std::string &name) {
+  std::vector<std::string> known;
+  for (size_t i = 0; i < bundle.targets().size(); ++i) {
+    if (name.empty() || bundle.targets()[i].target == name)
+      return i;
+    known.push_back(bundle.targets()[i].target);
+  }
+  return invalidInput(fmt::format("unknown target '{}'; known: {}", name, fmt::join(known, " ")));
+}
+
+Status printStoredPlan(const BundleReader &bundle, const InspectArguments &arguments) {
+  MTC_ASSIGN_OR_RETURN(const size_t t, findTarget(bundle, arguments.target));
+  const BundleTarget &target = bundle.targets()[t];
+  std::vector<std::string> known;
+  for (size_t i = 0; i < target.schedules.size(); ++i) {
+    known.push_back(target.schedules[i].workload.name);
+    if (known.back() != arguments.plan)
+      continue;
+    MTC_ASSIGN_OR_RETURN(const ScheduledPlan stored, bundle.plan(t, i));
+    fmt::print("{}", printPlan(target.problem, stored.schedule, stored.plan));
+    return okStatus();
+  }
+  return invalidInput(
+      fmt::format("unknown plan '{}'; known: {}", arguments.plan, fmt::join(known, ", ")));
+}
+
+Status printStoredText(const BundleReader &bundle, const std::string &name) {
+  std::vector<std::string_view> known;
+  for (size_t i = 0; i < bundle.textCount(); ++i) {
+    known.push_back(bundle.textName(i));
+    if (known.back() != name)
+      continue;
+    MTC_ASSIGN_OR_RETURN(const std::string_view text, bundle.text(i));
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    return okStatus();
+  }
+  return invalidInput(
+      fmt::format("unknown text '{}'; known: {}", name,
+                  known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", "))));
+}
+
+Status inspect(const InspectArguments &arguments) {
+  MTC_ASSIGN_OR_RETURN(const auto bundle, BundleReader::open(arguments.bundle));
+  if (bundle->targets().empty())
+    return bundleRefused(fmt::format("'{}': the bundle has no target", arguments.bundle));
+  if (!arguments.plan.empty())
+    return printStoredPlan(*bundle, arguments);
+  if (!arguments.text.empty())
+    return printStoredText(*bundle, arguments.text);
+  if (arguments.output.printsText())
+    printBundle(*bundle);
+  return writeJson(arguments.output, bundleJson(*bundle));
+}
+
+Status verifyBundle(const InspectArguments &arguments) {
+  MTC_ASSIGN_OR_RETURN(const auto bundle, BundleReader::open(arguments.bundle));
+  MTC_RETURN_IF_ERROR(bundle->verifyAll());
+  if (arguments.output.printsText())
+    fmt::print("{}: ok, {} in {} sections\n", arguments.bundle,
+               formatBytes(static_cast<int64_t>(bundle->fileBytes())), bundle->sections().size());
+  return writeJson(
+      arguments.output,
+      {{"version", 1}, {"path", arguments.bundle}, {"ok", true}, {"bytes", bundle->fileBytes()}});
+}
+
+} // namespace
+
+std::function<Status()> declareInspect(CLI::App &app) {
+  auto arguments = std::make_shared<InspectArguments>();
+  app.add_option("bundle", arguments->bundle, "OUT.mtb")->type_name("")->required();
+  app.add_option("--plan", arguments->plan, "print this plan: \"round\", \"TENANT.ENTRY.gN\"")
+      ->type_name("NAME");
+  app.add_option("--target", arguments->target, "of --plan; default: the first")->type_name("T");
+  app.add_option("--text", arguments->text, "print this stored text")->type_name("NAME");
+  addOutputOptions(app, arguments->output);
+  return [arguments] { return inspect(*arguments); };
+}
+
+std::function<Status()> declareVerify(CLI::App &app) {
+  auto arguments = std::make_shared<InspectArguments>();
+  app.add_option("bundle", arguments->bundle, "OUT.mtb")->type_name("")->required();
+  addOutputOptions(app, arguments->output);
+  return [arguments] { return verifyBundle(*arguments); };
+}
+
+} // namespace mtc::tool
