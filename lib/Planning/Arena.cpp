@@ -2,9 +2,9 @@
 //
 // The usual packers compare intervals of time. Here time proves nothing (rule R1), so two buffers
 // conflict unless reachability orders them; the relation is no interval graph, and first fit by
-// decreasing size is the simple heuristic that does not need one. On graphs of neural networks
-// it ends within a few percent of the largest live set (Pisarchyk and Lee, "Efficient Memory
-// Management for Deep Neural Net Inference", 2020, arXiv:2001.03288: greedy by size).
+// decreasing size is the simple heuristic that does not need one. Source: "greedy by size for
+// offset calculation" of Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net
+// Inference", 2020, arXiv:2001.03288.
 //
 //===----------------------------------------------------------------------===//
 #include "Arena.h"

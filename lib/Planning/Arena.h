@@ -15,7 +15,9 @@ struct Lifetime {
 
 /// Offsets for buffers such that those that share bytes of an arena never hold data at the same
 /// time: all uses of one are ordered before the write of the other. First fit by decreasing size;
-/// sets the arenas' sizes. Complexity: O(buffers * (commands * uses + buffers)).
+/// sets the arenas' sizes.
+///
+/// Complexity: O(buffers * (commands * uses + buffers)).
 std::vector<int64_t> packArenas(const std::vector<Lifetime> &buffers,
                                 const Reachability &reachability, size_t commandCount,
                                 std::vector<Arena> &arenas);

@@ -133,6 +133,60 @@ TEST(Policies, HoldUnderJitter) {
   }
 }
 
+// verify() and execution agree: schedules with a random change either do not verify, or run without
+// a clash under every jitter. Changes go beyond what any policy would do.
+TEST(Policies, MutatedSchedulesAreRejectedOrSafe) {
+  int rejected = 0, accepted = 0;
+  for (uint32_t seed = 0; seed < 40; ++seed) {
+    Problem problem = randomProblem(seed, {.granules = 4, .tenants = 4, .tasks = 15});
+    Schedule original = scheduleOf("heft", problem, roundOf(problem));
+    std::mt19937 rng(seed);
+    auto below = [&](size_t count) { return static_cast<size_t>(rng() % count); };
+    for (int mutation = 0; mutation < 25; ++mutation) {
+      Schedule schedule = original;
+      Place &place = schedule.places[below(schedule.places.size())];
+      Place &other = schedule.places[below(schedule.places.size())];
+      switch (below(7)) {
+      case 0:
+        std::swap(place, other);
+        break;
+      case 1:
+        if (!schedule.edges.empty())
+          schedule.edges.erase(schedule.edges.begin() +
+                               static_cast<std::ptrdiff_t>(below(schedule.edges.size())));
+        break;
+      case 2:
+        place.granules = 1 + below(15);
+        break;
+      case 3:
+        place.lane = static_cast<int32_t>(below(5));
+        break;
+      case 4:
+        place.task = other.task;
+        break;
+      case 5:
+        std::swap(place.granules, other.granules);
+        break;
+      case 6:
+        schedule.edges.emplace_back(static_cast<int32_t>(below(60)),
+                                    static_cast<int32_t>(below(60)));
+        break;
+      }
+      if (!verify(problem, schedule).ok()) {
+        ++rejected;
+        continue;
+      }
+      ++accepted;
+      StatusOr<Predecessors> orders = directOrders(problem, schedule);
+      ASSERT_TRUE(orders.ok());
+      for (uint32_t run = 0; run < 4; ++run)
+        ASSERT_EQ(hazards(problem, schedule, execute(schedule, *orders, run)), "") << seed;
+    }
+  }
+  EXPECT_GT(rejected, 300);
+  EXPECT_GT(accepted, 50);
+}
+
 // Predicted times are those of an execution that takes exactly as long as predicted, or later ones.
 TEST(Policies, PredictionsAreFeasible) {
   for (uint32_t seed = 0; seed < 30; ++seed) {

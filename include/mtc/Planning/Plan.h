@@ -57,8 +57,11 @@ struct PlanOptions {
 /// Lays out memory and commands for a verified schedule without `shared` places.
 ///
 /// Arenas are packed first-fit by decreasing size over the exact conflict relation: two values may
-/// overlap only if all uses of one are ordered before the write of the other. Fails if the schedule
-/// has `shared` places or does not verify. Complexity: O(values^2) conflict tests of O(uses) each.
+/// overlap only if all uses of one are ordered before the write of the other.
+///
+/// Fails if the schedule has `shared` places or does not verify.
+///
+/// Complexity: O(values^2) conflict tests of O(uses) each.
 StatusOr<Plan> makePlan(const Problem &problem, const Schedule &schedule,
                         const PlanOptions &options = {});
 
@@ -66,9 +69,14 @@ StatusOr<Plan> makePlan(const Problem &problem, const Schedule &schedule,
 /// where their value does, buffers inside their arenas and aligned, arenas never shared between
 /// isolation groups, every read preceded by its write and by no other write to the same bytes
 /// since, and no two unordered commands touch overlapping bytes or the same granule, where order is
-/// reachability over `waits` alone. Fails if any of these does not hold, or the schedule does not
-/// verify, naming commands and buffers. Complexity: O(n^2 / 64 * waits + pairs of overlapping
-/// values).
+/// reachability over `waits` alone.
+///
+/// Precondition: check(problem) passed; schedule and plan may hold anything.
+///
+/// Fails if any of these does not hold, or the schedule does not verify, naming commands and
+/// buffers.
+///
+/// Complexity: O(n^2 / 64 * waits + pairs of overlapping values).
 Status verify(const Problem &problem, const Schedule &schedule, const Plan &plan);
 
 /// Text form of a plan for people and FileCheck (`--emit=plan`, `mtrt inspect`): one line per arena

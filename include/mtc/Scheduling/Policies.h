@@ -17,9 +17,10 @@ StatusOr<Schedule> scheduleSequential(const Problem &problem, const Workload &wo
 
 /// List scheduling of all instances' tasks together by upward rank, each task on the number of
 /// granules (and variant) with which it is predicted to finish first without wasting the device.
+///
 /// Source: Topcuoglu, Hariri, Wu, "Performance-effective and low-complexity task scheduling for
-/// heterogeneous computing", IEEE TPDS 13(3), 2002; moldable tasks as in CPA (Radulescu, van
-/// Gemund 2001).
+/// heterogeneous computing", IEEE TPDS 13(3), 2002; moldable tasks as in CPA (Radulescu, van Gemund
+/// 2001).
 StatusOr<Schedule> scheduleHeft(const Problem &problem, const Workload &workload);
 
 struct Policy {
@@ -32,13 +33,16 @@ struct Policy {
 const std::vector<Policy> &policies();
 
 /// Runs the policy called `name`, then verify().
+///
 /// Fails if the name is unknown (the message lists the known ones), or the result does not verify
 /// (Internal).
 StatusOr<Schedule> runPolicy(const std::string &name, const Problem &problem,
                              const Workload &workload);
 
 /// @round: the first entry of each tenant on all granules, tenants in the order of their first
-/// entries. Fails if the problem has no entry.
+/// entries.
+///
+/// Fails if the problem has no entry.
 StatusOr<Workload> roundWorkload(const Problem &problem);
 
 /// The schedules a bundle holds, each verified, each of the policy with the least predicted

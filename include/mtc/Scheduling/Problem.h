@@ -136,11 +136,14 @@ struct Problem {
 /// and tiles.
 ///
 /// Fails if any of these does not hold (InvalidInput); the message names entry and task.
+///
 /// Complexity: linear in the tasks' operands.
 Status check(const Problem &problem);
 
 /// The tasks of `entry` that `task` must wait for (their indices, ascending, no duplicates): the
-/// writers of what it reads. Complexity: linear in the entry for all tasks together.
+/// writers of what it reads.
+///
+/// Complexity: linear in the entry for all tasks together.
 std::vector<std::vector<int32_t>> taskDependences(const Problem &problem, const Entry &entry);
 
 /// Time of a variant on `granules`, from its times: exact where listed, else the time of the next

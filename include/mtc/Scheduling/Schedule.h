@@ -46,6 +46,7 @@ struct Schedule {
 Workload soloWorkload(const Problem &problem, int32_t entry, int32_t granules);
 
 /// Verifies that a workload's instances exist and its granules are some of the device's.
+///
 /// Fails if they do not, or there is none (InvalidInput).
 Status check(const Problem &problem, const Workload &workload);
 
@@ -54,18 +55,24 @@ Status check(const Problem &problem, const Workload &workload);
 using Predecessors = std::vector<std::vector<int32_t>>;
 
 /// The orders that a schedule states: data dependences, the previous place of the lane, edges.
+///
 /// Fails if a task of the workload is missing, placed twice or out of range, an edge is, or
 /// `places` is not a topological order of them.
 StatusOr<Predecessors> directOrders(const Problem &problem, const Schedule &schedule);
 
 /// Orders that hold between places, closed under transitivity, as one bit row per place.
+///
 /// Memory: n * n / 8 bytes.
 class Reachability {
 public:
-  /// The closure of directOrders(). Fails as that does.
+  /// The closure of directOrders().
+  ///
+  /// Fails as that does.
   static StatusOr<Reachability> compute(const Problem &problem, const Schedule &schedule);
 
-  /// The closure of given orders. Complexity: O(orders * n / 64).
+  /// The closure of given orders.
+  ///
+  /// Complexity: O(orders * n / 64).
   static Reachability compute(const Predecessors &before);
 
   /// Whether `before` ends before `after` starts in every execution.
@@ -80,6 +87,7 @@ private:
 };
 
 /// `before` without the orders that follow from the others: the unique transitive reduction.
+///
 /// Complexity: the sum of squares of the predecessor counts.
 Predecessors transitiveReduction(const Predecessors &before, const Reachability &reachability);
 
@@ -87,8 +95,12 @@ Predecessors transitiveReduction(const Predecessors &before, const Reachability 
 /// exactly once, variants exist, masks nonempty and inside the workload's granules, all orders
 /// acyclic, and places that share a granule ordered unless both are `shared`.
 ///
+/// Precondition: check(problem) passed; the schedule may hold anything.
+///
 /// Fails if any of these does not hold, naming the tasks (`det.n1 task 17 (conv_3) and rec.n1 task
-/// 3 (mul) share granule 1 and are not ordered`). Complexity: as Reachability.
+/// 3 (mul) share granule 1 and are not ordered`).
+///
+/// Complexity: as Reachability.
 Status verify(const Problem &problem, const Schedule &schedule);
 
 /// "det.n1 task 17 (conv_3)" of a place, for messages; with "[2]" after the entry for the third

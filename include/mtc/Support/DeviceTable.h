@@ -27,6 +27,7 @@ struct HostRow {
 std::span<const HostRow> hostRows();
 
 /// The row of a level.
+///
 /// Fails if there is none (InvalidInput; the message lists the levels).
 StatusOr<HostRow> hostRow(std::string_view level);
 

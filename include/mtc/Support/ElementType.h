@@ -49,6 +49,7 @@ inline const char *elementTypeName(ElementType type) { return elementTypeInfo(ty
 inline int32_t elementTypeBytes(ElementType type) { return elementTypeInfo(type).bytes; }
 
 /// The element type called `name`.
+///
 /// Fails if there is none (InvalidInput; the message lists the names).
 StatusOr<ElementType> parseElementType(std::string_view name);
 

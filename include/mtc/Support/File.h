@@ -19,6 +19,7 @@
 namespace mtc {
 
 /// The bytes of a regular file.
+///
 /// Fails if it cannot be opened or read, or is not a regular file (InvalidInput).
 StatusOr<std::vector<uint8_t>> readFile(const std::string &path);
 
@@ -57,6 +58,7 @@ private:
 ///
 /// Ownership: owns the descriptor and the temporary file. Without a successful commit() the
 /// destructor removes the temporary file and the old file, if any, is untouched.
+///
 /// Fails if the file system does; every error is InvalidInput with the path and the system's words.
 class AtomicFile {
 public:
@@ -69,6 +71,7 @@ public:
   ~AtomicFile();
 
   /// Starts writing what will be `path`. A symbolic link is followed, so that it stays one.
+  ///
   /// Fails if the folder is missing or not writable, or `path` is something that is not a regular
   /// file.
   static StatusOr<AtomicFile> create(const std::string &path);
@@ -78,6 +81,7 @@ public:
   Status write(std::string_view text);
 
   /// Overwrites bytes that were already written, e.g. a header whose content is known last.
+  ///
   /// Fails if [offset, offset + size) is not inside [0, position()) (Internal).
   Status writeAt(uint64_t offset, std::span<const uint8_t> bytes);
 

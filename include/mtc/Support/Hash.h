@@ -2,7 +2,7 @@
 //
 // One hash for everything: weights, bundle sections, cache keys. It detects damage and names
 // content; it does not authenticate (a bundle is native code, whoever wrote the hash wrote that).
-// libsodium's BLAKE2b: 0.8 GB/s on one core of an AMD EPYC (Zen 4), 2025-11.
+// libsodium's BLAKE2b: 0.8 GB/s on one core of an AMD EPYC (Zen 5), 2025-11.
 //
 //===----------------------------------------------------------------------===//
 #pragma once

@@ -20,6 +20,7 @@ struct NpyArray {
 };
 
 /// Reads a .npy file of format version 1 or 2.
+///
 /// Fails if it cannot be read, or is no array that mtc can use; the message names the path and what
 /// was wrong: not an .npy file, cut short, Fortran order, big-endian, an element type without
 /// equivalent.
@@ -29,11 +30,14 @@ StatusOr<NpyArray> readNpy(const std::string &path);
 StatusOr<NpyArray> parseNpy(std::span<const uint8_t> bytes, const std::string &name);
 
 /// The file content for an array: a version 1 header padded to 64 bytes, then the elements.
+///
 /// Fails if `elements` has not the size that type and shape ask for (Internal).
 StatusOr<std::vector<uint8_t>> formatNpy(ElementType type, std::span<const int64_t> shape,
                                          std::span<const uint8_t> elements);
 
-/// Writes an .npy file through AtomicFile. Fails as formatNpy and AtomicFile do.
+/// Writes an .npy file through AtomicFile.
+///
+/// Fails as formatNpy and AtomicFile do.
 Status writeNpy(const std::string &path, ElementType type, std::span<const int64_t> shape,
                 std::span<const uint8_t> elements);
 

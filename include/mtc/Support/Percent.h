@@ -14,6 +14,7 @@ namespace mtc {
 std::string percentEncode(std::string_view name);
 
 /// The name that percentEncode turned into `text`.
+///
 /// Fails if a `%` is not followed by two hexadecimal digits (InvalidInput).
 StatusOr<std::string> percentDecode(std::string_view text);
 

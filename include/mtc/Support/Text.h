@@ -15,14 +15,17 @@
 namespace mtc {
 
 /// Nanoseconds of "60ms", "1.5s", "250us", "10ns", "2min". Rounded to the nearest.
+///
 /// Fails if it is no positive number with one of these units (InvalidInput).
 StatusOr<int64_t> parseDurationNs(std::string_view text);
 
 /// Events per second of "10/s", "0.5/s", "120/min".
+///
 /// Fails if it is no positive number with one of these units (InvalidInput).
 StatusOr<double> parseRatePerSecond(std::string_view text);
 
 /// A whole number of at least `least`: "4".
+///
 /// Fails if it is something else (InvalidInput; the message starts with `what`).
 StatusOr<int64_t> parseCount(std::string_view text, std::string_view what, int64_t least = 1);
 

@@ -28,6 +28,7 @@ struct KernelFeatures {
 Device hostDevice(const std::string &target, const HostRow &row, int32_t cores);
 
 /// Modelled time of a kernel on a share of a device.
+///
 /// Units: ns, at least 1. Never more on more granules.
 int64_t modelledNs(const KernelFeatures &features, const Device &device, int32_t granules);
 
