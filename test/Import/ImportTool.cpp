@@ -83,9 +83,10 @@ int main(int argc, char **argv) {
     std::vector<mtc::UnsupportedNode> unsupported;
     mtc::Status status = mtc::importModel(program, request, limits, unsupported);
     if (time)
-      llvm::errs() << request.tenant << " "
-                   << std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()
-                   << " s\n";
+      llvm::errs()
+          << request.tenant << " "
+          << std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()
+          << " s\n";
     if (status.ok())
       continue;
     llvm::errs() << status.message() << "\n";

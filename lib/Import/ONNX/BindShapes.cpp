@@ -17,7 +17,8 @@ namespace {
 
 using Dim = onnx::TensorShapeProto_Dimension;
 
-bool isFixed(const Dim &dim) { return dim.has_dim_value(); }
+/// Exporters write -1 for a free dim, too.
+bool isFixed(const Dim &dim) { return dim.has_dim_value() && dim.dim_value() >= 0; }
 
 /// Whether `--dim NAME=1` can name it: exporters also write "-1" and "?".
 bool isNameable(llvm::StringRef name) {
@@ -61,7 +62,8 @@ Status Binder::checkNames() {
   for (const auto *value : inputs) {
     inputNames.push_back(value->name());
     for (const Dim &dim : value->type().tensor_type().shape().dim())
-      if (!isFixed(dim) && !dim.dim_param().empty() && !llvm::is_contained(dimNames, dim.dim_param()))
+      if (!isFixed(dim) && !dim.dim_param().empty() &&
+          !llvm::is_contained(dimNames, dim.dim_param()))
         dimNames.push_back(dim.dim_param());
   }
   for (const auto &[name, shape] : binding.shapes)
@@ -144,7 +146,9 @@ StatusOr<BoundInput> Binder::bindInput(const onnx::ValueInfoProto &value, std::s
     input.dims.push_back(known == dims.end() ? 1 : known->second);
     if (known != dims.end())
       continue;
-    std::string name = dim.dim_param().empty() ? "" : " '" + dim.dim_param() + "'";
+    std::string name = dim.has_dim_value()       ? " '" + std::to_string(dim.dim_value()) + "'"
+                       : dim.dim_param().empty() ? ""
+                                                 : " '" + dim.dim_param() + "'";
     if (isNameable(dim.dim_param()))
       missing("dim " + Twine(i) + name, "--dim " + tenant + "/" + dim.dim_param() + "=1");
     else
@@ -178,8 +182,7 @@ StatusOr<std::vector<BoundInput>> Binder::bind() {
 } // namespace
 
 StatusOr<std::vector<BoundInput>> bindInputs(const onnx::GraphProto &graph,
-                                             const std::string &tenant,
-                                             const EntryBinding &binding,
+                                             const std::string &tenant, const EntryBinding &binding,
                                              const ImportLimits &limits) {
   std::set<std::string> initializers;
   for (const onnx::TensorProto &tensor : graph.initializer())

@@ -24,7 +24,8 @@ std::string defaultDomain(const std::string &domain) {
   return domain == "ai.onnx" ? std::string() : domain;
 }
 
-/// Calls `visit` for every graph's nodes in `nodes`, also in subgraphs; depth is bounded by the reader.
+/// Calls `visit` for every graph's nodes in `nodes`, also in subgraphs; depth is bounded by the
+/// reader.
 template <typename Nodes, typename Visit> void forEachNode(Nodes &nodes, Visit visit) {
   for (auto &node : nodes) {
     visit(node);
@@ -142,19 +143,30 @@ StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limit
     return opsets;
   int64_t version = current->second;
   if (version < 1 || version > canonicalOpset)
-    return invalidInput(("uses opset " + Twine(version) + ", known are 1 to " + Twine(canonicalOpset))
-                            .str());
+    return invalidInput(
+        ("uses opset " + Twine(version) + ", known are 1 to " + Twine(canonicalOpset)).str());
+  std::set<std::string> domains;
   forEachNode(*model.mutable_graph()->mutable_node(), [&](onnx::NodeProto &node) {
     node.set_domain(defaultDomain(node.domain()));
     if (node.domain().empty() &&
         !onnx::OpSchemaRegistry::Schema(node.op_type(), static_cast<int>(version), ""))
       node.set_domain(unknownDomain);
+    domains.insert(node.domain());
   });
+  // libonnx cannot infer past a node whose domain is not imported.
+  for (const std::string &domain : domains)
+    if (!opsets.original.count(domain)) {
+      onnx::OperatorSetIdProto &import = *model.add_opset_import();
+      import.set_domain(domain);
+      import.set_version(1);
+    }
   if (version != canonicalOpset) {
     try {
       model = onnx::version_conversion::ConvertVersion(model, canonicalOpset);
     } catch (const std::exception &e) {
-      return failed(("convert from opset " + Twine(version) + " to " + Twine(canonicalOpset)).str().c_str(), e);
+      return failed(
+          ("convert from opset " + Twine(version) + " to " + Twine(canonicalOpset)).str().c_str(),
+          e);
     }
   }
   opsets.canonical[""] = canonicalOpset;

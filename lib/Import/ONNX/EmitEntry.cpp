@@ -113,8 +113,9 @@ Status Emitter::callHandler(const ResolvedNode &resolvedNode) {
     results = SmallVector<Value>();
     // Something to go on with, so that all such nodes are reported at once.
     for (RankedTensorType type : resultTypes)
-      results->push_back(type ? Value(tensor::EmptyOp::create(b, type.getShape(), type.getElementType()))
-                              : Value());
+      results->push_back(
+          type ? Value(tensor::EmptyOp::create(b, type.getShape(), type.getElementType()))
+               : Value());
   }
   for (int i = 0; i < node.output_size(); ++i) {
     if (node.output(i).empty())
@@ -149,10 +150,9 @@ Status Emitter::run(const std::string &name) {
   SmallVector<Type> arguments, results;
   SmallVector<Attribute> argumentAttrs, resultAttrs;
   auto describe = [&](const std::string &value) {
-    return b.getDictionaryAttr(
-        {b.getNamedAttr("mt.name", b.getStringAttr(value)),
-         b.getNamedAttr("mt.element_type",
-                        b.getStringAttr(callerTypeName(resolved.typeOf(value))))});
+    return b.getDictionaryAttr({b.getNamedAttr("mt.name", b.getStringAttr(value)),
+                                b.getNamedAttr("mt.element_type", b.getStringAttr(callerTypeName(
+                                                                      resolved.typeOf(value))))});
   };
   for (const BoundInput &input : resolved.inputs) {
     arguments.push_back(typeOf(input.name));
@@ -179,6 +179,9 @@ Status Emitter::run(const std::string &name) {
   }
   b.setLoc(tenant.getLoc());
   mt::ReturnOp::create(b, returned);
+  for (auto [weight, value] : loaded)
+    if (value.use_empty())
+      value.getDefiningOp()->erase();
   return okStatus();
 }
 

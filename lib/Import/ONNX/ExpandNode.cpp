@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "Steps.h"
 
+#include <onnx/version_converter/convert.h>
+
 namespace mtc::onnx_import {
 namespace {
 
@@ -39,8 +41,10 @@ void renameNode(onnx::NodeProto &node, const Names &names) {
   }
 }
 
-/// Replaces references to the function's attributes by what the call gives, the default, or nothing.
-void bindAttributes(onnx::NodeProto &node, const std::map<std::string, onnx::AttributeProto> &values) {
+/// Replaces references to the function's attributes by what the call gives, the default, or
+/// nothing.
+void bindAttributes(onnx::NodeProto &node,
+                    const std::map<std::string, onnx::AttributeProto> &values) {
   auto *attributes = node.mutable_attribute();
   for (int i = attributes->size() - 1; i >= 0; --i) {
     onnx::AttributeProto &attribute = *attributes->Mutable(i);
@@ -76,6 +80,18 @@ std::string nameOf(const onnx::NodeProto &node) {
   return !node.name().empty() || !node.output_size() ? node.name() : node.output(0);
 }
 
+onnx::NodeProto constantNode(const onnx::TensorProto &tensor, const std::string &output) {
+  onnx::NodeProto constant;
+  constant.set_op_type("Constant");
+  constant.set_name(tensor.name());
+  constant.add_output(output);
+  onnx::AttributeProto &value = *constant.add_attribute();
+  value.set_name("value");
+  value.set_type(onnx::AttributeProto::TENSOR);
+  *value.mutable_t() = tensor;
+  return constant;
+}
+
 } // namespace
 
 std::vector<onnx::NodeProto>
@@ -109,20 +125,55 @@ instantiate(const onnx::FunctionProto &function,
   return nodes;
 }
 
+std::vector<onnx::NodeProto> convertNodes(std::vector<onnx::NodeProto> nodes,
+                                          const std::map<std::string, onnx::TypeProto> &inputs,
+                                          const onnx::NodeProto &call, int version,
+                                          const std::string &prefix) {
+  if (version == canonicalOpset)
+    return nodes;
+  onnx::ModelProto model;
+  model.set_ir_version(onnx::IR_VERSION);
+  model.add_opset_import()->set_version(version);
+  onnx::GraphProto &graph = *model.mutable_graph();
+  graph.set_name("function");
+  std::set<std::string> known;
+  for (const auto &[name, type] : inputs) {
+    onnx::ValueInfoProto &input = *graph.add_input();
+    input.set_name(name);
+    *input.mutable_type() = type;
+    known.insert(name);
+  }
+  for (onnx::NodeProto &node : nodes) {
+    known.insert(node.output().begin(), node.output().end());
+    *graph.add_node() = std::move(node);
+  }
+  for (const std::string &output : call.output())
+    if (!output.empty())
+      graph.add_output()->set_name(output);
+  model = onnx::version_conversion::ConvertVersion(model, canonicalOpset);
+  // Values that the converter added have names that are unique in this function only.
+  Names names;
+  for (const onnx::NodeProto &node : model.graph().node())
+    for (const std::string &output : node.output())
+      if (!output.empty() && !known.count(output))
+        names[output] = prefix + "v." + output;
+  nodes.assign(model.graph().node().begin(), model.graph().node().end());
+  for (const onnx::TensorProto &tensor : model.graph().initializer()) {
+    names[tensor.name()] = prefix + "v." + tensor.name();
+    nodes.insert(nodes.begin(), constantNode(tensor, tensor.name()));
+  }
+  for (onnx::NodeProto &node : nodes)
+    renameNode(node, names);
+  return nodes;
+}
+
 std::vector<onnx::NodeProto> inlineBranch(const onnx::GraphProto &branch,
                                           const onnx::NodeProto &node, const std::string &prefix) {
   Names names;
   std::vector<onnx::NodeProto> nodes;
   for (const onnx::TensorProto &tensor : branch.initializer()) {
     names[tensor.name()] = prefix + tensor.name();
-    onnx::NodeProto &constant = nodes.emplace_back();
-    constant.set_op_type("Constant");
-    constant.set_name(tensor.name());
-    constant.add_output(prefix + tensor.name());
-    onnx::AttributeProto &value = *constant.add_attribute();
-    value.set_name("value");
-    value.set_type(onnx::AttributeProto::TENSOR);
-    *value.mutable_t() = tensor;
+    nodes.push_back(constantNode(tensor, prefix + tensor.name()));
   }
   for (const onnx::NodeProto &inner : branch.node())
     for (const std::string &output : inner.output())

@@ -1,8 +1,8 @@
 //===- ExternalData.cpp - tensors in files beside the model ---------------===//
 //
-// A model may name any path as the place of a tensor's bytes. Only plain files below the model's own
-// folder are read: openat2 refuses "..", absolute paths and symbolic links in one step, without a
-// race; a second name (hard link) could be somebody else's file; a FIFO would hang.
+// A model may name any path as the place of a tensor's bytes. Only plain files below the model's
+// own folder are read: openat2 refuses "..", absolute paths and symbolic links in one step, without
+// a race; a second name (hard link) could be somebody else's file; a FIFO would hang.
 //
 //===----------------------------------------------------------------------===//
 #include "Steps.h"
@@ -44,8 +44,7 @@ int openBeneath(const std::string &modelPath, const std::string &location) {
   open_how how{};
   how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-  return static_cast<int>(
-      syscall(SYS_openat2, folder.fd, location.c_str(), &how, sizeof(how)));
+  return static_cast<int>(syscall(SYS_openat2, folder.fd, location.c_str(), &how, sizeof(how)));
 }
 
 Status refused(const std::string &location, const Twine &why) {

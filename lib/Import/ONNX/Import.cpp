@@ -50,8 +50,8 @@ private:
 };
 
 Status emitTenant(mt::ProgramOp program, const ImportRequest &request, const ModelFile &file,
-                  const Opsets &opsets,
-                  llvm::ArrayRef<std::unique_ptr<ResolvedEntry>> entries, Report &report) {
+                  const Opsets &opsets, llvm::ArrayRef<std::unique_ptr<ResolvedEntry>> entries,
+                  Report &report) {
   mlir::OpBuilder b = mlir::OpBuilder::atBlockEnd(&program.getBody().front());
   mlir::OperationState state(b.getUnknownLoc(), mt::TenantOp::getOperationName());
   state.addAttribute("sym_name", b.getStringAttr(request.tenant));
@@ -68,10 +68,11 @@ Status emitTenant(mt::ProgramOp program, const ImportRequest &request, const Mod
   status = status.withContext(request.tenant);
   if (status.ok())
     status = report.status();
-  if (!status.ok()) {
+  if (!status.ok())
+    tenant.getBody().front().clear();
+  weights.eraseUnused(tenant);
+  if (!status.ok())
     tenant->erase();
-    weights.eraseAll();
-  }
   return status;
 }
 

@@ -2,10 +2,11 @@
 //
 // protobuf would copy every weight, and libonnx again at every step. So the wire format is scanned
 // first: each TensorProto's payload above `inlineBytes` is replaced by a reference (an
-// external_data entry "mtc.payload" = index), and only what remains is parsed. The scan is also where
-// hostile files end: bounds, nesting, sizes that contradict shapes.
+// external_data entry "mtc.payload" = index), and only what remains is parsed. The scan is also
+// where hostile files end: bounds, nesting, sizes that contradict shapes.
 //
-// All external_data entries of the file are resolved and dropped here, so nobody can forge a reference.
+// All external_data entries of the file are resolved and dropped here, so nobody can forge a
+// reference.
 //
 //===----------------------------------------------------------------------===//
 #include "Steps.h"
@@ -99,8 +100,7 @@ enum : uint32_t {
 };
 
 bool isPayload(uint32_t field) {
-  return (field >= FloatData && field <= Int64Data) ||
-         (field >= RawData && field <= Uint64Data);
+  return (field >= FloatData && field <= Int64Data) || (field >= RawData && field <= Uint64Data);
 }
 
 /// Elements in an occurrence of a typed field, packed or not.
@@ -273,7 +273,8 @@ Status Scanner::checkSize(const TensorFields &tensor, int64_t elements) {
   }
   unsigned bits = elementBits(tensor.type);
   if (wrongField)
-    return invalidInput("tensor '" + tensor.name + "' holds its elements in a field of another type");
+    return invalidInput("tensor '" + tensor.name +
+                        "' holds its elements in a field of another type");
   if (raw) {
     unit = "bytes";
     want = (static_cast<uint64_t>(elements) * bits + 7) / 8;
@@ -369,9 +370,9 @@ Status Scanner::rewriteTensor(std::span<const uint8_t> in, std::string &out) {
   payload.file = file.path;
   const WireField &last = tensor.payloads.back();
   // Packed floats lie as raw ones do: little-endian, one after the other.
-  bool plain = last.number == RawData ||
-               (tensor.payloads.size() == 1 && last.type == WireType::Length &&
-                (last.number == FloatData || last.number == DoubleData));
+  bool plain =
+      last.number == RawData || (tensor.payloads.size() == 1 && last.type == WireType::Length &&
+                                 (last.number == FloatData || last.number == DoubleData));
   std::span<const uint8_t> range = plain ? last.payload : in;
   payload.offset = range.data() - file.bytes.data();
   payload.length = range.size();

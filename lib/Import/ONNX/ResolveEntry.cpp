@@ -127,7 +127,8 @@ void Resolver::push(std::vector<onnx::NodeProto> nodes, int depth) {
 }
 
 Status Resolver::checkNames(const onnx::NodeProto &node) {
-  const std::string &name = node.name().empty() && node.output_size() ? node.output(0) : node.name();
+  const std::string &name =
+      node.name().empty() && node.output_size() ? node.output(0) : node.name();
   for (const std::string &input : node.input())
     if (!input.empty() && !defined.count(input))
       return invalidInput("node '" + name + "': its input '" + input +
@@ -140,7 +141,8 @@ Status Resolver::checkNames(const onnx::NodeProto &node) {
 
 /// The tensor of a Constant node.
 Status Resolver::resolveConstant(const onnx::NodeProto &node, ResolvedNode &result) {
-  const onnx::AttributeProto &value = node.attribute(0); // the schema's inference checked: exactly one
+  const onnx::AttributeProto &value =
+      node.attribute(0); // the schema's inference checked: exactly one
   SmallTensor small;
   switch (value.type()) {
   case onnx::AttributeProto::TENSOR:
@@ -150,13 +152,19 @@ Status Resolver::resolveConstant(const onnx::NodeProto &node, ResolvedNode &resu
     small = {onnx::TensorProto::INT64, {}, {value.i()}, {}};
     break;
   case onnx::AttributeProto::INTS:
-    small = {onnx::TensorProto::INT64, {value.ints_size()}, {value.ints().begin(), value.ints().end()}, {}};
+    small = {onnx::TensorProto::INT64,
+             {value.ints_size()},
+             {value.ints().begin(), value.ints().end()},
+             {}};
     break;
   case onnx::AttributeProto::FLOAT:
     small = {onnx::TensorProto::FLOAT, {}, {}, {value.f()}};
     break;
   case onnx::AttributeProto::FLOATS:
-    small = {onnx::TensorProto::FLOAT, {value.floats_size()}, {}, {value.floats().begin(), value.floats().end()}};
+    small = {onnx::TensorProto::FLOAT,
+             {value.floats_size()},
+             {},
+             {value.floats().begin(), value.floats().end()}};
     break;
   default:
     result.problem = "constants of strings are not supported";
@@ -175,8 +183,7 @@ bool Resolver::resolveIf(const Pending &pending) {
   const char *wanted = condition->ints[0] ? "then_branch" : "else_branch";
   for (const onnx::AttributeProto &attribute : pending.node->attribute())
     if (attribute.name() == wanted)
-      push(inlineBranch(attribute.g(), *pending.node,
-                        "if" + std::to_string(++expansions) + "."),
+      push(inlineBranch(attribute.g(), *pending.node, "if" + std::to_string(++expansions) + "."),
            pending.depth + 1);
   return true;
 }
@@ -184,32 +191,42 @@ bool Resolver::resolveIf(const Pending &pending) {
 /// Puts the function body of an operator without a handler in its place.
 bool Resolver::expand(const Pending &pending, const onnx::OpSchema &schema) {
   const onnx::NodeProto &node = *pending.node;
-  onnx::FunctionProto built;
-  const onnx::FunctionProto *body = nullptr;
-  try {
-    body = schema.GetFunction(canonicalOpset, /*validate=*/true);
-    if (!body && schema.HasContextDependentFunction()) {
-      std::vector<onnx::TypeProto> types;
-      for (const std::string &input : node.input()) {
-        auto it = entry->types.find(input);
-        types.push_back(it == entry->types.end() ? onnx::TypeProto() : *it->second);
-      }
-      onnx::FunctionBodyBuildContextImpl context(node, types);
-      if (schema.BuildContextDependentFunction(context, built, canonicalOpset))
-        body = &built;
-    }
-  } catch (const std::exception &) {
-    return false; // no body for these types or this opset
+  std::map<std::string, onnx::TypeProto> inputs;
+  std::vector<onnx::TypeProto> types;
+  for (const std::string &input : node.input()) {
+    auto it = entry->types.find(input);
+    types.push_back(it == entry->types.end() ? onnx::TypeProto() : *it->second);
+    if (it != entry->types.end())
+      inputs[input] = *it->second;
   }
-  if (!body)
-    return false;
   std::map<std::string, onnx::AttributeProto> defaults;
   for (const auto &[name, attribute] : schema.attributes())
     if (!attribute.default_value.name().empty())
       defaults[name] = attribute.default_value;
-  push(instantiate(*body, defaults, node, "fn" + std::to_string(++expansions) + "."),
-       pending.depth + 1);
-  return true;
+  try {
+    // A body speaks the opset it was written for.
+    int version = 0;
+    onnx::FunctionProto body;
+    if (const onnx::FunctionProto *fixed = schema.GetFunction(canonicalOpset)) {
+      body = *fixed;
+      for (const onnx::OperatorSetIdProto &import : fixed->opset_import())
+        if (import.domain().empty())
+          version = static_cast<int>(import.version());
+    } else {
+      for (int v : schema.context_dependent_function_opset_versions())
+        if (v <= canonicalOpset)
+          version = std::max(version, v);
+      onnx::FunctionBodyBuildContextImpl context(node, types);
+      if (version == 0 || !schema.BuildContextDependentFunction(context, body, version))
+        return false;
+    }
+    std::string prefix = "fn" + std::to_string(++expansions) + ".";
+    push(convertNodes(instantiate(body, defaults, node, prefix), inputs, node, version, prefix),
+         pending.depth + 1);
+    return true;
+  } catch (const std::exception &) {
+    return false; // no body for these types, or one that cannot be converted
+  }
 }
 
 /// Shape and Size read the type, not the tensor.
@@ -241,7 +258,8 @@ bool Resolver::fold(const onnx::NodeProto &node) {
       continue;
     }
     const std::optional<SmallTensor> &value = smallConstant(input);
-    if (!value)
+    if (!value || value->type == onnx::TensorProto::FLOAT16 ||
+        value->type == onnx::TensorProto::BFLOAT16)
       return false;
     inputs.push_back(&*value);
   }
@@ -311,8 +329,8 @@ Status Resolver::checkOutputs(ResolvedNode &result) {
       result.problem = !tensor ? "its output '" + output + "' is not a tensor"
                                : "the shape of its output '" + output + "' depends on values";
     } else if (!callerTypeName(entry->typeOf(output))) {
-      result.problem = "its output '" + output + "' is of type " +
-                       onnxTypeName(entry->typeOf(output));
+      result.problem =
+          "its output '" + output + "' is of type " + onnxTypeName(entry->typeOf(output));
     } else if (countElements(*dims, limits.maxElements) == 0) {
       result.problem = "its output '" + output + "' has no elements";
     }
@@ -338,14 +356,14 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
       setConstant(node.output(0), it->second);
       return okStatus();
     }
-  bool hasGraphs = llvm::any_of(node.attribute(), [](const onnx::AttributeProto &a) {
-    return a.has_g() || a.graphs_size();
-  });
+  bool hasGraphs = llvm::any_of(
+      node.attribute(), [](const onnx::AttributeProto &a) { return a.has_g() || a.graphs_size(); });
   bool hasHandler = findOp(result.domain, node.op_type(), canonicalOpset) != nullptr;
   if (hasGraphs)
     result.problem = node.op_type() == "If" ? "its condition is known only at run time"
                                             : "control flow at run time is not supported";
-  else if (!hasHandler && !result.unresolved && node.op_type() != "Constant" && expand(pending, schema))
+  else if (!hasHandler && !result.unresolved && node.op_type() != "Constant" &&
+           expand(pending, schema))
     return okStatus();
   else
     infer(node, schema, result);
@@ -357,9 +375,9 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
                                Twine(limits.maxFoldedBytes) + " bytes");
     return okStatus();
   }
+  MTC_RETURN_IF_ERROR(checkOutputs(result));
   if (result.problem.empty() && !hasHandler && !result.unresolved)
     result.problem = "the operator is not implemented";
-  MTC_RETURN_IF_ERROR(checkOutputs(result));
   entry->nodes.push_back(std::move(result));
   return okStatus();
 }
@@ -367,9 +385,9 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
 Status Resolver::resolve(const Pending &pending) {
   const onnx::NodeProto &node = *pending.node;
   if (++visited > limits.maxNodes)
-    return invalidInput(("has more than " + Twine(limits.maxNodes) +
-                         " nodes once its functions are expanded")
-                            .str());
+    return invalidInput(
+        ("has more than " + Twine(limits.maxNodes) + " nodes once its functions are expanded")
+            .str());
   if (pending.depth > limits.maxNesting)
     return invalidInput(("functions nest deeper than " + Twine(limits.maxNesting)).str());
   MTC_RETURN_IF_ERROR(checkNames(node));
@@ -437,8 +455,7 @@ void Resolver::keepLiveNodes() {
     }
     kept.push_back(std::move(node));
   }
-  entry->nodes.assign(std::make_move_iterator(kept.rbegin()),
-                      std::make_move_iterator(kept.rend()));
+  entry->nodes.assign(std::make_move_iterator(kept.rbegin()), std::make_move_iterator(kept.rend()));
 }
 
 StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(std::vector<BoundInput> inputs) {

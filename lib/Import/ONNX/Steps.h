@@ -83,7 +83,8 @@ const Payload *payloadOf(const ModelFile &file, const onnx::TensorProto &tensor)
 
 /// Bits of an element; 0 for types without a fixed size (string, undefined).
 unsigned elementBits(int32_t onnxType);
-/// The element type in the model phase; null if it has none (string, complex, fp8, 4 bits and less).
+/// The element type in the model phase; null if it has none (string, complex, fp8, 4 bits and
+/// less).
 mlir::Type elementType(int32_t onnxType, mlir::MLIRContext *context);
 /// "f32", "i64", "bool", "u8": the caller's name of an element type; null if elementType has none.
 const char *callerTypeName(int32_t onnxType);
@@ -110,7 +111,8 @@ struct SmallTensor {
   int64_t size() const { return isFloat() ? floats.size() : ints.size(); }
 };
 
-/// nullopt for references, more than maxFoldedElements and types other than integers, bool, f16, bf16, f32, f64.
+/// nullopt for references, more than maxFoldedElements and types other than integers, bool, f16,
+/// bf16, f32, f64.
 std::optional<SmallTensor> decodeSmall(const onnx::TensorProto &tensor);
 /// Inline and raw. Types as for decodeSmall but f16 and bf16.
 onnx::TensorProto encodeSmall(const SmallTensor &tensor);
@@ -127,21 +129,30 @@ struct Opsets {
   std::map<std::string, int64_t> canonical;
 };
 
-/// The domain of operators that the model's opset of ai.onnx does not have; in messages it is ai.onnx.
+/// The domain of operators that the model's opset of ai.onnx does not have; in messages it is
+/// ai.onnx.
 inline constexpr const char *unknownDomain = "mtc.unknown";
 
 /// Inlines local functions and converts to the canonical opset, in place.
 /// Fails if that is impossible or passes a cap (InvalidInput; Unsupported for sparse tensors).
 StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limits);
 
-/// Copies of a function's nodes in place of a call: formal names become the call's, local ones unique by
-/// `prefix`, references to attributes the call's values or the defaults.
-std::vector<onnx::NodeProto> instantiate(const onnx::FunctionProto &function,
-                                         const std::map<std::string, onnx::AttributeProto> &defaults,
-                                         const onnx::NodeProto &call, const std::string &prefix);
-/// Copies of a branch's nodes and initializers (as Constant nodes) in place of an If.
-std::vector<onnx::NodeProto> inlineBranch(const onnx::GraphProto &branch, const onnx::NodeProto &node,
+/// Copies of a function's nodes in place of a call: formal names become the call's, local ones
+/// unique by `prefix`, references to attributes the call's values or the defaults.
+std::vector<onnx::NodeProto>
+instantiate(const onnx::FunctionProto &function,
+            const std::map<std::string, onnx::AttributeProto> &defaults,
+            const onnx::NodeProto &call, const std::string &prefix);
+/// Converts the nodes of an instantiated function from opset `version` to the canonical one.
+/// `inputs` are the types of the values they use, `call` names the outputs to keep. Throws what
+/// libonnx throws.
+std::vector<onnx::NodeProto> convertNodes(std::vector<onnx::NodeProto> nodes,
+                                          const std::map<std::string, onnx::TypeProto> &inputs,
+                                          const onnx::NodeProto &call, int version,
                                           const std::string &prefix);
+/// Copies of a branch's nodes and initializers (as Constant nodes) in place of an If.
+std::vector<onnx::NodeProto> inlineBranch(const onnx::GraphProto &branch,
+                                          const onnx::NodeProto &node, const std::string &prefix);
 
 //===----------------------------------------------------------------------===//
 // Static shapes
@@ -155,18 +166,20 @@ struct BoundInput {
 };
 
 /// Gives every dim of every input a value.
-/// Fails if one is left, or a name or shape does not fit the model (InvalidInput, all unbound dims at once).
-StatusOr<std::vector<BoundInput>> bindInputs(const onnx::GraphProto &graph, const std::string &tenant,
-                                             const EntryBinding &binding, const ImportLimits &limits);
+/// Fails if one is left, or a name or shape does not fit the model (InvalidInput, all unbound dims
+/// at once).
+StatusOr<std::vector<BoundInput>> bindInputs(const onnx::GraphProto &graph,
+                                             const std::string &tenant, const EntryBinding &binding,
+                                             const ImportLimits &limits);
 
 /// A node that has to be computed when the entry runs, or that cannot be.
 struct ResolvedNode {
   const onnx::NodeProto *node = nullptr;
   std::string domain;
-  std::string name;    ///< the node's, or its first output's
-  std::string problem; ///< why it cannot be compiled; else empty
-  bool invalid = false;     ///< the problem is an error of the model, not of the compiler
-  bool unresolved = false;  ///< an input has no static type, because of a node before
+  std::string name;        ///< the node's, or its first output's
+  std::string problem;     ///< why it cannot be compiled; else empty
+  bool invalid = false;    ///< the problem is an error of the model, not of the compiler
+  bool unresolved = false; ///< an input has no static type, because of a node before
 };
 
 /// The types and constants of all values of an entry, and its live nodes in execution order.
@@ -176,7 +189,8 @@ struct ResolvedEntry {
   std::vector<BoundInput> inputs;
   std::vector<std::string> outputs;
   std::unordered_map<std::string, onnx::TypeProto *> types;
-  std::unordered_map<std::string, const onnx::TensorProto *> constants; ///< large ones as references
+  std::unordered_map<std::string, const onnx::TensorProto *>
+      constants; ///< large ones as references
   std::vector<ResolvedNode> nodes;
 
   std::deque<onnx::TypeProto> ownedTypes;
@@ -189,16 +203,17 @@ struct ResolvedEntry {
 };
 
 /// Walks the nodes once, in order: infers types with libonnx's schemas, folds what is constant and
-/// small, takes the branch of an If whose condition is constant, expands functions without a handler.
-/// Since nodes are in topological order, one walk is the fixed point of inference and folding.
-/// Fails if the graph is not well formed or passes a cap (InvalidInput). Nodes that cannot be compiled
-/// are marked.
+/// small, takes the branch of an If whose condition is constant, expands functions without a
+/// handler. Since nodes are in topological order, one walk is the fixed point of inference and
+/// folding. Fails if the graph is not well formed or passes a cap (InvalidInput). Nodes that cannot
+/// be compiled are marked.
 StatusOr<std::unique_ptr<ResolvedEntry>> resolveEntry(const ModelFile &file, const Opsets &opsets,
                                                       std::vector<BoundInput> inputs,
                                                       const ImportLimits &limits);
 
-/// The outputs of a node from its constant inputs (null where absent), or nullopt when the operator is not one that shapes
-/// are computed with or the result is left to run time (division by zero, casts out of range).
+/// The outputs of a node from its constant inputs (null where absent), or nullopt when the operator
+/// is not one that shapes are computed with or the result is left to run time (division by zero,
+/// casts out of range).
 std::optional<std::vector<SmallTensor>> foldNode(const onnx::NodeProto &node,
                                                  llvm::ArrayRef<const SmallTensor *> inputs);
 

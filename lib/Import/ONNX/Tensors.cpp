@@ -21,12 +21,12 @@ struct TypeRow {
 };
 
 constexpr TypeRow typeRows[] = {
-    {T::FLOAT, 32, ElementType::F32},     {T::DOUBLE, 64, ElementType::F64},
-    {T::FLOAT16, 16, ElementType::F16},   {T::BFLOAT16, 16, ElementType::BF16},
-    {T::INT8, 8, ElementType::I8},        {T::INT16, 16, ElementType::I16},
-    {T::INT32, 32, ElementType::I32},     {T::INT64, 64, ElementType::I64},
-    {T::UINT8, 8, ElementType::U8},       {T::UINT16, 16, ElementType::U16},
-    {T::UINT32, 32, ElementType::U32},    {T::UINT64, 64, ElementType::U64},
+    {T::FLOAT, 32, ElementType::F32},   {T::DOUBLE, 64, ElementType::F64},
+    {T::FLOAT16, 16, ElementType::F16}, {T::BFLOAT16, 16, ElementType::BF16},
+    {T::INT8, 8, ElementType::I8},      {T::INT16, 16, ElementType::I16},
+    {T::INT32, 32, ElementType::I32},   {T::INT64, 64, ElementType::I64},
+    {T::UINT8, 8, ElementType::U8},     {T::UINT16, 16, ElementType::U16},
+    {T::UINT32, 32, ElementType::U32},  {T::UINT64, 64, ElementType::U64},
     {T::BOOL, 8, ElementType::Bool},
 };
 
@@ -168,8 +168,8 @@ std::optional<std::string> inlineTensorBytes(const T &tensor) {
       bytes = pack<int32_t>(tensor.int32_data());
       break;
     default:
-      bytes = row->bits == 8 ? pack<uint8_t>(tensor.int32_data())
-                             : pack<uint16_t>(tensor.int32_data());
+      bytes =
+          row->bits == 8 ? pack<uint8_t>(tensor.int32_data()) : pack<uint16_t>(tensor.int32_data());
     }
   }
   if (bytes.size() != static_cast<uint64_t>(*count) * row->bits / 8)

@@ -1,7 +1,7 @@
 //===- Weights.cpp - the mt.weights of a model ----------------------------===//
 //
-// The hash is over type, shape and bytes, so that equal hashes are equal weights; a TensorProto that is not
-// stored raw is hashed as it is serialized.
+// The hash is over type, shape and bytes, so that equal hashes are equal weights; a TensorProto
+// that is not stored raw is hashed as it is serialized.
 //
 //===----------------------------------------------------------------------===//
 #include "Weights.h"
@@ -44,7 +44,8 @@ mt::WeightOp WeightTable::create(const std::string &name, mlir::RankedTensorType
         names.insert(symbol.str());
   // Before the tenants: weights read better first.
   mlir::Block &body = program.getBody().front();
-  auto position = llvm::find_if(body, [](mlir::Operation &op) { return !mlir::isa<mt::WeightOp>(op); });
+  auto position =
+      llvm::find_if(body, [](mlir::Operation &op) { return !mlir::isa<mt::WeightOp>(op); });
   mlir::OpBuilder b(&body, position);
   mlir::OperationState state(b.getUnknownLoc(), mt::WeightOp::getOperationName());
   state.addAttribute("sym_name", b.getStringAttr(symbolName(tenant, name, names)));
@@ -126,9 +127,14 @@ StatusOr<mt::WeightOp> WeightTable::get(mlir::DenseElementsAttr value, const std
   return weight;
 }
 
-void WeightTable::eraseAll() {
+void WeightTable::eraseUnused(mt::TenantOp tenant) {
+  std::set<mlir::StringRef> used;
+  for (mlir::Operation &entry : tenant.getBody().front())
+    for (auto load : mlir::cast<mt::EntryOp>(entry).getBody().getOps<mt::GetWeightOp>())
+      used.insert(load.getWeight());
   for (mt::WeightOp weight : weights)
-    weight->erase();
+    if (!used.count(weight.getSymName()))
+      weight->erase();
   weights.clear();
   byHash.clear();
   byTensor.clear();

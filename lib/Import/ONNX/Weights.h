@@ -20,11 +20,13 @@ public:
   /// The weight for a constant that a handler computed.
   StatusOr<mt::WeightOp> get(mlir::DenseElementsAttr value, const std::string &name);
 
-  /// Removes all weights again; the import failed.
-  void eraseAll();
+  /// Removes the weights that no mt.get_weight of `tenant` names: handlers read shapes, axes and
+  /// limits when compiling.
+  void eraseUnused(mt::TenantOp tenant);
 
 private:
-  mt::WeightOp create(const std::string &name, mlir::RankedTensorType type, const std::string &hash);
+  mt::WeightOp create(const std::string &name, mlir::RankedTensorType type,
+                      const std::string &hash);
 
   mt::ProgramOp program;
   const ModelFile &file;

@@ -17,9 +17,9 @@ enum class WireType : uint8_t { Varint = 0, Fixed64 = 1, Length = 2, Fixed32 = 5
 struct WireField {
   uint32_t number = 0;
   WireType type = WireType::Varint;
-  uint64_t value = 0;                ///< of Varint, Fixed64, Fixed32
-  std::span<const uint8_t> payload;  ///< of Length
-  std::span<const uint8_t> whole;    ///< tag and value
+  uint64_t value = 0;               ///< of Varint, Fixed64, Fixed32
+  std::span<const uint8_t> payload; ///< of Length
+  std::span<const uint8_t> whole;   ///< tag and value
 
   std::string text() const { return {payload.begin(), payload.end()}; }
 };
