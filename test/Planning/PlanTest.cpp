@@ -11,12 +11,6 @@ using namespace mtc::test;
 
 namespace {
 
-Schedule scheduleOf(const std::string &policy, const Problem &problem, const Workload &workload) {
-  StatusOr<Schedule> schedule = runPolicy(policy, problem, workload);
-  EXPECT_TRUE(schedule.ok()) << schedule.status().message();
-  return schedule.ok() ? *schedule : Schedule();
-}
-
 Plan planOf(const Problem &problem, const Schedule &schedule, const PlanOptions &options = {}) {
   StatusOr<Plan> plan = makePlan(problem, schedule, options);
   EXPECT_TRUE(plan.ok()) << plan.status().message();

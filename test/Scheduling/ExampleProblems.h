@@ -3,6 +3,8 @@
 
 #include "mtc/Scheduling/Policies.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <random>
 #include <tuple>
@@ -188,6 +190,40 @@ inline std::string hazards(const Problem &problem, const Schedule &schedule, con
 inline Workload roundOf(const Problem &problem) {
   StatusOr<Workload> round = roundWorkload(problem);
   return round.ok() ? *round : Workload();
+}
+
+/// The schedule of a policy, which must exist.
+inline Schedule scheduleOf(const std::string &policy, const Problem &problem,
+                           const Workload &workload) {
+  StatusOr<Schedule> schedule = runPolicy(policy, problem, workload);
+  EXPECT_TRUE(schedule.ok()) << policy << ": " << schedule.status().message();
+  return schedule.ok() ? *schedule : Schedule();
+}
+
+/// No schedule can end before all work is done at each task's best efficiency, nor before the
+/// longest chain.
+inline int64_t lowerBoundNs(const Problem &problem, const Workload &workload, int32_t granules) {
+  int64_t areaNs = 0, pathNs = 0;
+  for (int32_t e : workload.instances) {
+    const Entry &entry = problem.entries[static_cast<size_t>(e)];
+    auto dependences = taskDependences(problem, entry);
+    std::vector<int64_t> endNs;
+    for (size_t t = 0; t < entry.tasks.size(); ++t) {
+      const Kernel &kernel = problem.kernels[static_cast<size_t>(entry.tasks[t].kernel)];
+      int64_t leastArea = INT64_MAX, leastNs = INT64_MAX, start = 0;
+      for (const Variant &variant : kernel.variants)
+        for (int32_t g = 1; g <= granules; ++g) {
+          leastArea = std::min(leastArea, g * variantNs(variant, g));
+          leastNs = std::min(leastNs, variantNs(variant, g));
+        }
+      for (int32_t d : dependences[t])
+        start = std::max(start, endNs[static_cast<size_t>(d)]);
+      endNs.push_back(start + leastNs);
+      pathNs = std::max(pathNs, endNs.back());
+      areaNs += leastArea;
+    }
+  }
+  return std::max(pathNs, (areaNs + granules - 1) / granules);
 }
 
 } // namespace mtc::test
