@@ -95,6 +95,19 @@ Layout layoutForLoops(AffineMap map, ArrayRef<unsigned> loopOrder) {
   return layout;
 }
 
+/// Parallel dims in their order, then reduced ones.
+static Layout reductionsLast(linalg::GenericOp op, AffineMap map) {
+  Layout front, back;
+  for (auto [i, e] : llvm::enumerate(map.getResults())) {
+    auto loop = dyn_cast<AffineDimExpr>(e);
+    bool isReduced =
+        loop && op.getIteratorTypesArray()[loop.getPosition()] == utils::IteratorType::reduction;
+    (isReduced ? back : front).push_back(i);
+  }
+  llvm::append_range(front, back);
+  return front;
+}
+
 namespace {
 
 class WishCollector {
@@ -106,14 +119,14 @@ public:
     TypeSwitch<Operation *>(op)
         .Case<ReturnOp>([&](auto) {
           for (Value v : op->getOperands())
-            wish(v, {identityLayout(rankOf(v)), false});
+            wish(v, {identityLayout(rankOf(v)), Strength::Boundary});
         })
         .Case<linalg::TransposeOp>([&](linalg::TransposeOp transpose) {
           if (auto w = lookup(op->getResult(0)))
             wish(transpose.getInput(),
                  {llvm::map_to_vector(w->layout,
                                       [&](int64_t d) { return transpose.getPermutation()[d]; }),
-                  w->strong});
+                  w->strength});
         })
         .Case<tensor::PadOp, tensor::ExtractSliceOp>([&](auto) {
           if (auto w = lookup(op->getResult(0)))
@@ -131,13 +144,13 @@ public:
           Layout layout = w ? w->layout : identityLayout(rankOf(op->getResult(0)));
           wish(collapse.getSrc(),
                {splitLayout(layout, collapse.getReassociationIndices(), rankOf(collapse.getSrc())),
-                w && w->strong});
+                w ? w->strength : Strength::Boundary});
         })
         .Case<tensor::ExpandShapeOp>([&](tensor::ExpandShapeOp expand) {
           if (auto w = lookup(op->getResult(0)))
             if (auto merged = mergedLayout(expand.getResultType().getShape(), w->layout,
                                            expand.getReassociationIndices()))
-              wish(expand.getSrc(), {*merged, w->strong});
+              wish(expand.getSrc(), {*merged, w->strength});
         })
         .Case<linalg::GenericOp>([&](linalg::GenericOp generic) { visitGeneric(generic); });
   }
@@ -152,19 +165,30 @@ private:
     return it == wishes.end() ? std::nullopt : std::optional<Wish>(it->second);
   }
 
-  /// A strong wish replaces a weak one; else the wish of the last consumer stays.
+  /// A stronger wish replaces a weaker one; of equal ones that of the last consumer stays.
   void wish(Value v, Wish w) {
     auto [it, isNew] = wishes.try_emplace(v, w);
-    if (!isNew && w.strong && !it->second.strong)
+    if (!isNew && w.strength > it->second.strength)
       it->second = w;
   }
 
   void visitGeneric(linalg::GenericOp op) {
     if (isConvolutionLike(op, weights)) {
-      wish(op.getOperand(activationOperand(op)), {channelsLastInput(op), true});
+      wish(op.getOperand(activationOperand(op)), {channelsLastInput(op), Strength::Channels});
       return;
     }
-    if (!isAllParallel(op) || op.getNumResults() != 1)
+    if (op.getNumReductionLoops() > 0) {
+      // A product wants the rows of its left side whole. Other reductions work along any dim; they
+      // only confirm the order that there is.
+      for (OpOperand *input : op.getDpsInputOperands()) {
+        Layout layout = reductionsLast(op, op.getMatchingIndexingMap(input));
+        if (isContraction(op) ? input->getOperandNumber() == activationOperand(op)
+                              : isIdentity(layout))
+          wish(input->get(), {layout, Strength::Rows});
+      }
+      return;
+    }
+    if (op.getNumResults() != 1)
       return;
     auto w = lookup(op.getResult(0));
     if (!w)
@@ -177,7 +201,7 @@ private:
     for (OpOperand *input : op.getDpsInputOperands()) {
       AffineMap map = op.getMatchingIndexingMap(input);
       if (map.getNumResults() > 1 && map.isProjectedPermutation())
-        wish(input->get(), {layoutForLoops(map, order), w->strong});
+        wish(input->get(), {layoutForLoops(map, order), w->strength});
     }
     for (Value captured : capturedValues(op))
       if (isa<RankedTensorType>(captured.getType()) && rankOf(captured) == rankOf(op.getResult(0)))

@@ -2,8 +2,8 @@
 //
 // The backward half of layout propagation. Ops that read or write in a fixed order wish for a
 // layout of their operands; wishes travel from consumers to producers through ops that can work in
-// any layout. A strong wish (convolution, pooling) is worth changing what an elementwise op would
-// otherwise do; a weak one (a reshape, an entry's result) only breaks ties.
+// any layout. A convolution's or pooling's wish is worth changing what an elementwise op would
+// otherwise do; the others decide where the producer has no preference.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -13,9 +13,16 @@
 
 namespace mtc::mt {
 
+enum class Strength {
+  Boundary, ///< a reshape, an entry's result
+  Rows, ///< a matrix product or a reduction, whose inner loop should run along the innermost dim
+  Channels, ///< a convolution or pooling
+};
+
 struct Wish {
   Layout layout;
-  bool strong = false;
+  Strength strength = Strength::Boundary;
+  bool strong() const { return strength == Strength::Channels; }
 };
 
 using Wishes = llvm::DenseMap<mlir::Value, Wish>;

@@ -187,7 +187,7 @@ private:
       if (Layout layout = lookup(v).layout; !isIdentity(layout))
         return layout;
     const Wish *wish = wishFor(result);
-    return wish && wish->strong ? wish->layout : identityLayout(rankOf(result));
+    return wish && wish->strong() ? wish->layout : identityLayout(rankOf(result));
   }
 
   void visitPad(tensor::PadOp op) {
@@ -274,9 +274,12 @@ private:
   Layout chooseResultLayout(linalg::GenericOp op) {
     Value result = op.getResult(0);
     const Wish *wish = wishFor(result);
-    bool strong = wish && wish->strong;
-    if (isConvolutionLike(op, weights))
-      return strong ? wish->layout : channelsLastResult(op);
+    bool strong = wish && wish->strong();
+    if (isConvolutionLike(op, weights)) {
+      Layout channelsLast = channelsLastResult(op);
+      bool differs = strong && !sameBytes(shapeOf(result), wish->layout, channelsLast);
+      return differs ? wish->layout : channelsLast;
+    }
     if (isContraction(op))
       return wish ? wish->layout : identityLayout(rankOf(result));
     AffineMap map;
@@ -375,7 +378,7 @@ private:
         s.value = in(input->get(), s.layout);
       } else if (isConvolutionLike(op, weights) &&
                  input->getOperandNumber() == activationOperand(op)) {
-        if (const Wish *wish = wishFor(input->get()); wish && wish->strong) {
+        if (const Wish *wish = wishFor(input->get()); wish && wish->strong()) {
           s.layout = wish->layout;
           s.value = in(input->get(), s.layout);
         }
