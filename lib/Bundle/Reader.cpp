@@ -9,6 +9,7 @@
 
 #include "Format.h"
 #include "Manifest.h"
+#include "mtc/Support/ElementType.h"
 #include "mtc/Support/File.h"
 
 #include <fmt/format.h>
@@ -185,11 +186,27 @@ Status BundleReader::State::readWeights() {
   return okStatus();
 }
 
+/// Whether a tensor's bytes are those of its type and shape.
+static Status checkTensor(const Tensor &tensor) {
+  MTC_ASSIGN_OR_RETURN(const ElementType type, parseElementType(tensor.elementType));
+  int64_t bytes = elementTypeBytes(type);
+  bool overflow = false;
+  for (int64_t dim : tensor.shape)
+    overflow |= dim < 0 || __builtin_mul_overflow(bytes, dim, &bytes);
+  if (overflow || bytes != tensor.bytes)
+    return bundleRefused(
+        fmt::format("tensor '{}' has not the {} bytes that it says", tensor.name, tensor.bytes));
+  return okStatus();
+}
+
 /// Whether what tasks and plans say about weights, inputs and outputs holds in this bundle:
 /// check() and verify() know nothing of weights' sizes.
 static Status checkOperands(const Problem &problem, const fb::Manifest &manifest) {
   const auto *weights = manifest.weights();
   for (const Entry &entry : problem.entries) {
+    for (const auto *tensors : {&entry.inputs, &entry.outputs})
+      for (const Tensor &tensor : *tensors)
+        MTC_RETURN_IF_ERROR(checkTensor(tensor));
     for (const Value &value : entry.values) {
       if (value.kind != ValueKind::Weight)
         continue;
