@@ -4,8 +4,10 @@
 // Every operation in the form of its description survives printing and parsing, in the custom
 // and in the generic form.
 
-// CHECK-LABEL: mt.program @document target("host:x86-64-v4,cores=2")
-mt.program @document target("host:x86-64-v4,cores=2") {
+// CHECK-LABEL: mt.program @document target("host:x86-64-v4,cores=2") attributes {mt.device = {
+mt.program @document target("host:x86-64-v4,cores=2") attributes {
+    mt.device = {granules = 2 : i64, flops_per_ns = 300.0 : f64, bytes_per_ns = 20.0 : f64,
+                 launch_ns = 2000 : i64, barrier_ns = 500 : i64}} {
   // A weight in a file, raw and as a serialized TensorProto.
   // CHECK: mt.weight @w0 : tensor<24x96x3x3xf32> from("det.onnx" at 81920) hash("9f31")
   mt.weight @w0 : tensor<24x96x3x3xf32> from("det.onnx" at 81920) hash("9f31")
@@ -69,6 +71,16 @@ mt.program @document target("host:x86-64-v4,cores=2") {
       %z = mt.task 18 @relu_7(%y) : (tensor<8xf32>) -> tensor<8xf32>
       // CHECK: mt.return %[[Z]] : tensor<8xf32>
       mt.return %z : tensor<8xf32>
+    }
+  }
+  // Views, and what an argument's bytes mean to its caller.
+  // CHECK-LABEL: mt.tenant @views
+  mt.tenant @views {
+    // CHECK: mt.entry @n1(%{{.*}}: tensor<8xf32> {mt.element_type = "f32", mt.name = "x"}) -> (tensor<2x4xf32> {mt.name = "y"})
+    mt.entry @n1(%x: tensor<8xf32> {mt.name = "x", mt.element_type = "f32"}) -> (tensor<2x4xf32> {mt.name = "y"}) {
+      %y = mt.task 17 @relu_7(%x) : (tensor<8xf32>) -> tensor<8xf32>
+      %z = tensor.expand_shape %y [[0, 1]] output_shape [2, 4] : tensor<8xf32> into tensor<2x4xf32>
+      mt.return %z : tensor<2x4xf32>
     }
   }
   // A tenant named with a digit and a hyphen; an entry without inputs or outputs.

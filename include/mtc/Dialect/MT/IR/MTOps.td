@@ -137,6 +137,14 @@ def MT_EntryOp : MT_Op<"entry", [FunctionOpInterface, IsolatedFromAbove, HasPare
     Arguments and results carry the ONNX tensor's name as `mt.name`. The body is tensor SSA of one block;
     from the tasks phase on it holds only mt.get_weight, mt.task, tensor.expand_shape, tensor.collapse_shape and mt.return.
 
+    ```mlir
+    mt.entry @n1(%x: tensor<8xf32> {mt.name = "x", mt.element_type = "f32"}) -> (tensor<2x4xf32> {mt.name = "y"}) {
+      %y = mt.task 17 @relu_7(%x) : (tensor<8xf32>) -> tensor<8xf32>
+      %z = tensor.expand_shape %y [[0, 1]] output_shape [2, 4] : tensor<8xf32> into tensor<2x4xf32>
+      mt.return %z : tensor<2x4xf32>
+    }
+    ```
+
     Constraints: C1 all argument and result types are static tensors. C2 every argument and result has an `mt.name`.
     C3 the body is one block that ends in mt.return with the result types. C4 the ids of its tasks are different.
   }];
@@ -157,9 +165,11 @@ def MT_EntryOp : MT_Op<"entry", [FunctionOpInterface, IsolatedFromAbove, HasPare
 
 def MT_ReturnOp : MT_Op<"return", [Pure, HasParent<"EntryOp">, Terminator]> {
   let summary = "ends an entry";
-  let description = [{ ```mlir
+  let description = [{
+    ```mlir
     mt.return %y : tensor<1xf32>
-    ``` }];
+    ```
+  }];
   let arguments = (ins Variadic<AnyRankedTensor>:$operands);
   let assemblyFormat = "($operands^ `:` type($operands))? attr-dict";
 }
@@ -205,9 +215,11 @@ def MT_KernelOp : MT_Op<"kernel", [FunctionOpInterface, IsolatedFromAbove, HasPa
 
 def MT_YieldOp : MT_Op<"yield", [Pure, ParentOneOf<["KernelOp", "WeightOp"]>, Terminator]> {
   let summary = "ends a kernel or the expression of a derived weight";
-  let description = [{ ```mlir
+  let description = [{
+    ```mlir
     mt.yield %r : tensor<8xf32>
-    ``` }];
+    ```
+  }];
   let arguments = (ins Variadic<AnyRankedTensor>:$operands);
   let assemblyFormat = "($operands^ `:` type($operands))? attr-dict";
 }
