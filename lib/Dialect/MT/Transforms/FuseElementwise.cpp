@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Structure.h"
+#include "UnitDims.h"
 #include "mtc/Dialect/MT/Transforms/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -56,8 +57,15 @@ int64_t iterations(linalg::GenericOp op) { return llvm::product_of(op.getStaticL
 bool shouldFuse(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
-  if (!producer || !consumer || !isAllParallel(producer) || !isAllParallel(consumer) ||
-      producer.getNumResults() != 1)
+  if (!producer || !consumer || !isAllParallel(producer) || producer.getNumResults() != 1)
+    return false;
+  bool reduces = consumer.getNumReductionLoops() > 0;
+  // A sum of products would look like a matrix product.
+  bool isProduct = isa_and_nonnull<arith::MulFOp, arith::MulIOp>(
+                       producer.getBody()->getTerminator()->getOperand(0).getDefiningOp()) &&
+                   producer.getNumDpsInputs() > 1;
+  if (reduces &&
+      (isContraction(consumer) || readsWindow(consumer) || followsReduction(producer) || isProduct))
     return false;
   bool isBroadcast = iterations(consumer) > iterations(producer);
   bool follows = followsReduction(producer);
@@ -67,6 +75,8 @@ bool shouldFuse(OpOperand *operand) {
       llvm::all_of(producer->getUsers(), [&](Operation *user) { return user == consumer; });
   if (onlyUser)
     return !isBroadcast || isCheap(producer);
+  if (reduces)
+    return false;
   // Again for every user: if its inputs are no larger than its result.
   int64_t inputBytes = 0;
   for (Value v : producer.getInputs())
@@ -75,11 +85,41 @@ bool shouldFuse(OpOperand *operand) {
          inputBytes <= byteSize(producer.getResult(0).getType());
 }
 
+/// A single-use result that only `operand`'s op reads, through a reshape that merges dims: the op
+/// may as well run over the dims before they are merged, and then fuses with the producer.
+bool shouldExpand(OpOperand *operand) {
+  auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  auto collapse = operand->get().getDefiningOp<tensor::CollapseShapeOp>();
+  if (!consumer || !isAllParallel(consumer) || !collapse || !collapse->hasOneUse() ||
+      !collapse.getSrc().hasOneUse() || !collapse.getSrc().getDefiningOp<linalg::GenericOp>())
+    return false;
+  // It would no longer be the epilogue of another contraction.
+  return llvm::none_of(consumer.getInputs(), [](Value v) {
+    auto producer = v.getDefiningOp<linalg::GenericOp>();
+    return producer && producer.getNumReductionLoops() > 0 && v.hasOneUse();
+  });
+}
+
+/// Transposes that an elementwise op alone reads become part of it.
+void generalizeTransposes(EntryOp entry, RewriterBase &rewriter) {
+  auto all = llvm::to_vector(entry.getBody().front().getOps<linalg::TransposeOp>());
+  for (linalg::TransposeOp op : all) {
+    Value v = op->getResult(0);
+    if (v.hasOneUse() && isa<tensor::CollapseShapeOp>(*v.user_begin()))
+      v = v.user_begin()->getResult(0);
+    if (!v.hasOneUse() || !isAllParallel(*v.user_begin()))
+      continue;
+    rewriter.setInsertionPoint(op);
+    (void)linalg::generalizeNamedOp(rewriter, op);
+  }
+}
+
 struct FuseElementwise : mtc::mt::impl::FuseElementwiseBase<FuseElementwise> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
+    linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, shouldExpand);
     linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
     linalg::FillOp::getCanonicalizationPatterns(patterns, context);
     tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, context);
@@ -93,6 +133,10 @@ struct FuseElementwise : mtc::mt::impl::FuseElementwiseBase<FuseElementwise> {
       IRRewriter rewriter(context);
       DominanceInfo dominance(entry);
       eliminateCommonSubExpressions(rewriter, dominance, entry);
+      generalizeTransposes(entry, rewriter);
+      readThroughUnitDims(entry, rewriter);
+      dropUnusedUnitDims(entry, rewriter);
+      readThroughUnitDims(entry, rewriter);
       if (failed(applyPatternsGreedily(entry, frozen, config)))
         return WalkResult(entry.emitOpError("fusion of elementwise ops does not come to an end"));
       return WalkResult::advance();
