@@ -108,3 +108,14 @@ mt.program @p {
     mt.yield %r : tensor<1xf32>
   }
 }
+
+// -----
+
+// A resource that the text left out.
+mt.program @p {
+  // expected-error @+1 {{weight 'd': resource '__elided__' of a constant is missing or has another size}}
+  mt.weight @d : tensor<2xf32> derive() {
+    %x = arith.constant dense_resource<__elided__> : tensor<2xf32>
+    mt.yield %x : tensor<2xf32>
+  }
+}

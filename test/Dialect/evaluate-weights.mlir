@@ -307,6 +307,12 @@ mt.program @p {
     } -> tensor<3xi8>
     mt.yield %r : tensor<3xi8>
   }
+  // A constant that is a resource.
+  // CHECK: mt.weight @resource : tensor<2xf32> value(dense<[1.000000e+00, 2.000000e+00]>
+  mt.weight @resource : tensor<2xf32> derive() {
+    %x = arith.constant dense_resource<one_two> : tensor<2xf32>
+    mt.yield %x : tensor<2xf32>
+  }
   // More than 64 KiB stay an expression.
   // CHECK: mt.weight @large : tensor<16385xf32> derive()
   mt.weight @large : tensor<16385xf32> derive() {
@@ -314,3 +320,11 @@ mt.program @p {
     mt.yield %e : tensor<16385xf32>
   }
 }
+
+{-#
+  dialect_resources: {
+    builtin: {
+      one_two: "0x040000000000803F00000040"
+    }
+  }
+#-}

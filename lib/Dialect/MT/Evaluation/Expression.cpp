@@ -9,6 +9,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/DenseMap.h"
 
 #include <cstring>
@@ -31,17 +33,27 @@ StatusOr<TensorBytes> constantBytes(ElementsAttr value) {
     return unsupported("cannot evaluate a constant that is not a ranked tensor");
   NewTensor result(type);
   int64_t bytes = elementBytes(type.getElementType()), i = 0;
-  if (isa<FloatType>(type.getElementType())) {
-    for (const APFloat &element : value.getValues<APFloat>()) {
-      uint64_t bits = element.bitcastToAPInt().getZExtValue();
-      std::memcpy(result.data + i++ * bytes, &bits, bytes);
-    }
-  } else {
-    for (const APInt &element : value.getValues<APInt>()) {
-      uint64_t bits = element.getZExtValue();
-      std::memcpy(result.data + i++ * bytes, &bits, bytes);
-    }
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
+    AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+    if (!blob || static_cast<int64_t>(blob->getData().size()) != tensorBytes(type))
+      return invalidInput("resource '" + resource.getRawHandle().getKey().str() +
+                          "' of a constant is missing or has another size");
+    std::memcpy(result.data, blob->getData().data(), blob->getData().size());
+    return std::move(result).freeze();
   }
+  auto dense = dyn_cast<DenseElementsAttr>(value);
+  if (!dense)
+    return unsupported("cannot evaluate a constant that is neither dense nor a resource");
+  auto append = [&](const APInt &element) {
+    uint64_t bits = element.getZExtValue();
+    std::memcpy(result.data + i++ * bytes, &bits, bytes);
+  };
+  if (isa<FloatType>(type.getElementType()))
+    for (const APFloat &element : dense.getValues<APFloat>())
+      append(element.bitcastToAPInt());
+  else
+    for (const APInt &element : dense.getValues<APInt>())
+      append(element);
   return std::move(result).freeze();
 }
 
