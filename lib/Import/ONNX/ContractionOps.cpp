@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "Builders.h"
 #include "Convolution.h"
+#include "Recurrent.h"
 
 #include <map>
 
@@ -249,14 +250,19 @@ Results einsum(NodeContext &c) {
 constexpr const char *numbers = "f16 bf16 f32 f64 i32 i64 u32 u64";
 constexpr const char *floats = "f16 bf16 f32 f64";
 
+constexpr const char *unrolled = "at most 256 steps, unrolled; no clip";
+
 const OpRow rows[] = {
     {"", "Conv", 1, conv, floats, "1-D to 3-D, groups, dilations, auto_pad"},
     {"", "ConvInteger", 10, convInteger, "i8 u8", "one zero point per operand"},
     {"", "ConvTranspose", 1, convTranspose, floats, "1-D to 3-D, groups, dilations, auto_pad"},
     {"", "Einsum", 12, einsum, numbers, "one or two operands, no repeated label in an operand"},
+    {"", "GRU", 7, gru, "f32", unrolled},
     {"", "Gemm", 7, gemm, numbers, ""},
+    {"", "LSTM", 7, lstm, "f32", unrolled},
     {"", "MatMul", 1, matmul, numbers, "f16 and bf16 accumulate in f32"},
     {"", "MatMulInteger", 10, matmulInteger, "i8 u8", "zero points per tensor, row or column"},
+    {"", "RNN", 7, rnn, "f32", unrolled},
 };
 
 } // namespace

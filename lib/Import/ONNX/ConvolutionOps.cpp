@@ -197,8 +197,9 @@ static FailureOr<std::pair<Shape, Shape>> transposePads(NodeContext &c, const Wi
     } else if (autoPad == "VALID") {
       low.push_back(0);
     } else {
-      // The formula of the specification counts output_padding into the total.
-      int64_t cut = total + outputPadding[d];
+      // output_padding counts into the total; a result larger than all contributions is not
+      // shifted.
+      int64_t cut = std::max<int64_t>(total + outputPadding[d], 0);
       low.push_back(autoPad == "SAME_UPPER" ? cut / 2 : cut - cut / 2);
     }
     high.push_back(total - low.back());

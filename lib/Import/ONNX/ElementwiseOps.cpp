@@ -87,11 +87,15 @@ Value sign(Scalars &s, Value x) {
   return s.select(s.less(zero, x), one, negative);
 }
 
-/// Shifts of the element's width or more give 0.
+/// An amount outside of [0, width) shifts everything out: 0, or the sign of a right shift.
 template <typename Op> Value shift(Scalars &s, Value x, Value amount) {
-  Value width = s.integer(x.getType(), x.getType().getIntOrFloatBitWidth());
-  Value inside = arith::CmpIOp::create(s.b, arith::CmpIPredicate::ult, amount, width);
-  Value zero = s.integer(x.getType(), 0);
+  Type type = x.getType();
+  int64_t bits = type.getIntOrFloatBitWidth();
+  Value inside =
+      arith::CmpIOp::create(s.b, arith::CmpIPredicate::ult, amount, s.integer(type, bits));
+  if (std::is_same_v<Op, arith::ShRSIOp>)
+    return Op::create(s.b, x, s.select(inside, amount, s.integer(type, bits - 1)));
+  Value zero = s.integer(type, 0);
   return s.select(inside, Op::create(s.b, x, s.select(inside, amount, zero)), zero);
 }
 
@@ -100,7 +104,8 @@ Results bitShift(NodeContext &c) {
   if (direction == "LEFT")
     return binary<shift<arith::ShLIOp>>(c);
   if (direction == "RIGHT")
-    return binary<shift<arith::ShRUIOp>>(c);
+    return isUnsignedType(c.inputTypes[0]) ? binary<shift<arith::ShRUIOp>>(c)
+                                           : binary<shift<arith::ShRSIOp>>(c);
   return c.reject("direction is neither LEFT nor RIGHT");
 }
 
@@ -311,7 +316,7 @@ const OpRow rows[] = {
     {"", "Asinh", 9, unary<mathOp<math::AsinhOp>>, floats, ""},
     {"", "Atan", 7, unary<mathOp<math::AtanOp>>, floats, ""},
     {"", "Atanh", 9, unary<mathOp<math::AtanhOp>>, floats, ""},
-    {"", "BitShift", 11, bitShift, "u8-u64", "a shift by the width or more gives 0"},
+    {"", "BitShift", 11, bitShift, integers, "an amount outside of [0, width) shifts all bits out"},
     {"", "BitwiseAnd", 18, binary<bitwiseAnd>, integers, ""},
     {"", "BitwiseNot", 18, unary<bitwiseNot>, integers, ""},
     {"", "BitwiseOr", 18, binary<bitwiseOr>, integers, ""},
