@@ -94,23 +94,58 @@ onnx::NodeProto constantNode(const onnx::TensorProto &tensor, const std::string 
 
 } // namespace
 
-std::vector<onnx::NodeProto>
-instantiate(const onnx::FunctionProto &function,
-            const std::map<std::string, onnx::AttributeProto> &defaults,
-            const onnx::NodeProto &call, const std::string &prefix) {
+void specialize(onnx::FunctionProto &function,
+                const std::map<std::string, onnx::AttributeProto> &defaults,
+                const onnx::NodeProto &call, llvm::ArrayRef<onnx::TypeProto> inputTypes,
+                int version) {
   std::map<std::string, onnx::AttributeProto> values = defaults;
   for (const onnx::AttributeProto &attribute : function.attribute_proto())
     values[attribute.name()] = attribute;
   for (const onnx::AttributeProto &attribute : call.attribute())
     values[attribute.name()] = attribute;
+  Names absent;
+  for (int i = 0; i < function.input_size(); ++i)
+    if (i >= call.input_size() || call.input(i).empty())
+      absent[function.input(i)] = "";
+  for (onnx::NodeProto &node : *function.mutable_node()) {
+    bindAttributes(node, values);
+    renameNode(node, absent);
+  }
+  if (version == canonicalOpset)
+    return;
 
+  onnx::ModelProto model;
+  model.set_ir_version(onnx::IR_VERSION);
+  model.add_opset_import()->set_version(version);
+  onnx::GraphProto &graph = *model.mutable_graph();
+  graph.set_name("function");
+  for (int i = 0; i < function.input_size(); ++i) {
+    if (absent.count(function.input(i)))
+      continue;
+    onnx::ValueInfoProto &input = *graph.add_input();
+    input.set_name(function.input(i));
+    *input.mutable_type() = inputTypes[i];
+  }
+  *graph.mutable_node() = function.node();
+  for (int i = 0; i < function.output_size() && i < call.output_size(); ++i)
+    graph.add_output()->set_name(function.output(i));
+  model = onnx::version_conversion::ConvertVersion(model, canonicalOpset);
+  function.clear_node();
+  for (const onnx::TensorProto &tensor : model.graph().initializer())
+    *function.add_node() = constantNode(tensor, tensor.name());
+  for (const onnx::NodeProto &node : model.graph().node())
+    *function.add_node() = node;
+}
+
+std::vector<onnx::NodeProto> instantiate(const onnx::FunctionProto &function,
+                                         const onnx::NodeProto &call, const std::string &prefix) {
   Names names;
   for (const onnx::NodeProto &node : function.node())
     for (const std::string &output : node.output())
       if (!output.empty())
         names[output] = prefix + output;
-  for (int i = 0; i < function.input_size(); ++i)
-    names[function.input(i)] = i < call.input_size() ? call.input(i) : "";
+  for (int i = 0; i < function.input_size() && i < call.input_size(); ++i)
+    names[function.input(i)] = call.input(i);
   for (int i = 0; i < function.output_size() && i < call.output_size(); ++i)
     if (!call.output(i).empty())
       names[function.output(i)] = call.output(i);
@@ -120,50 +155,7 @@ instantiate(const onnx::FunctionProto &function,
     onnx::NodeProto &copy = nodes.emplace_back(node);
     copy.set_name(innerName(nameOf(call), node, static_cast<int>(nodes.size()) - 1));
     renameNode(copy, names);
-    bindAttributes(copy, values);
   }
-  return nodes;
-}
-
-std::vector<onnx::NodeProto> convertNodes(std::vector<onnx::NodeProto> nodes,
-                                          const std::map<std::string, onnx::TypeProto> &inputs,
-                                          const onnx::NodeProto &call, int version,
-                                          const std::string &prefix) {
-  if (version == canonicalOpset)
-    return nodes;
-  onnx::ModelProto model;
-  model.set_ir_version(onnx::IR_VERSION);
-  model.add_opset_import()->set_version(version);
-  onnx::GraphProto &graph = *model.mutable_graph();
-  graph.set_name("function");
-  std::set<std::string> known;
-  for (const auto &[name, type] : inputs) {
-    onnx::ValueInfoProto &input = *graph.add_input();
-    input.set_name(name);
-    *input.mutable_type() = type;
-    known.insert(name);
-  }
-  for (onnx::NodeProto &node : nodes) {
-    known.insert(node.output().begin(), node.output().end());
-    *graph.add_node() = std::move(node);
-  }
-  for (const std::string &output : call.output())
-    if (!output.empty())
-      graph.add_output()->set_name(output);
-  model = onnx::version_conversion::ConvertVersion(model, canonicalOpset);
-  // Values that the converter added have names that are unique in this function only.
-  Names names;
-  for (const onnx::NodeProto &node : model.graph().node())
-    for (const std::string &output : node.output())
-      if (!output.empty() && !known.count(output))
-        names[output] = prefix + "v." + output;
-  nodes.assign(model.graph().node().begin(), model.graph().node().end());
-  for (const onnx::TensorProto &tensor : model.graph().initializer()) {
-    names[tensor.name()] = prefix + "v." + tensor.name();
-    nodes.insert(nodes.begin(), constantNode(tensor, tensor.name()));
-  }
-  for (onnx::NodeProto &node : nodes)
-    renameNode(node, names);
   return nodes;
 }
 

@@ -65,6 +65,7 @@ private:
   Status resolveKnown(const Pending &pending, ResolvedNode &result, const onnx::OpSchema &schema);
   Status resolveConstant(const onnx::NodeProto &node, ResolvedNode &result);
   bool resolveIf(const Pending &pending);
+  const onnx::FunctionProto *bodyOf(const onnx::NodeProto &node, const onnx::OpSchema &schema);
   bool expand(const Pending &pending, const onnx::OpSchema &schema);
   bool foldShapeOf(const onnx::NodeProto &node);
   bool fold(const onnx::NodeProto &node);
@@ -88,6 +89,7 @@ private:
   std::vector<Pending> stack; ///< the next node last
   std::set<std::string> defined;
   std::unordered_map<std::string, std::optional<SmallTensor>> decoded;
+  std::map<std::string, std::unique_ptr<onnx::FunctionProto>> bodies; ///< by call
   int64_t visited = 0, expansions = 0, foldedBytes = 0;
 };
 
@@ -188,17 +190,24 @@ bool Resolver::resolveIf(const Pending &pending) {
   return true;
 }
 
-/// Puts the function body of an operator without a handler in its place.
-bool Resolver::expand(const Pending &pending, const onnx::OpSchema &schema) {
-  const onnx::NodeProto &node = *pending.node;
-  std::map<std::string, onnx::TypeProto> inputs;
+/// The function body of an operator for calls like this one; null if it has none for these types.
+const onnx::FunctionProto *Resolver::bodyOf(const onnx::NodeProto &node,
+                                            const onnx::OpSchema &schema) {
   std::vector<onnx::TypeProto> types;
+  std::string key = node.op_type();
   for (const std::string &input : node.input()) {
     auto it = entry->types.find(input);
     types.push_back(it == entry->types.end() ? onnx::TypeProto() : *it->second);
-    if (it != entry->types.end())
-      inputs[input] = *it->second;
+    key += '\n' + types.back().SerializeAsString();
   }
+  for (const onnx::AttributeProto &attribute : node.attribute())
+    key += '\n' + attribute.SerializeAsString();
+  for (const std::string &output : node.output())
+    key += output.empty() ? '0' : '1';
+  auto [it, isNew] = bodies.try_emplace(key);
+  if (!isNew)
+    return it->second.get();
+
   std::map<std::string, onnx::AttributeProto> defaults;
   for (const auto &[name, attribute] : schema.attributes())
     if (!attribute.default_value.name().empty())
@@ -206,9 +215,9 @@ bool Resolver::expand(const Pending &pending, const onnx::OpSchema &schema) {
   try {
     // A body speaks the opset it was written for.
     int version = 0;
-    onnx::FunctionProto body;
+    auto body = std::make_unique<onnx::FunctionProto>();
     if (const onnx::FunctionProto *fixed = schema.GetFunction(canonicalOpset)) {
-      body = *fixed;
+      *body = *fixed;
       for (const onnx::OperatorSetIdProto &import : fixed->opset_import())
         if (import.domain().empty())
           version = static_cast<int>(import.version());
@@ -217,16 +226,24 @@ bool Resolver::expand(const Pending &pending, const onnx::OpSchema &schema) {
         if (v <= canonicalOpset)
           version = std::max(version, v);
       onnx::FunctionBodyBuildContextImpl context(node, types);
-      if (version == 0 || !schema.BuildContextDependentFunction(context, body, version))
-        return false;
+      if (version == 0 || !schema.BuildContextDependentFunction(context, *body, version))
+        return nullptr;
     }
-    std::string prefix = "fn" + std::to_string(++expansions) + ".";
-    push(convertNodes(instantiate(body, defaults, node, prefix), inputs, node, version, prefix),
-         pending.depth + 1);
-    return true;
+    specialize(*body, defaults, node, types, version);
+    it->second = std::move(body);
   } catch (const std::exception &) {
-    return false; // no body for these types, or one that cannot be converted
+    // No body for these types, or one that cannot be converted.
   }
+  return it->second.get();
+}
+
+/// Puts the function body of an operator without a handler in its place.
+bool Resolver::expand(const Pending &pending, const onnx::OpSchema &schema) {
+  const onnx::FunctionProto *body = bodyOf(*pending.node, schema);
+  if (body)
+    push(instantiate(*body, *pending.node, "fn" + std::to_string(++expansions) + "."),
+         pending.depth + 1);
+  return body != nullptr;
 }
 
 /// Shape and Size read the type, not the tensor.

@@ -137,19 +137,17 @@ inline constexpr const char *unknownDomain = "mtc.unknown";
 /// Fails if that is impossible or passes a cap (InvalidInput; Unsupported for sparse tensors).
 StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limits);
 
-/// Copies of a function's nodes in place of a call: formal names become the call's, local ones
-/// unique by `prefix`, references to attributes the call's values or the defaults.
-std::vector<onnx::NodeProto>
-instantiate(const onnx::FunctionProto &function,
-            const std::map<std::string, onnx::AttributeProto> &defaults,
-            const onnx::NodeProto &call, const std::string &prefix);
-/// Converts the nodes of an instantiated function from opset `version` to the canonical one.
-/// `inputs` are the types of the values they use, `call` names the outputs to keep. Throws what
-/// libonnx throws.
-std::vector<onnx::NodeProto> convertNodes(std::vector<onnx::NodeProto> nodes,
-                                          const std::map<std::string, onnx::TypeProto> &inputs,
-                                          const onnx::NodeProto &call, int version,
-                                          const std::string &prefix);
+/// Makes a function's body one for calls like `call`: its attributes or the defaults in place of
+/// references to them, absent inputs gone, converted from opset `version` to the canonical one.
+/// Throws what libonnx throws when it cannot convert.
+void specialize(onnx::FunctionProto &function,
+                const std::map<std::string, onnx::AttributeProto> &defaults,
+                const onnx::NodeProto &call, llvm::ArrayRef<onnx::TypeProto> inputTypes,
+                int version);
+/// Copies of a specialized function's nodes in place of a call: formal names become the call's,
+/// local ones unique by `prefix`.
+std::vector<onnx::NodeProto> instantiate(const onnx::FunctionProto &function,
+                                         const onnx::NodeProto &call, const std::string &prefix);
 /// Copies of a branch's nodes and initializers (as Constant nodes) in place of an If.
 std::vector<onnx::NodeProto> inlineBranch(const onnx::GraphProto &branch,
                                           const onnx::NodeProto &node, const std::string &prefix);
