@@ -136,9 +136,10 @@ StatusOr<BoundInput> Binder::bindInput(const onnx::ValueInfoProto &value, std::s
   for (int i = 0; i < type.shape().dim_size(); ++i) {
     const Dim &dim = type.shape().dim(i);
     if (isFixed(dim)) {
-      if (dim.dim_value() < 1)
-        return error("input '" + value.name() + "' dim " + Twine(i) + " is " +
-                     Twine(dim.dim_value()) + " in the model, at least 1 is supported");
+      if (dim.dim_value() == 0)
+        return unsupported((tenant + ": input '" + value.name() + "' dim " + Twine(i) +
+                            " is 0 in the model; tensors without elements are not supported")
+                               .str());
       input.dims.push_back(dim.dim_value());
       continue;
     }
