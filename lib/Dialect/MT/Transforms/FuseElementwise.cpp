@@ -52,31 +52,24 @@ bool followsReduction(linalg::GenericOp op) {
   });
 }
 
+bool isOnlyUser(Operation *consumer, Operation *producer) {
+  return llvm::all_of(producer->getUsers(), [&](Operation *user) { return user == consumer; });
+}
+
 int64_t iterations(linalg::GenericOp op) { return llvm::product_of(op.getStaticLoopRanges()); }
 
 bool shouldFuse(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
-  if (!producer || !consumer || !isAllParallel(producer) || producer.getNumResults() != 1)
-    return false;
-  bool reduces = consumer.getNumReductionLoops() > 0;
-  // A sum of products would look like a matrix product.
-  bool isProduct = isa_and_nonnull<arith::MulFOp, arith::MulIOp>(
-                       producer.getBody()->getTerminator()->getOperand(0).getDefiningOp()) &&
-                   producer.getNumDpsInputs() > 1;
-  if (reduces &&
-      (isContraction(consumer) || readsWindow(consumer) || followsReduction(producer) || isProduct))
+  if (!producer || !consumer || !isAllParallel(producer) || !isAllParallel(consumer) ||
+      producer.getNumResults() != 1)
     return false;
   bool isBroadcast = iterations(consumer) > iterations(producer);
   bool follows = followsReduction(producer);
   if (follows && !consumer.getMatchingIndexingMap(operand).isIdentity())
     return false;
-  bool onlyUser =
-      llvm::all_of(producer->getUsers(), [&](Operation *user) { return user == consumer; });
-  if (onlyUser)
+  if (isOnlyUser(consumer, producer))
     return !isBroadcast || isCheap(producer);
-  if (reduces)
-    return false;
   // Again for every user: if its inputs are no larger than its result.
   int64_t inputBytes = 0;
   for (Value v : producer.getInputs())
@@ -85,13 +78,35 @@ bool shouldFuse(OpOperand *operand) {
          inputBytes <= byteSize(producer.getResult(0).getType());
 }
 
+/// What is left before a reduction (not a contraction or pooling) is computed while reducing.
+bool shouldFuseIntoReduction(OpOperand *operand) {
+  auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
+  auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  if (!producer || !consumer || !isAllParallel(producer) || producer.getNumResults() != 1 ||
+      consumer.getNumReductionLoops() == 0 || isContraction(consumer) || readsWindow(consumer))
+    return false;
+  // A sum of products would look like a matrix product.
+  Operation *last = producer.getBody()->getTerminator()->getOperand(0).getDefiningOp();
+  bool isProduct =
+      isa_and_nonnull<arith::MulFOp, arith::MulIOp>(last) && producer.getNumDpsInputs() > 1;
+  return !isProduct && !followsReduction(producer) && isOnlyUser(consumer, producer) &&
+         iterations(consumer) == iterations(producer);
+}
+
 /// A single-use result that only `operand`'s op reads, through a reshape that merges dims: the op
 /// may as well run over the dims before they are merged, and then fuses with the producer.
 bool shouldExpand(OpOperand *operand) {
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
   auto collapse = operand->get().getDefiningOp<tensor::CollapseShapeOp>();
   if (!consumer || !isAllParallel(consumer) || !collapse || !collapse->hasOneUse() ||
-      !collapse.getSrc().hasOneUse() || !collapse.getSrc().getDefiningOp<linalg::GenericOp>())
+      !collapse.getSrc().hasOneUse())
+    return false;
+  auto source = collapse.getSrc().getDefiningOp<linalg::GenericOp>();
+  auto shapeOf = [](Value v) { return cast<RankedTensorType>(v.getType()).getShape(); };
+  auto isLarge = [](int64_t d) { return d != 1; };
+  if (!source ||
+      (isAllParallel(source) && llvm::count_if(shapeOf(collapse.getSrc()), isLarge) ==
+                                    llvm::count_if(shapeOf(collapse.getResult()), isLarge)))
     return false;
   // It would no longer be the epilogue of another contraction.
   return llvm::none_of(consumer.getInputs(), [](Value v) {
@@ -117,16 +132,8 @@ void generalizeTransposes(EntryOp entry, RewriterBase &rewriter) {
 struct FuseElementwise : mtc::mt::impl::FuseElementwiseBase<FuseElementwise> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
-    RewritePatternSet patterns(context);
-    linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
-    linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, shouldExpand);
-    linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
-    linalg::FillOp::getCanonicalizationPatterns(patterns, context);
-    tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, context);
-    tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, context);
-    tensor::ExtractSliceOp::getCanonicalizationPatterns(patterns, context);
-    tensor::ConcatOp::getCanonicalizationPatterns(patterns, context);
-    FrozenRewritePatternSet frozen(std::move(patterns));
+    FrozenRewritePatternSet elementwise = patternsFor(shouldFuse);
+    FrozenRewritePatternSet reductions = patternsFor(shouldFuseIntoReduction);
     GreedyRewriteConfig config;
     config.setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
     WalkResult result = getOperation().walk([&](EntryOp entry) {
@@ -137,12 +144,27 @@ struct FuseElementwise : mtc::mt::impl::FuseElementwiseBase<FuseElementwise> {
       readThroughUnitDims(entry, rewriter);
       dropUnusedUnitDims(entry, rewriter);
       readThroughUnitDims(entry, rewriter);
-      if (failed(applyPatternsGreedily(entry, frozen, config)))
+      if (failed(applyPatternsGreedily(entry, elementwise, config)) ||
+          failed(applyPatternsGreedily(entry, reductions, config)))
         return WalkResult(entry.emitOpError("fusion of elementwise ops does not come to an end"));
       return WalkResult::advance();
     });
     if (result.wasInterrupted())
       signalPassFailure();
+  }
+
+  FrozenRewritePatternSet patternsFor(linalg::ControlFusionFn shouldFuse) {
+    MLIRContext *context = &getContext();
+    RewritePatternSet patterns(context);
+    linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
+    linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, shouldExpand);
+    linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
+    linalg::FillOp::getCanonicalizationPatterns(patterns, context);
+    tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, context);
+    tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, context);
+    tensor::ExtractSliceOp::getCanonicalizationPatterns(patterns, context);
+    tensor::ConcatOp::getCanonicalizationPatterns(patterns, context);
+    return patterns;
   }
 };
 

@@ -113,9 +113,15 @@ static SmallVector<unsigned> droppedLoops(linalg::GenericOp op, tensor::Collapse
         keep = d;
     kept.push_back(keep);
   }
-  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
-    if (!llvm::is_contained(kept, loop))
-      dropped.push_back(loop);
+  // Where an input has the dims too, dropping them would only move the reshape before the op.
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop) {
+    if (llvm::is_contained(kept, loop))
+      continue;
+    dropped.push_back(loop);
+    for (OpOperand *input : op.getDpsInputOperands())
+      if (op.getMatchingIndexingMap(input).isFunctionOfDim(loop))
+        return {};
+  }
   return dropped;
 }
 
@@ -133,20 +139,11 @@ void dropUnusedUnitDims(EntryOp entry, RewriterBase &rewriter) {
     for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
       renumbered[loop] = llvm::is_contained(dropped, loop) ? rewriter.getAffineConstantExpr(0)
                                                            : rewriter.getAffineDimExpr(loops++);
-    SmallVector<Value> inputs;
     SmallVector<AffineMap> maps;
     for (OpOperand *input : op.getDpsInputOperands()) {
-      SmallVector<int64_t> shape;
       SmallVector<AffineExpr> exprs;
-      for (auto [size, e] :
-           llvm::zip(shapeOf(input->get()), op.getMatchingIndexingMap(input).getResults())) {
-        AffineExpr renewed = e.replaceDims(renumbered);
-        if (isa<AffineConstantExpr>(renewed))
-          continue;
-        exprs.push_back(renewed);
-        shape.push_back(size);
-      }
-      inputs.push_back(viewAs(rewriter, op.getLoc(), input->get(), shape));
+      for (AffineExpr e : op.getMatchingIndexingMap(input).getResults())
+        exprs.push_back(e.replaceDims(renumbered));
       maps.push_back(AffineMap::get(loops, 0, exprs, rewriter.getContext()));
     }
     RankedTensorType type = collapse.getResultType();
@@ -154,7 +151,7 @@ void dropUnusedUnitDims(EntryOp entry, RewriterBase &rewriter) {
     Value init =
         tensor::EmptyOp::create(rewriter, op.getLoc(), type.getShape(), type.getElementType());
     auto renewed = linalg::GenericOp::create(
-        rewriter, op.getLoc(), TypeRange(type), inputs, ValueRange(init), maps,
+        rewriter, op.getLoc(), TypeRange(type), op.getInputs(), ValueRange(init), maps,
         SmallVector<utils::IteratorType>(loops, utils::IteratorType::parallel));
     renewed.getRegion().takeBody(op.getRegion());
     for (Operation *user : llvm::make_early_inc_range(op->getUsers()))
