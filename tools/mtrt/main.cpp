@@ -1,6 +1,9 @@
 //===- main.cpp - mtrt, the runtime's command line ------------------------===//
 #include "Commands.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <cstdio>
 
 using namespace mtc;
@@ -12,7 +15,21 @@ static int report(const Status &status) {
   return status.exitCode();
 }
 
+/// CLI11 would say that a command is missing, not that this one is unknown.
+static Status checkCommand(const std::string &name) {
+  std::vector<std::string> known;
+  for (const CommandRow &command : commands()) {
+    if (name == command.name || name.starts_with("-"))
+      return okStatus();
+    known.push_back(command.name);
+  }
+  return invalidInput(fmt::format("unknown command '{}'; known: {}", name, fmt::join(known, ", ")));
+}
+
 int main(int argc, char **argv) {
+  if (argc > 1)
+    if (const Status status = checkCommand(argv[1]); !status.ok())
+      return report(status);
   CLI::App app("mtrt runs bundles that mtc has compiled.", "mtrt");
   std::function<Status()> run;
   declareCommands(app, run);
