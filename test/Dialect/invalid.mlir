@@ -82,8 +82,16 @@ mt.program @p {
 
 // C2: static shape.
 mt.program @p {
-  // expected-error @+1 {{C2: the type must be a tensor of static shape, got 'tensor<?xf32>'}}
+  // expected-error @+1 {{C2: the type must be a tensor of static shape with at most 2^48 elements, got 'tensor<?xf32>'}}
   mt.weight @w : tensor<?xf32> from("f" at 0)
+}
+
+// -----
+
+// C2: a size whose bytes do not fit 64 bits.
+mt.program @p {
+  // expected-error @+1 {{C2: the type must be a tensor of static shape with at most 2^48 elements, got 'tensor<4611686018427387905xf32>'}}
+  mt.weight @w : tensor<4611686018427387905xf32> from("f" at 0)
 }
 
 // -----
@@ -244,7 +252,7 @@ mt.program @p {
 // C1: static arguments.
 mt.program @p {
   mt.tenant @t {
-    // expected-error @+1 {{C1: argument 0 must be a tensor of static shape, got 'tensor<?xf32>'}}
+    // expected-error @+1 {{C1: argument 0 must be a tensor of static shape with at most 2^48 elements, got 'tensor<?xf32>'}}
     mt.entry @n1(%x: tensor<?xf32> {mt.name = "x"}) {
       mt.return
     }
@@ -379,7 +387,7 @@ mt.program @p {
 
 // C1: static results.
 mt.program @p {
-  // expected-error @+1 {{C1: result 0 must be a tensor of static shape, got 'tensor<?xf32>'}}
+  // expected-error @+1 {{C1: result 0 must be a tensor of static shape with at most 2^48 elements, got 'tensor<?xf32>'}}
   mt.kernel @k kind(move) (%x: tensor<2xf32>) -> tensor<?xf32> {
     mt.yield %x : tensor<2xf32>
   }

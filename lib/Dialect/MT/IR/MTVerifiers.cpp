@@ -20,9 +20,18 @@ namespace mtc::mt {
 /// over.
 static constexpr int64_t kMaxValueBytes = 64 << 10;
 
+/// A shape beyond it is damage: sizes in bytes are computed as int64_t all over the compiler.
+static constexpr int64_t kMaxElements = int64_t(1) << 48;
+
 static bool isStaticTensor(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor && tensor.hasStaticShape() && tensor.getElementType().isIntOrFloat();
+  if (!tensor || !tensor.hasStaticShape() || !tensor.getElementType().isIntOrFloat())
+    return false;
+  int64_t elements = 1;
+  for (int64_t extent : tensor.getShape())
+    if (llvm::MulOverflow(elements, extent, elements) || elements > kMaxElements)
+      return false;
+  return true;
 }
 
 /// Checks that all types of a function are static tensors, as `label`.
@@ -30,8 +39,9 @@ static LogicalResult verifyStaticTensors(Operation *op, StringRef label, Functio
   auto verifyAll = [&](StringRef what, TypeRange types) -> LogicalResult {
     for (auto [i, t] : llvm::enumerate(types))
       if (!isStaticTensor(t))
-        return op->emitOpError() << label << ": " << what << " " << i
-                                 << " must be a tensor of static shape, got " << t;
+        return op->emitOpError()
+               << label << ": " << what << " " << i
+               << " must be a tensor of static shape with at most 2^48 elements, got " << t;
     return success();
   };
   return failure(failed(verifyAll("argument", type.getInputs())) ||
@@ -150,7 +160,9 @@ LogicalResult WeightOp::verify() {
     return emitOpError()
            << "C1: exactly one of a file, a value and sources with a body must be given";
   if (!isStaticTensor(getType()))
-    return emitOpError() << "C2: the type must be a tensor of static shape, got " << getType();
+    return emitOpError()
+           << "C2: the type must be a tensor of static shape with at most 2^48 elements, got "
+           << getType();
   if (auto value = getValueAttr()) {
     if (value.getShapedType() != getType())
       return emitOpError() << "C3: the value's type must be " << getType() << ", got "

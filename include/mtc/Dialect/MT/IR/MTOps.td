@@ -67,7 +67,7 @@ def MT_WeightOp : MT_Op<"weight", [Symbol, IsolatedFromAbove, HasParent<"Program
     }
     ```
 
-    Constraints: C1 exactly one of `file`, `value` and `sources` with a body is given. C2 the type is a static tensor.
+    Constraints: C1 exactly one of `file`, `value` and `sources` with a body is given. C2 the type is a static tensor of at most 2^48 elements.
     C3 `value` has the weight's type and at most 64 KiB. C4 `sources` name weights of the program whose types are
     those of the body's arguments, and do not form a cycle. C5 the body ends in mt.yield of one value of the weight's type.
     C6 `offset` and `length` are not negative, and `proto` has a `length`.
