@@ -132,8 +132,11 @@ void generalizeTransposes(EntryOp entry, RewriterBase &rewriter) {
 struct FuseElementwise : mtc::mt::impl::FuseElementwiseBase<FuseElementwise> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
-    FrozenRewritePatternSet elementwise = patternsFor(shouldFuse);
-    FrozenRewritePatternSet reductions = patternsFor(shouldFuseIntoReduction);
+    // Chains first, so that only what is left crosses reshapes, and only what is left after that
+    // moves into reductions.
+    FrozenRewritePatternSet chains = patternsFor(shouldFuse, /*expands=*/false);
+    FrozenRewritePatternSet acrossReshapes = patternsFor(shouldFuse, /*expands=*/true);
+    FrozenRewritePatternSet reductions = patternsFor(shouldFuseIntoReduction, /*expands=*/false);
     GreedyRewriteConfig config;
     config.setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
     WalkResult result = getOperation().walk([&](EntryOp entry) {
@@ -141,11 +144,14 @@ struct FuseElementwise : mtc::mt::impl::FuseElementwiseBase<FuseElementwise> {
       DominanceInfo dominance(entry);
       eliminateCommonSubExpressions(rewriter, dominance, entry);
       generalizeTransposes(entry, rewriter);
+      auto fuse = [&](const FrozenRewritePatternSet &patterns) {
+        return applyPatternsGreedily(entry, patterns, config);
+      };
+      LogicalResult result = fuse(chains);
       readThroughUnitDims(entry, rewriter);
       dropUnusedUnitDims(entry, rewriter);
       readThroughUnitDims(entry, rewriter);
-      if (failed(applyPatternsGreedily(entry, elementwise, config)) ||
-          failed(applyPatternsGreedily(entry, reductions, config)))
+      if (failed(result) || failed(fuse(acrossReshapes)) || failed(fuse(reductions)))
         return WalkResult(entry.emitOpError("fusion of elementwise ops does not come to an end"));
       return WalkResult::advance();
     });
@@ -153,11 +159,12 @@ struct FuseElementwise : mtc::mt::impl::FuseElementwiseBase<FuseElementwise> {
       signalPassFailure();
   }
 
-  FrozenRewritePatternSet patternsFor(linalg::ControlFusionFn shouldFuse) {
+  FrozenRewritePatternSet patternsFor(linalg::ControlFusionFn shouldFuse, bool expands) {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
-    linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, shouldExpand);
+    if (expands)
+      linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, shouldExpand);
     linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
     linalg::FillOp::getCanonicalizationPatterns(patterns, context);
     tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, context);
