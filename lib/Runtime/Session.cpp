@@ -202,7 +202,7 @@ void Session::State::end(Request &request, const RequestStatus &status) {
 //===- Queue --------------------------------------------------------------===//
 
 Status Session::State::prepare(Job &job) {
-  MTC_RETURN_IF_ERROR(arenas.reserve(job.replay->plan()));
+  MTC_RETURN_IF_ERROR(arenas.reserve(job.replay->arenas()));
   for (host::Mapping &mapping : scratch)
     if (mapping.bytes() < job.replay->scratchBytes()) {
       MTC_ASSIGN_OR_RETURN(mapping, host::Mapping::create(job.replay->scratchBytes()));

@@ -32,27 +32,38 @@ StatusOr<Mapping> Mapping::create(int64_t bytes) {
   return mapping;
 }
 
-ArenaPool::Key ArenaPool::keyOf(const Plan &plan, size_t index) {
-  int before = 0;
-  for (size_t i = 0; i < index; ++i)
-    before += plan.arenas[i].isolation == plan.arenas[index].isolation;
-  return {plan.arenas[index].isolation, before};
+std::vector<ArenaNeed> arenaNeeds(const Problem &problem, const Schedule &schedule,
+                                  const Plan &plan) {
+  std::vector<ArenaNeed> needs;
+  for (const Arena &arena : plan.arenas)
+    needs.push_back({"", arena.bytes});
+  // A group may be called like a tenant that is not in it: who uses the arena tells which is meant.
+  for (const Command &command : plan.commands)
+    for (const BufferRef &buffer : command.buffers) {
+      if (buffer.space != Space::Arena || !needs[buffer.index].key.empty())
+        continue;
+      const int32_t entry = schedule.workload.instances[command.instance];
+      const Tenant &tenant = problem.tenants[problem.entries[entry].tenant];
+      const std::string &isolation = plan.arenas[buffer.index].isolation;
+      const bool isGroup = tenant.isolation == isolation && isolation != "guarded";
+      needs[buffer.index].key = (isGroup ? "group " : "tenant ") + isolation;
+    }
+  std::map<std::string, int> seen;
+  for (ArenaNeed &need : needs)
+    need.key += fmt::format(" {}", seen[need.key]++);
+  return needs;
 }
 
-Status ArenaPool::reserve(const Plan &plan) {
-  for (size_t i = 0; i < plan.arenas.size(); ++i) {
-    Mapping &mapping = mappings_[keyOf(plan, i)];
-    if (mapping.bytes() >= plan.arenas[i].bytes)
+Status ArenaPool::reserve(const std::vector<ArenaNeed> &needs) {
+  for (const ArenaNeed &need : needs) {
+    Mapping &mapping = mappings_[need.key];
+    if (mapping.bytes() >= need.bytes)
       continue;
-    MTC_ASSIGN_OR_RETURN(Mapping larger, Mapping::create(plan.arenas[i].bytes));
+    MTC_ASSIGN_OR_RETURN(Mapping larger, Mapping::create(need.bytes));
     mapping = std::move(larger);
     ++generation_;
   }
   return okStatus();
-}
-
-char *ArenaPool::address(const Plan &plan, size_t index) const {
-  return static_cast<char *>(mappings_.at(keyOf(plan, index)).data());
 }
 
 int64_t ArenaPool::bytes() const {

@@ -5,7 +5,7 @@
 
 #include <map>
 #include <string>
-#include <utility>
+#include <vector>
 
 namespace mtc::host {
 
@@ -32,25 +32,35 @@ private:
   int64_t bytes_ = 0;
 };
 
-/// The arenas of a session. One job runs at a time, so plans use the same memory for the arenas of
-/// the same isolation group, and different groups never share a byte.
+/// A plan's need of arena memory. Plans whose arenas have the same key use the same memory.
+struct ArenaNeed {
+  std::string key;
+  int64_t bytes = 0;
+};
+
+/// What each arena of a plan needs. The key is the tenant, or the group that shares the arena, and
+/// how many arenas of the same stand before it: memory never changes hands between tenants that
+/// are isolated, not even from job to job.
+std::vector<ArenaNeed> arenaNeeds(const Problem &problem, const Schedule &schedule,
+                                  const Plan &plan);
+
+/// The arenas of a session. One job runs at a time, so plans take turns with the same memory.
 class ArenaPool {
 public:
-  /// Makes room for the plan's arenas. Addresses that were given before may change: generation()
-  /// then does too. Must not run while a job does.
-  Status reserve(const Plan &plan);
+  /// Makes room. Addresses that were given before may change: generation() then does too.
+  /// Must not run while a job does.
+  Status reserve(const std::vector<ArenaNeed> &needs);
 
-  /// Address of the plan's arena `index`; reserve(plan) came before.
-  char *address(const Plan &plan, size_t index) const;
+  /// Address of an arena; its need was reserved before.
+  char *address(const ArenaNeed &need) const {
+    return static_cast<char *>(mappings_.at(need.key).data());
+  }
 
   uint64_t generation() const { return generation_; }
   int64_t bytes() const;
 
 private:
-  /// The group and how many arenas of the same group stand before it in the plan.
-  using Key = std::pair<std::string, int>;
-  static Key keyOf(const Plan &plan, size_t index);
-  std::map<Key, Mapping> mappings_;
+  std::map<std::string, Mapping> mappings_;
   uint64_t generation_ = 1;
 };
 

@@ -14,6 +14,7 @@ StatusOr<std::unique_ptr<Replay>> Replay::create(const Problem &problem, Schedul
   auto replay = std::make_unique<Replay>();
   replay->plan_ = std::move(plan);
   const auto &commands = replay->plan_.plan.commands;
+  replay->arenas_ = arenaNeeds(problem, replay->plan_.schedule, replay->plan_.plan);
   replay->steps_.resize(workers);
   replay->nodes_.resize(commands.size());
   replay->counters_ = std::make_unique<Counter[]>(commands.size());
@@ -67,7 +68,7 @@ StatusOr<std::unique_ptr<Replay>> Replay::create(const Problem &problem, Schedul
 
 void Replay::bindArenas(const ArenaPool &arenas) {
   for (const ArenaPointer &pointer : arenaPointers_)
-    pointers_[pointer.pointer] = arenas.address(plan_.plan, pointer.arena) + pointer.offset;
+    pointers_[pointer.pointer] = arenas.address(arenas_[pointer.arena]) + pointer.offset;
   generation_ = arenas.generation();
 }
 

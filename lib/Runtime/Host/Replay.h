@@ -52,6 +52,7 @@ public:
 
   const Schedule &schedule() const { return plan_.schedule; }
   const Plan &plan() const { return plan_.plan; }
+  const std::vector<ArenaNeed> &arenas() const { return arenas_; }
   GranuleMask participants() const { return participants_; }
   int64_t scratchBytes() const { return scratchBytes_; }
   int32_t commandsOf(size_t instance) const { return commandsOf_[instance]; }
@@ -106,6 +107,7 @@ private:
   void runCommand(Step step, int worker, void *scratch, Run &run);
 
   ScheduledPlan plan_;
+  std::vector<ArenaNeed> arenas_;
   std::vector<Node> nodes_;
   std::vector<std::vector<Step>> steps_; ///< by worker
   std::vector<void *> pointers_;
