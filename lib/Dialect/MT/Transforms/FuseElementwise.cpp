@@ -98,8 +98,8 @@ bool shouldFuseIntoReduction(OpOperand *operand) {
 bool shouldExpand(OpOperand *operand) {
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
   auto collapse = operand->get().getDefiningOp<tensor::CollapseShapeOp>();
-  if (!consumer || !isAllParallel(consumer) || !collapse || !collapse->hasOneUse() ||
-      !collapse.getSrc().hasOneUse())
+  if (!consumer || !isAllParallel(consumer) || consumer.hasIndexSemantics() || !collapse ||
+      !collapse->hasOneUse() || !collapse.getSrc().hasOneUse())
     return false;
   auto source = collapse.getSrc().getDefiningOp<linalg::GenericOp>();
   auto shapeOf = [](Value v) { return cast<RankedTensorType>(v.getType()).getShape(); };

@@ -36,7 +36,8 @@ struct Packing {
   SmallVector<int64_t> outerPerm; ///< n, then K dims as the loops run
 };
 
-std::optional<Packing> packingOf(KernelOp kernel) {
+/// `isWeight` tells whether an argument is a weight in every use of the kernel.
+std::optional<Packing> packingOf(KernelOp kernel, llvm::function_ref<bool(unsigned)> isWeight) {
   linalg::GenericOp contraction;
   for (auto op : kernel.getBody().front().getOps<linalg::GenericOp>())
     if (isContraction(op)) {
@@ -50,7 +51,8 @@ std::optional<Packing> packingOf(KernelOp kernel) {
     auto argument = dyn_cast<BlockArgument>(contraction.getOperand(b));
     auto roles = rolesOf(contraction, b);
     if (!argument || argument.getOwner() != &kernel.getBody().front() || !argument.hasOneUse() ||
-        !roles || !roles->batch.empty() || roles->n.size() != 1)
+        !isWeight(argument.getArgNumber()) || !roles || !roles->batch.empty() ||
+        roles->n.size() != 1)
       continue;
     AffineMap map = contraction.getIndexingMapsArray()[b];
     SmallVector<unsigned> loops = plainLoops(map);
@@ -77,11 +79,12 @@ struct PackWeights : mtc::mt::impl::PackWeightsBase<PackWeights> {
     DenseMap<StringAttr, SmallVector<TaskOp>> uses;
     getOperation().walk([&](TaskOp task) { uses[task.getKernelAttr().getAttr()].push_back(task); });
     for (auto kernel : getOperation().getBody().getOps<KernelOp>()) {
-      std::optional<Packing> packing = packingOf(kernel);
       ArrayRef<TaskOp> tasks = uses[kernel.getSymNameAttr()];
-      if (packing && llvm::all_of(tasks, [&](TaskOp task) {
-            return bool(weights.find(task.getOperand(packing->argument)));
-          }))
+      auto isWeight = [&](unsigned argument) {
+        return llvm::all_of(
+            tasks, [&](TaskOp task) { return bool(weights.find(task.getOperand(argument))); });
+      };
+      if (std::optional<Packing> packing = packingOf(kernel, isWeight))
         pack(kernel, *packing, tasks, weights);
     }
     weights.eraseUnused();

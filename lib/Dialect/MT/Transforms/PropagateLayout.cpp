@@ -18,7 +18,6 @@
 #include "mtc/Dialect/MT/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -402,10 +401,25 @@ private:
     for (unsigned i = 0; i < types.size(); ++i)
       replace(op, i, renewed.getResult(i), layouts[i]);
     rewriteCaptures(renewed);
-    if (!isIdentity(llvm::map_to_vector(order, [](unsigned l) { return int64_t(l); }))) {
-      rewriter.setInsertionPoint(renewed);
-      (void)linalg::interchangeGenericOp(rewriter, renewed, order);
-    }
+    interchange(renewed, order);
+  }
+
+  /// Loop `order[i]` becomes loop i.
+  void interchange(linalg::GenericOp op, ArrayRef<unsigned> order) {
+    SmallVector<AffineExpr> position(order.size());
+    for (auto [i, loop] : llvm::enumerate(order))
+      position[loop] = rewriter.getAffineDimExpr(i);
+    SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+    for (AffineMap &map : maps)
+      map = map.replaceDimsAndSymbols(position, {}, order.size(), 0);
+    SmallVector<Attribute> types;
+    for (unsigned loop : order)
+      types.push_back(op.getIteratorTypes()[loop]);
+    op.setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));
+    op.setIteratorTypesAttr(rewriter.getArrayAttr(types));
+    op.walk([&](linalg::IndexOp index) {
+      index.setDim(cast<AffineDimExpr>(position[index.getDim()]).getPosition());
+    });
   }
 
   /// tensor.extract in a body reads tables in their layouts.
