@@ -194,7 +194,7 @@ TEST_F(RuntimeTest, BoundsTheQueueAndCancels) {
   SessionOptions options;
   options.queueCapacity = 1;
   auto s = session(2, options);
-  auto running = request(*s, "slow", [](int64_t) { return 60.0f; });
+  auto running = request(*s, "slow", [](int64_t) { return 250.0f; });
   auto queued = request(*s, "chain", kIndex);
   auto refused = request(*s, "chain", kIndex);
   Request *first = running.get(), *second = queued.get(), *third = refused.get();
@@ -223,7 +223,7 @@ TEST_F(RuntimeTest, BoundsTheQueueAndCancels) {
 // A cancelled member of a queued round leaves the others running.
 TEST_F(RuntimeTest, CancelsOneOfARound) {
   auto s = session();
-  auto blocker = request(*s, "slow", [](int64_t) { return 40.0f; });
+  auto blocker = request(*s, "slow", [](int64_t) { return 200.0f; });
   auto a = request(*s, "chain", kIndex), b = request(*s, "diamond", kIndex);
   floats(*a, "y", false)[3] = -5;
   Request *first = blocker.get(), *round[] = {a.get(), b.get()};
@@ -239,7 +239,7 @@ TEST_F(RuntimeTest, CancelsOneOfARound) {
 // A deadline that passes before the start is a timeout; a wait can end before its request.
 TEST_F(RuntimeTest, DeadlinesAndWaits) {
   auto s = session();
-  auto blocker = request(*s, "slow", [](int64_t) { return 60.0f; });
+  auto blocker = request(*s, "slow", [](int64_t) { return 250.0f; });
   auto late = request(*s, "chain", kIndex);
   Request *first = blocker.get(), *second = late.get();
   ASSERT_TRUE(s->submit({&first, 1}).ok());
