@@ -1,5 +1,6 @@
 # What of the runtime is installed, in two components that CPack turns into Debian packages:
-#   runtime: mtrt, libmtrt.so.0      dev: headers, libmtrt.so, CMake package mtrt, mtrt.pc
+#   runtime: mtrt, its man page and completions, libmtrt.so.0
+#   dev: headers, libmtrt.so, CMake package mtrt, mtrt.pc
 #
 #   cmake --install build --prefix P --component runtime     (cd build && cpack -G DEB)
 include(CMakePackageConfigHelpers)
@@ -7,6 +8,14 @@ include(CMakePackageConfigHelpers)
 install(TARGETS mtrt RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
 install(TARGETS MtrtShared EXPORT mtrtTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT dev)
+set(mtrt_share ${PROJECT_BINARY_DIR}/tools/mtrt/share)
+install(FILES ${mtrt_share}/mtrt.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
+install(FILES ${mtrt_share}/mtrt.bash RENAME mtrt
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT runtime)
+install(FILES ${mtrt_share}/_mtrt
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT runtime)
+install(FILES ${mtrt_share}/mtrt.fish
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT runtime)
 install(FILES
   ${PROJECT_SOURCE_DIR}/include/mtc/Runtime/mtrt.h
   ${PROJECT_SOURCE_DIR}/include/mtc/Runtime/mtrt.hpp
