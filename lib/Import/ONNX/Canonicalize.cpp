@@ -108,9 +108,29 @@ bool hasSparse(onnx::ModelProto &model, std::string &where) {
   return found;
 }
 
-Status failed(const char *action, const std::exception &e) {
+std::string firstLine(const std::exception &e) {
   std::string text = e.what();
-  return invalidInput(std::string("cannot ") + action + ": " + text.substr(0, text.find('\n')));
+  return text.substr(0, text.find('\n'));
+}
+
+Status failed(const std::string &action, const std::exception &e) {
+  return invalidInput("cannot " + action + ": " + firstLine(e));
+}
+
+/// libonnx's conversion takes for granted that nodes fit their schemas.
+Status checkNode(const onnx::NodeProto &node, const onnx::OpSchema &schema,
+                 const ImportLimits &limits) {
+  std::string problem = checkAttributes(node, limits);
+  try {
+    schema.Verify(node);
+  } catch (const std::exception &e) {
+    problem = firstLine(e);
+  }
+  if (problem.empty())
+    return okStatus();
+  const std::string &name =
+      node.name().empty() && node.output_size() ? node.output(0) : node.name();
+  return invalidInput("node '" + name + "': " + problem);
 }
 
 } // namespace
@@ -146,13 +166,19 @@ StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limit
     return invalidInput(
         ("uses opset " + Twine(version) + ", known are 1 to " + Twine(canonicalOpset)).str());
   std::set<std::string> domains;
+  Status status;
   forEachNode(*model.mutable_graph()->mutable_node(), [&](onnx::NodeProto &node) {
     node.set_domain(defaultDomain(node.domain()));
-    if (node.domain().empty() &&
-        !onnx::OpSchemaRegistry::Schema(node.op_type(), static_cast<int>(version), ""))
-      node.set_domain(unknownDomain);
+    if (node.domain().empty()) {
+      if (const auto *schema =
+              onnx::OpSchemaRegistry::Schema(node.op_type(), static_cast<int>(version), ""))
+        status = status.ok() ? checkNode(node, *schema, limits) : status;
+      else
+        node.set_domain(unknownDomain);
+    }
     domains.insert(node.domain());
   });
+  MTC_RETURN_IF_ERROR(status);
   // libonnx cannot infer past a node whose domain is not imported.
   for (const std::string &domain : domains)
     if (!opsets.original.count(domain)) {
@@ -164,9 +190,9 @@ StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limit
     try {
       model = onnx::version_conversion::ConvertVersion(model, canonicalOpset);
     } catch (const std::exception &e) {
-      return failed(
-          ("convert from opset " + Twine(version) + " to " + Twine(canonicalOpset)).str().c_str(),
-          e);
+      return failed("convert from opset " + std::to_string(version) + " to " +
+                        std::to_string(canonicalOpset),
+                    e);
     }
   }
   opsets.canonical[""] = canonicalOpset;

@@ -124,13 +124,14 @@ Status Emitter::callHandler(const ResolvedNode &resolvedNode) {
         (*results)[i].getType() != resultTypes[i]) {
       std::string text;
       llvm::raw_string_ostream os(text);
-      os << "the handler of " << node.op_type() << " gave ";
+      os << "node '" << resolvedNode.name << "': its inputs do not fit together: output " << i
+         << " would be ";
       if (static_cast<size_t>(i) < results->size() && (*results)[i])
         os << (*results)[i].getType();
       else
-        os << "nothing";
-      os << " for output " << i << ", wanted " << resultTypes[i];
-      return internalError(text).withContext("node '" + resolvedNode.name + "'");
+        os << "absent";
+      os << " instead of " << resultTypes[i];
+      return invalidInput(text);
     }
     values[node.output(i)] = (*results)[i];
   }

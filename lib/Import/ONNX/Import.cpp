@@ -9,6 +9,8 @@
 #include "EmitEntry.h"
 #include "Steps.h"
 
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
 #include "llvm/ADT/Twine.h"
 
 namespace mtc {
@@ -49,6 +51,22 @@ private:
   std::string text;
 };
 
+/// What the verifiers say of the tenant: schemas do not check all that a node's code relies on.
+Status verify(mt::TenantOp tenant) {
+  std::string text;
+  mlir::ScopedDiagnosticHandler handler(tenant.getContext(), [&](mlir::Diagnostic &diagnostic) {
+    if (!text.empty())
+      return;
+    llvm::raw_string_ostream os(text);
+    if (auto name = mlir::dyn_cast<mlir::NameLoc>(diagnostic.getLocation()))
+      os << "node '" << name.getName().getValue() << "': ";
+    os << "its inputs or attributes do not fit together: " << diagnostic;
+  });
+  if (mlir::succeeded(mlir::verify(tenant)))
+    return okStatus();
+  return invalidInput(text.substr(0, text.find('\n')));
+}
+
 Status emitTenant(mt::ProgramOp program, const ImportRequest &request, const ModelFile &file,
                   const Opsets &opsets, llvm::ArrayRef<std::unique_ptr<ResolvedEntry>> entries,
                   Report &report) {
@@ -65,6 +83,8 @@ Status emitTenant(mt::ProgramOp program, const ImportRequest &request, const Mod
     for (const ResolvedNode &node : rejected)
       report.add(node);
   }
+  if (status.ok() && report.status().ok())
+    status = verify(tenant);
   status = status.withContext(request.tenant);
   if (status.ok())
     status = report.status();

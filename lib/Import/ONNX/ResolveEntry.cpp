@@ -363,6 +363,12 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
   } catch (const std::exception &e) {
     return error(result, firstLine(e.what()));
   }
+  std::string problem = checkAttributes(node, limits);
+  if (node.input_size() && problem.empty())
+    if (auto dims = entry->staticDims(node.input(0)))
+      problem = checkAxis(node, static_cast<int64_t>(dims->size()));
+  if (!problem.empty())
+    return error(result, problem);
   bool isDefault = result.domain.empty();
   if (isDefault && node.op_type() == "If" && resolveIf(pending))
     return okStatus();

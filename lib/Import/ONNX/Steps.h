@@ -137,6 +137,11 @@ inline constexpr const char *unknownDomain = "mtc.unknown";
 /// Fails if that is impossible or passes a cap (InvalidInput; Unsupported for sparse tensors).
 StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limits);
 
+/// What is wrong with a node's attributes whatever its inputs are; else empty.
+std::string checkAttributes(const onnx::NodeProto &node, const ImportLimits &limits);
+/// What is wrong with a node's axis, given the rank of its first input; else empty.
+std::string checkAxis(const onnx::NodeProto &node, int64_t rank);
+
 /// Makes a function's body one for calls like `call`: its attributes or the defaults in place of
 /// references to them, absent inputs gone, converted from opset `version` to the canonical one.
 /// Throws what libonnx throws when it cannot convert.
