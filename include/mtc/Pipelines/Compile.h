@@ -1,0 +1,92 @@
+//===- Compile.h - from a set of models to a bundle -----------------------===//
+//
+// What the programs call: options in, a bundle (or the text of an earlier phase) out, and a report.
+// Needs no header of MLIR; the phases themselves are in Phases.h.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "mtc/Pipelines/Manifest.h"
+#include "mtc/Support/Status.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace mtc {
+
+/// The phases, in order; `--emit` names them.
+enum class Phase { Model, Tasks, Tuned, Schedule, Plan, Bundle };
+
+/// "model", "tasks", ... in order.
+const std::vector<std::string> &phaseNames();
+
+/// Where messages for people go. All may be empty.
+struct Log {
+  std::function<void(const std::string &)> warning;
+  std::function<void(const std::string &)> info; ///< what -v shows
+  /// Work done and to do of the phase that takes long ("kernels"), for a progress line.
+  std::function<void(const std::string &what, int64_t done, int64_t total)> progress;
+};
+
+/// Caps against hostile models; the defaults are those of ImportLimits.
+struct ModelLimits {
+  int64_t maxNodes = 1'000'000;
+  int64_t maxNesting = 32;
+  int64_t maxRank = 16;
+  int64_t maxElements = int64_t(1) << 40;
+  int64_t maxFoldedMib = 64;
+};
+
+struct CompileOptions {
+  SetArguments set;
+  Phase emit = Phase::Bundle;
+  std::string output;       ///< empty: NAME.mtb for a bundle, "-" (stdout) for the text of a phase
+  std::string dumpIrFolder; ///< one file per phase, "1-model.mlir" to "5-plan.txt"; empty: none
+  bool optimize = true;     ///< false: -O0, no fusion and plain loops
+  std::string keepValues;   ///< regular expression over ONNX nodes; empty: none
+  int64_t jobs = 0;         ///< worker processes; 0: the cores this process may use
+  std::string cacheFolder;  ///< of compiled kernels; empty: none
+  int64_t kernelSeconds = 60; ///< limits of one kernel's compile (rule R8)
+  int64_t kernelMib = 4096;
+  ModelLimits limits;
+};
+
+struct PhaseTime {
+  std::string phase;
+  int64_t ns = 0;
+};
+
+struct ScheduleSummary {
+  std::string name, policy;
+  int64_t makespanNs = 0;
+};
+
+/// What was compiled, for `--json`, `--timing` and the last line that a person reads.
+struct CompileReport {
+  int64_t compileNs = 0;
+  std::string output;               ///< the file that was written; empty: stdout
+  std::vector<std::string> targets; ///< resolved
+  std::vector<std::string> tenants;
+  std::vector<ScheduleSummary> schedules; ///< of all targets, in the order of the bundle
+  std::vector<PhaseTime> phases;
+};
+
+/// Compiles a set up to `options.emit` and writes what that phase gives.
+///
+/// Fails if the set, a model or an option is wrong (InvalidInput), nodes cannot be compiled
+/// (Unsupported; all of them in the message), or the compiler is (Internal). Nothing half written
+/// is left.
+StatusOr<CompileReport> compileSet(const CompileOptions &options, const Log &log);
+
+/// "0.1.0".
+std::string compilerVersion();
+
+/// The command that makes this bundle again, without what does not change its bytes (rule R4):
+/// output, --jobs,
+/// --cache-dir, the order of flags.
+std::string normalizedCommand(const CompileOptions &options,
+                              const std::vector<std::string> &targets);
+
+} // namespace mtc

@@ -1,0 +1,281 @@
+//===- Phases.cpp - the phases of the compiler ----------------------------===//
+//
+// Each phase in terms of what the libraries below offer; no decision is taken here. Passes are
+// listed in the order in which they run: lib/Dialect/README.md says what each does and why it
+// stands where it does.
+//
+//===----------------------------------------------------------------------===//
+#include "mtc/Pipelines/Phases.h"
+#include "Diagnostics.h"
+#include "KeepValues.h"
+#include "mtc/Bundle/Writer.h"
+#include "mtc/Codegen/Host/Compile.h"
+#include "mtc/Codegen/Host/Passes.h"
+#include "mtc/Dialect/MT/IR/Register.h"
+#include "mtc/Dialect/MT/Transforms/ExportProblem.h"
+#include "mtc/Dialect/MT/Transforms/Passes.h"
+#include "mtc/Import/ONNX/Import.h"
+#include "mtc/Target/Bundle/MakeContents.h"
+#include "mtc/Tuning/CostModel.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <fmt/format.h>
+
+using namespace mlir;
+
+namespace mtc {
+
+static mt::ProgramOp programOf(ModuleOp module) { return *module.getOps<mt::ProgramOp>().begin(); }
+
+StatusOr<std::unique_ptr<Compilation>> Compilation::create(SetSpec set) {
+  std::unique_ptr<Compilation> compilation(new Compilation());
+  for (const std::string &text : set.targets) {
+    TargetCompilation target;
+    MTC_ASSIGN_OR_RETURN(target.target, host::resolve(text));
+    for (const TargetCompilation &other : compilation->targets)
+      if (other.target.name == target.target.name)
+        return invalidInput(fmt::format("target '{}' is given twice", target.target.name));
+    compilation->targets.push_back(std::move(target));
+  }
+  for (const TenantSpec &tenant : set.tenants)
+    if (tenant.precision != "f32")
+      return invalidInput(
+          fmt::format("tenant '{}': precision '{}' is not available on host; known: f32",
+                      tenant.name, tenant.precision));
+  compilation->set = std::move(set);
+  DialectRegistry registry;
+  registerMtcDialects(registry);
+  compilation->context.appendDialectRegistry(registry);
+  compilation->context.loadAllAvailableDialects();
+  return compilation;
+}
+
+//===----------------------------------------------------------------------===//
+// model
+//===----------------------------------------------------------------------===//
+
+/// What the manifest says about a tenant, on its operation.
+static void annotateTenant(mt::TenantOp tenant, const TenantSpec &spec) {
+  Builder b(tenant.getContext());
+  if (spec.sloP99Ns)
+    tenant.setSloP99NsAttr(b.getI64IntegerAttr(spec.sloP99Ns));
+  if (spec.ratePerSecond > 0) {
+    tenant.setRateAttr(b.getF64FloatAttr(spec.ratePerSecond));
+    tenant.setArrivalsAttr(b.getStringAttr(spec.arrivals));
+  }
+  if (spec.priority)
+    tenant.setPriorityAttr(b.getI64IntegerAttr(spec.priority));
+  tenant.setIsolationAttr(b.getStringAttr(spec.isolation));
+  tenant.setPrecisionAttr(b.getStringAttr(spec.precision));
+  if (spec.numerics != "strict")
+    tenant.setNumericsAttr(b.getStringAttr(spec.numerics));
+}
+
+Status buildModel(Compilation &compilation, const CompileOptions &options) {
+  OpBuilder b(&compilation.context);
+  compilation.model = ModuleOp::create(b.getUnknownLoc());
+  b.setInsertionPointToStart(compilation.model->getBody());
+  auto program = mt::ProgramOp::create(b, b.getUnknownLoc(), compilation.set.name);
+  ImportLimits limits;
+  limits.maxNodes = options.limits.maxNodes;
+  limits.maxNesting = int(options.limits.maxNesting);
+  limits.maxRank = int(options.limits.maxRank);
+  limits.maxElements = options.limits.maxElements;
+  limits.maxFoldedBytes = options.limits.maxFoldedMib << 20;
+
+  // Every model is read before the first error is reported: a user mends all of them at once.
+  Status failure;
+  std::vector<UnsupportedNode> unsupportedNodes;
+  for (const TenantSpec &tenant : compilation.set.tenants) {
+    MTC_ASSIGN_OR_RETURN(std::vector<EntryBinding> entries, bindEntries(tenant));
+    Status status = importModel(program, {tenant.name, tenant.model, std::move(entries)}, limits,
+                                unsupportedNodes);
+    if (status.ok())
+      continue;
+    ErrorCode code =
+        failure.ok() || failure.code() == ErrorCode::Unsupported ? status.code() : failure.code();
+    failure =
+        Status(code, failure.ok() ? status.message() : failure.message() + "\n" + status.message());
+  }
+  MTC_RETURN_IF_ERROR(failure);
+  for (mt::TenantOp tenant : program.getOps<mt::TenantOp>())
+    for (const TenantSpec &spec : compilation.set.tenants)
+      if (tenant.getSymName() == spec.name)
+        annotateTenant(tenant, spec);
+  return options.keepValues.empty() ? okStatus() : keepValues(program, options.keepValues);
+}
+
+//===----------------------------------------------------------------------===//
+// tasks, tuned, schedule
+//===----------------------------------------------------------------------===//
+
+static Status runPasses(ModuleOp module, const char *phase,
+                        llvm::function_ref<void(OpPassManager &)> addPasses) {
+  PassManager manager(module.getContext());
+  manager.enableVerifier(true);
+  addPasses(manager);
+  DiagnosticText diagnostics(module.getContext());
+  return succeeded(manager.run(module)) ? okStatus()
+                                        : diagnostics.toError(std::string("phase ") + phase);
+}
+
+Status formTasks(Compilation &compilation, const CompileOptions &options) {
+  for (TargetCompilation &target : compilation.targets) {
+    target.module = compilation.model->clone();
+    mt::ProgramOp program = programOf(*target.module);
+    program.setTarget(target.target.name);
+    MTC_ASSIGN_OR_RETURN(HostRow row, hostRow(target.target.cpu));
+    mt::setDevice(program, hostDevice(target.target.name, row, target.target.cores));
+    MTC_RETURN_IF_ERROR(runPasses(*target.module, "tasks", [&](OpPassManager &manager) {
+      OpPassManager &passes = manager.nest<mt::ProgramOp>();
+      if (options.optimize) {
+        passes.addPass(mt::createFoldWeights());
+        passes.addPass(mt::createFoldScales());
+        passes.addPass(mt::createPropagateLayout());
+        passes.addPass(mt::createFuseElementwise());
+      }
+      passes.addPass(mt::createFormTasks(mt::FormTasksOptions{options.optimize}));
+      if (options.optimize)
+        passes.addPass(
+            mt::createPackWeights(mt::PackWeightsOptions{target.target.vectorBytes / 4}));
+      passes.addPass(mt::createShareKernels());
+      passes.addPass(mt::createShareWeights());
+    }));
+  }
+  return okStatus();
+}
+
+Status tuneKernels(Compilation &compilation, const CompileOptions &options) {
+  host::TuneKernelsOptions tuneOptions;
+  tuneOptions.plain = !options.optimize;
+  for (TargetCompilation &target : compilation.targets)
+    MTC_RETURN_IF_ERROR(runPasses(*target.module, "tuned", [&](OpPassManager &passes) {
+      passes.addNestedPass<mt::ProgramOp>(host::createTuneKernels(tuneOptions));
+    }));
+  return okStatus();
+}
+
+Status scheduleTasks(Compilation &compilation, const CompileOptions &) {
+  int32_t firstWeight = 0;
+  for (TargetCompilation &target : compilation.targets) {
+    MTC_RETURN_IF_ERROR(runPasses(*target.module, "schedule", [](OpPassManager &passes) {
+      passes.addNestedPass<mt::ProgramOp>(mt::createScheduleTasks());
+    }));
+    mt::ProgramOp program = programOf(*target.module);
+    MTC_ASSIGN_OR_RETURN(mt::ExportedProblem exported,
+                         mt::exportProblem(program, mt::deviceOf(program)));
+    for (mt::ScheduleOp op : program.getOps<mt::ScheduleOp>()) {
+      MTC_ASSIGN_OR_RETURN(Schedule schedule, mt::readSchedule(op, exported));
+      target.schedules.push_back(std::move(schedule));
+    }
+    target.firstWeight = firstWeight;
+    firstWeight += int32_t(exported.weights.size());
+    shiftWeights(exported.problem, target.firstWeight);
+    target.problem = std::move(exported.problem);
+  }
+  return okStatus();
+}
+
+//===----------------------------------------------------------------------===//
+// plan, bundle
+//===----------------------------------------------------------------------===//
+
+Status makePlans(Compilation &compilation, const CompileOptions &) {
+  for (TargetCompilation &target : compilation.targets)
+    for (const Schedule &schedule : target.schedules) {
+      MTC_ASSIGN_OR_RETURN(Plan plan, makePlan(target.problem, schedule));
+      if (Status status = verify(target.problem, schedule, plan); !status.ok())
+        return internalError(status.message());
+      target.plans.push_back(std::move(plan));
+    }
+  return okStatus();
+}
+
+/// Compiles the kernels of one target. Scratch sizes may grow when kernels fall back, so the
+/// problem's kernels are taken again from the program.
+static Status compileKernels(TargetCompilation &target, const CompileOptions &options,
+                             const Log &log, CompiledTarget &compiled) {
+  compiled.program = programOf(*target.module);
+  host::CompileOptions kernelOptions;
+  kernelOptions.jobs = int(options.jobs);
+  kernelOptions.cacheDir = options.cacheFolder;
+  kernelOptions.limits = {options.kernelMib, options.kernelSeconds};
+  kernelOptions.plainLoops = !options.optimize;
+  if (log.progress)
+    kernelOptions.progress = [&](size_t done, size_t total) {
+      log.progress("compiling kernels", int64_t(done), int64_t(total));
+    };
+  MTC_ASSIGN_OR_RETURN(host::CompiledCode code,
+                       host::compileProgram(compiled.program, target.target, kernelOptions));
+  if (log.warning)
+    for (const std::string &warning : code.warnings)
+      log.warning(warning);
+  if (log.info)
+    log.info(fmt::format("{} kernels compiled, {} from the cache", code.compiled, code.fromCache));
+  MTC_ASSIGN_OR_RETURN(mt::ExportedProblem exported,
+                       mt::exportProblem(compiled.program, mt::deviceOf(compiled.program)));
+  target.problem.kernels = std::move(exported.problem.kernels);
+  compiled.weights = std::move(exported.weights);
+  compiled.data.code = std::move(code.code);
+  // The code has a row per kernel in the program's order, the problem in the order of first uses.
+  llvm::DenseMap<Operation *, size_t> rows;
+  for (mt::KernelOp kernel : compiled.program.getOps<mt::KernelOp>())
+    rows.try_emplace(kernel, rows.size());
+  for (mt::KernelOp kernel : exported.kernels)
+    compiled.data.symbols.push_back(std::move(code.symbols[rows.at(kernel)]));
+  return okStatus();
+}
+
+Status writeBundle(Compilation &compilation, const CompileOptions &options, const std::string &path,
+                   const Log &log) {
+  std::vector<CompiledTarget> compiled(compilation.targets.size());
+  std::vector<std::string> targetNames;
+  for (auto [target, result] : llvm::zip(compilation.targets, compiled)) {
+    MTC_RETURN_IF_ERROR(compileKernels(target, options, log, result));
+    result.firstWeight = target.firstWeight;
+    result.data.target = target.target.name;
+    result.data.features = target.target.required;
+    result.data.problem = target.problem;
+    result.data.schedules = target.schedules;
+    result.data.plans = target.plans;
+    targetNames.push_back(target.target.name);
+  }
+  MTC_ASSIGN_OR_RETURN(Contents contents, makeContents(std::move(compiled)));
+  contents.compilerVersion = compilerVersion();
+  contents.compileCommand = normalizedCommand(options, targetNames);
+  constexpr size_t maxTextBytes = 4 << 20;
+  for (Phase phase : {Phase::Model, Phase::Schedule})
+    contents.texts.push_back(
+        {phaseNames()[size_t(phase)], capText(printPhase(compilation, phase), maxTextBytes)});
+  return writeBundle(path, contents);
+}
+
+//===----------------------------------------------------------------------===//
+// text
+//===----------------------------------------------------------------------===//
+
+/// With locations: they carry the names of the ONNX nodes.
+static std::string printModule(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module->print(stream, OpPrintingFlags().enableDebugInfo(true, false));
+  return text + "\n";
+}
+
+std::string printPhase(Compilation &compilation, Phase phase) {
+  if (phase == Phase::Model)
+    return printModule(*compilation.model);
+  std::string text;
+  for (TargetCompilation &target : compilation.targets) {
+    if (phase != Phase::Plan)
+      text += printModule(*target.module);
+    else
+      for (auto [schedule, plan] : llvm::zip(target.schedules, target.plans))
+        text += printPlan(target.problem, schedule, plan);
+  }
+  return text;
+}
+
+} // namespace mtc

@@ -1,0 +1,162 @@
+//===- CompileCommand.cpp - mtc compile -----------------------------------===//
+#include "CacheDir.h"
+#include "Commands.h"
+#include "SetOptions.h"
+#include "mtc/Pipelines/Compile.h"
+#include "mtc/Support/Text.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+namespace mtc::tool {
+namespace {
+
+struct CompileArguments {
+  CompileOptions options;
+  std::string emit = "bundle", json;
+  std::string level = "1";
+  bool timing = false;
+  int quiet = 0, verbose = 0;
+};
+
+std::string toJson(const CompileReport &report) {
+  nlohmann::ordered_json json = {{"version", 1},
+                                 {"compile_ms", double(report.compileNs) / 1e6},
+                                 {"output", report.output},
+                                 {"targets", report.targets},
+                                 {"tenants", nlohmann::ordered_json::array()},
+                                 {"schedules", nlohmann::ordered_json::array()},
+                                 {"phases", nlohmann::ordered_json::array()}};
+  for (const std::string &tenant : report.tenants)
+    json["tenants"].push_back({{"name", tenant}});
+  for (const ScheduleSummary &schedule : report.schedules)
+    json["schedules"].push_back({{"name", schedule.name},
+                                 {"policy", schedule.policy},
+                                 {"makespan_ns", schedule.makespanNs}});
+  for (const PhaseTime &phase : report.phases)
+    json["phases"].push_back({{"name", phase.phase}, {"ms", double(phase.ns) / 1e6}});
+  return json.dump(2) + "\n";
+}
+
+/// One line that is overwritten, with the time left as the rate so far predicts it.
+class ProgressLine {
+public:
+  void update(const std::string &what, int64_t done, int64_t total) {
+    auto now = std::chrono::steady_clock::now();
+    if (what != what_) {
+      what_ = what;
+      start_ = now;
+    }
+    double elapsed = std::chrono::duration<double>(now - start_).count();
+    std::string left = done > 0 && elapsed > 0.5
+                           ? fmt::format(", about {:.0f} s left", elapsed / done * (total - done))
+                           : "";
+    fmt::print(stderr, "\r\x1b[Kmtc: {} {}/{}{}", what, done, total, left);
+    std::fflush(stderr);
+    shown_ = true;
+  }
+  void clear() {
+    if (shown_)
+      fmt::print(stderr, "\r\x1b[K");
+    shown_ = false;
+  }
+
+private:
+  std::string what_;
+  std::chrono::steady_clock::time_point start_;
+  bool shown_ = false;
+};
+
+Status runCompile(CompileArguments &arguments) {
+  CompileOptions &options = arguments.options;
+  const std::vector<std::string> &names = phaseNames();
+  options.emit = Phase(std::find(names.begin(), names.end(), arguments.emit) - names.begin());
+  options.optimize = arguments.level != "0";
+
+  ProgressLine line;
+  Log log;
+  if (!arguments.quiet) {
+    log.warning = [&](const std::string &text) {
+      line.clear();
+      fmt::print(stderr, "mtc: warning: {}\n", text);
+    };
+    if (isatty(STDERR_FILENO))
+      log.progress = [&](const std::string &what, int64_t done, int64_t total) {
+        line.update(what, done, total);
+      };
+  }
+  if (arguments.verbose)
+    log.info = [&](const std::string &text) {
+      line.clear();
+      fmt::print(stderr, "mtc: {}\n", text);
+    };
+  StatusOr<CompileReport> report = compileSet(options, log);
+  line.clear();
+  MTC_RETURN_IF_ERROR(report.status());
+
+  if (arguments.timing) {
+    for (const PhaseTime &phase : report->phases)
+      fmt::print(stderr, "{:>10.1f} ms  {}\n", double(phase.ns) / 1e6, phase.phase);
+    fmt::print(stderr, "{:>10.1f} ms  total\n", double(report->compileNs) / 1e6);
+  }
+  if (!arguments.quiet && options.emit == Phase::Bundle) {
+    fmt::print(stderr, "mtc: wrote {} for {} in {}\n", report->output,
+               fmt::join(report->targets, " "), formatNs(report->compileNs));
+    for (const ScheduleSummary &schedule : report->schedules)
+      if (schedule.name == "round")
+        fmt::print(stderr, "mtc: a round of {} tenants takes {} (policy {}, predicted)\n",
+                   report->tenants.size(), formatNs(schedule.makespanNs), schedule.policy);
+  }
+  return arguments.json.empty() ? okStatus() : writeJson(arguments.json, toJson(*report));
+}
+
+} // namespace
+
+std::function<Status()> declareCompile(CLI::App &app) {
+  auto arguments = std::make_shared<CompileArguments>();
+  CompileOptions &options = arguments->options;
+  options.cacheFolder = defaultCacheFolder();
+  addSetOptions(app, options.set);
+  addLimitOptions(app, options.limits);
+  app.add_option("-o,--output", options.output,
+                 "where to write; default: NAME.mtb for a bundle, stdout for the text of a phase")
+      ->type_name("FILE");
+  app.add_option("--emit", arguments->emit, "stop after a phase and print it; default: bundle")
+      ->type_name("PHASE")
+      ->check(CLI::IsMember(phaseNames()));
+  app.add_option("--dump-ir", options.dumpIrFolder, "write a file for each phase into a folder")
+      ->type_name("DIR");
+  app.add_option("-O", arguments->level,
+                 "0 (-O0): no fusion, plain loops: the reference when an answer is wrong")
+      ->type_name("0|1")
+      ->check(CLI::IsMember({"0", "1"}));
+  app.add_option("--keep-values", options.keepValues,
+                 "make the values of matching ONNX nodes outputs named 'value:NODE'")
+      ->type_name("REGEX");
+  app.add_option("--jobs", options.jobs,
+                 "worker processes; default: the cores this process may use")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t(1), int64_t(1024)));
+  app.add_option(
+         "--cache-dir", options.cacheFolder,
+         "folder of compiled kernels, '' for none; default: ${XDG_CACHE_HOME:-~/.cache}/mtc")
+      ->type_name("DIR");
+  app.add_option("--kernel-seconds", options.kernelSeconds, "limit on the compile of one kernel")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t(1), int64_t(86400)));
+  app.add_option("--kernel-mib", options.kernelMib, "limit on the memory of one kernel's compile")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t(64), int64_t(1) << 30));
+  app.add_flag("--timing", arguments->timing, "print how long each phase took");
+  app.add_option("--json", arguments->json, "write a report; '-' is stdout")->type_name("FILE");
+  app.add_flag("-q,--quiet", arguments->quiet, "errors only");
+  app.add_flag("-v,--verbose", arguments->verbose, "say what is done");
+  return [arguments] { return runCompile(*arguments); };
+}
+
+} // namespace mtc::tool

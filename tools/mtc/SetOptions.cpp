@@ -1,0 +1,43 @@
+//===- SetOptions.cpp - options that compile and explain share ------------===//
+#include "SetOptions.h"
+
+namespace mtc::tool {
+
+/// An option that may be given repeatedly, one value each time: it never swallows the models behind
+/// it.
+static CLI::Option *addRepeated(CLI::App &app, const std::string &name,
+                                std::vector<std::string> &values, const std::string &description) {
+  return app.add_option(name, values, description)->type_size(1)->allow_extra_args(false);
+}
+
+void addSetOptions(CLI::App &app, SetArguments &set) {
+  app.add_option("models", set.models, "SET.yaml, or [TENANT=]MODEL.onnx ...")
+      ->type_name("")
+      ->required();
+  addRepeated(app, "--target", set.targets,
+              "host (this CPU), host:x86-64-v3,cores=4, ...; repeat for several in one bundle")
+      ->type_name("T");
+  addRepeated(app, "--shapes", set.shapes, "shape of an input, e.g. det/x:1x3x480x640")
+      ->type_name("[TENANT/]INPUT:DIMS");
+  addRepeated(app, "--dim", set.dims, "value of a dimension, or several: an entry for each")
+      ->type_name("[TENANT/]N=1,4");
+  app.add_option("--precision", set.precision, "of all tenants; host: f32")
+      ->type_name("P")
+      ->check(CLI::IsMember({"f32", "tf32", "f16", "bf16"}));
+}
+
+void addLimitOptions(CLI::App &app, ModelLimits &limits) {
+  auto add = [&](const char *name, int64_t &value, const char *description) {
+    app.add_option(name, value, description)
+        ->type_name("N")
+        ->capture_default_str()
+        ->check(CLI::Range(int64_t(1), int64_t(1) << 50));
+  };
+  add("--max-nodes", limits.maxNodes, "refuse models with more nodes after function expansion");
+  add("--max-nesting", limits.maxNesting, "refuse models with deeper subgraphs");
+  add("--max-rank", limits.maxRank, "refuse tensors of higher rank");
+  add("--max-elements", limits.maxElements, "refuse tensors with more elements");
+  add("--max-folded-mib", limits.maxFoldedMib, "refuse more constants folded by the importer");
+}
+
+} // namespace mtc::tool

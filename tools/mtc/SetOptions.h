@@ -1,0 +1,16 @@
+//===- SetOptions.h - options that compile and explain share --------------===//
+#pragma once
+
+#include "mtc/Pipelines/Compile.h"
+
+#include <CLI/CLI.hpp>
+
+namespace mtc::tool {
+
+/// The models, --target, --shapes, --dim, --precision.
+void addSetOptions(CLI::App &app, SetArguments &set);
+
+/// The caps against hostile models.
+void addLimitOptions(CLI::App &app, ModelLimits &limits);
+
+} // namespace mtc::tool

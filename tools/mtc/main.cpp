@@ -1,0 +1,35 @@
+//===- main.cpp - mtc, the compiler of model sets -------------------------===//
+#include "Commands.h"
+#include "mtc/Pipelines/Compile.h"
+
+#include <cstdio>
+#include <cstring>
+
+using namespace mtc;
+using namespace mtc::tool;
+
+static int report(const Status &status) {
+  if (!status.ok())
+    std::fprintf(stderr, "mtc: error: %s\n", status.message().c_str());
+  return status.exitCode();
+}
+
+int main(int argc, char **argv) {
+  // The runtime's commands have their own options: nothing of them is parsed here.
+  if (argc > 1)
+    for (const Command &command : commands())
+      if (!command.declare && std::strcmp(command.name, argv[1]) == 0)
+        return report(startRuntime(argv));
+
+  CLI::App app("mtc compiles a set of ONNX models that share one device into one bundle.", "mtc");
+  std::function<Status()> run;
+  declareCommands(app, run);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success &asked) { // --help, --version
+    return app.exit(asked);
+  } catch (const CLI::ParseError &e) {
+    return report(invalidInput(std::string(e.what()) + "; see mtc --help"));
+  }
+  return report(run());
+}
