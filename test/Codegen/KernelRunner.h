@@ -57,8 +57,8 @@ inline void fill(Buffer &buffer, unsigned seed) {
 /// A program given as text (the inside of mt.program), tuned, compiled and loaded.
 class Program {
 public:
-  Program(const std::string &body, const std::string &target = "host:x86-64-v4,cores=2", bool plain = false,
-          CompileOptions options = {}) {
+  Program(const std::string &body, const std::string &target = "host:x86-64-v4,cores=2",
+          bool plain = false, CompileOptions options = {}) {
     mlir::DialectRegistry registry;
     registerMtcDialects(registry);
     context = std::make_unique<mlir::MLIRContext>(registry, mlir::MLIRContext::Threading::DISABLED);
@@ -88,20 +88,24 @@ public:
       return;
     }
     code = std::move(*compiled);
-    int fd = ::memfd_create("kernels", MFD_CLOEXEC);
+    // Open as long as the code is loaded: dlopen takes two objects of one path for the same.
+    fd = ::memfd_create("kernels", MFD_CLOEXEC);
     if (::write(fd, code.code.data(), code.code.size()) < 0)
       error = "cannot write";
     handle = ::dlopen(("/proc/self/fd/" + std::to_string(fd)).c_str(), RTLD_NOW | RTLD_LOCAL);
-    ::close(fd);
     if (!handle)
       error = ::dlerror();
   }
   ~Program() {
     if (handle)
       ::dlclose(handle);
+    if (fd >= 0)
+      ::close(fd);
   }
 
-  mt::KernelOp kernel(size_t k) { return *std::next(program.getBody().getOps<mt::KernelOp>().begin(), k); }
+  mt::KernelOp kernel(size_t k) {
+    return *std::next(program.getBody().getOps<mt::KernelOp>().begin(), k);
+  }
   mt::VariantAttr variant(size_t k) {
     return mlir::cast<mt::VariantAttr>(kernel(k).getVariantsAttr()[0]);
   }
@@ -128,7 +132,8 @@ public:
     return all;
   }
 
-  /// Runs kernel `k`; its tiles are cut into `parts` ranges, which run last to first when `backwards`.
+  /// Runs kernel `k`; its tiles are cut into `parts` ranges, which run last to first when
+  /// `backwards`.
   int run(size_t k, std::vector<Buffer> &buffers, int parts = 1, bool backwards = false) {
     std::vector<void *> pointers;
     for (Buffer &b : buffers)
@@ -138,8 +143,13 @@ public:
     for (auto [phase, tiles] : llvm::enumerate(variant(k).getTiles().asArrayRef()))
       for (int i = 0; i < parts; ++i) {
         int64_t part = backwards ? parts - 1 - i : i;
-        MtcKernelArgs args{static_cast<int64_t>(phase), tiles * part / parts, tiles * (part + 1) / parts,
-                           0, pointers.data(), scratch.data(), nullptr};
+        MtcKernelArgs args{static_cast<int64_t>(phase),
+                           tiles * part / parts,
+                           tiles * (part + 1) / parts,
+                           0,
+                           pointers.data(),
+                           scratch.data(),
+                           nullptr};
         if (int status = fn(&args))
           return status;
       }
@@ -155,6 +165,7 @@ public:
   CompiledCode code;
   std::string error; ///< empty: ready to run
   void *handle = nullptr;
+  int fd = -1;
 };
 
 } // namespace mtc::host::test

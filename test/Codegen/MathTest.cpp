@@ -15,8 +15,10 @@ std::string unary(const std::string &name, const std::string &op) {
   std::string t = "tensor<" + std::to_string(count) + "xf32>";
   return "mt.kernel @" + name + " kind(elementwise) (%x: " + t + ") -> " + t + " {\n" +
          "%e = tensor.empty() : " + t + "\n" +
-         "%r = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = "
-         "[\"parallel\"]} ins(%x : " + t + ") outs(%e : " + t + ") {\n^bb0(%a: f32, %o: f32):\n%q = " + op +
+         "%r = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], "
+         "iterator_types = "
+         "[\"parallel\"]} ins(%x : " +
+         t + ") outs(%e : " + t + ") {\n^bb0(%a: f32, %o: f32):\n%q = " + op +
          " %a : f32\nlinalg.yield %q : f32 } -> " + t + "\nmt.yield %r : " + t + "\n}\n";
 }
 
@@ -28,18 +30,30 @@ struct Function {
 };
 
 const Function functions[] = {
-    {"math.exp", std::exp, -103, 88.7f, 1.1},     {"math.log", std::log, 0, 1e30f, 1.0},
-    {"math.log", std::log, 0.5f, 2, 1.1},         {"math.tanh", std::tanh, -10, 10, 2.0},
-    {"math.erf", std::erf, -4, 4, 1.5},           {"math.erfc", std::erfc, -3, 9, 0.6},
-    {"math.expm1", std::expm1, -1, 1, 0.6},       {"math.log1p", std::log1p, -0.9f, 1, 0.6},
-    {"math.sin", std::sin, -1000, 1000, 0.6},     {"math.cos", std::cos, -1000, 1000, 0.6},
-    {"math.tan", std::tan, -10, 10, 0.6},         {"math.atan", std::atan, -20, 20, 0.6},
-    {"math.asin", std::asin, -1, 1, 0.6},         {"math.acos", std::acos, -1, 1, 0.6},
-    {"math.sinh", std::sinh, -20, 20, 0.6},       {"math.cosh", std::cosh, -20, 20, 0.6},
-    {"math.asinh", std::asinh, -20, 20, 0.6},     {"math.acosh", std::acosh, 1, 20, 0.6},
-    {"math.atanh", std::atanh, -0.99f, 0.99f, 0.6}, {"math.cbrt", std::cbrt, -20, 20, 0.6},
-    {"math.exp2", std::exp2, -100, 100, 0.6},     {"math.log2", std::log2, 0, 100, 0.6},
-    {"math.log10", std::log10, 0, 100, 0.6},      {"math.rsqrt", [](double x) { return 1 / std::sqrt(x); }, 0.01f, 100, 2.0},
+    {"math.exp", std::exp, -103, 88.7f, 1.1},
+    {"math.log", std::log, 0, 1e30f, 1.0},
+    {"math.log", std::log, 0.5f, 2, 1.1},
+    {"math.tanh", std::tanh, -10, 10, 2.0},
+    {"math.erf", std::erf, -4, 4, 1.5},
+    {"math.erfc", std::erfc, -3, 9, 0.6},
+    {"math.expm1", std::expm1, -1, 1, 0.6},
+    {"math.log1p", std::log1p, -0.9f, 1, 0.6},
+    {"math.sin", std::sin, -1000, 1000, 0.6},
+    {"math.cos", std::cos, -1000, 1000, 0.6},
+    {"math.tan", std::tan, -10, 10, 0.6},
+    {"math.atan", std::atan, -20, 20, 0.6},
+    {"math.asin", std::asin, -1, 1, 0.6},
+    {"math.acos", std::acos, -1, 1, 0.6},
+    {"math.sinh", std::sinh, -20, 20, 0.6},
+    {"math.cosh", std::cosh, -20, 20, 0.6},
+    {"math.asinh", std::asinh, -20, 20, 0.6},
+    {"math.acosh", std::acosh, 1, 20, 0.6},
+    {"math.atanh", std::atanh, -0.99f, 0.99f, 0.6},
+    {"math.cbrt", std::cbrt, -20, 20, 0.6},
+    {"math.exp2", std::exp2, -100, 100, 0.6},
+    {"math.log2", std::log2, 0, 100, 0.6},
+    {"math.log10", std::log10, 0, 100, 0.6},
+    {"math.rsqrt", [](double x) { return 1 / std::sqrt(x); }, 0.01f, 100, 2.0},
     {"math.round", std::round, -100, 100, 0},
 };
 
@@ -79,7 +93,8 @@ TEST(Math, SpecialValuesF32) {
   Program p(unary("exp", "math.exp") + unary("log", "math.log") + unary("tanh", "math.tanh") +
             unary("erf", "math.erf") + unary("cbrt", "math.cbrt"));
   ASSERT_EQ(p.error, "");
-  const float values[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, -1.0f, 1e-40f, 200.0f, -200.0f, 1.0f};
+  const float values[] = {0.0f,  -0.0f,  INFINITY, -INFINITY, NAN,
+                          -1.0f, 1e-40f, 200.0f,   -200.0f,   1.0f};
   float (*references[])(float) = {std::exp, std::log, std::tanh, std::erf, std::cbrt};
   for (int k = 0; k < 5; ++k) {
     auto buffers = p.buffers(k);

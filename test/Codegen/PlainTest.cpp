@@ -7,7 +7,8 @@
 using namespace mtc::host;
 using namespace mtc::host::test;
 
-// Elementwise with broadcast and a math function; arguments and results are the ABI's buffers in order.
+// Elementwise with broadcast and a math function; arguments and results are the ABI's buffers in
+// order.
 TEST(Plain, Elementwise) {
   Program p(R"(
   mt.kernel @k kind(elementwise) (%x: tensor<8x7xf32>, %y: tensor<7xf32>) -> tensor<8x7xf32> {
@@ -20,7 +21,8 @@ TEST(Plain, Elementwise) {
       linalg.yield %q : f32
     } -> tensor<8x7xf32>
     mt.yield %r : tensor<8x7xf32>
-  })", "host:x86-64-v4,cores=2", /*plain=*/true);
+  })",
+            "host:x86-64-v4,cores=2", /*plain=*/true);
   ASSERT_EQ(p.error, "");
   auto buffers = p.buffers(0);
   ASSERT_EQ(p.run(0, buffers), 0);
@@ -30,8 +32,8 @@ TEST(Plain, Elementwise) {
                   std::exp(buffers[0].as<float>()[i * 7 + j] + buffers[1].as<float>()[j]), 1e-6);
 }
 
-// Padding and unpacking are evaluated where they are read: a padded strided convolution with a packed weight
-// needs no scratch at all.
+// Padding and unpacking are evaluated where they are read: a padded strided convolution with a
+// packed weight needs no scratch at all.
 TEST(Plain, ConvolutionWithPadAndPackedWeight) {
   Program p(R"(
   mt.kernel @k kind(contraction) (%x: tensor<1x5x6x3xf32>, %w: tensor<1x3x3x3x16xf32>, %b: tensor<5xf32>) -> tensor<1x3x3x5xf32> {
@@ -62,7 +64,8 @@ TEST(Plain, ConvolutionWithPadAndPackedWeight) {
       linalg.yield %s : f32
     } -> tensor<1x3x3x5xf32>
     mt.yield %r : tensor<1x3x3x5xf32>
-  })", "host:x86-64-v4,cores=2", /*plain=*/true);
+  })",
+            "host:x86-64-v4,cores=2", /*plain=*/true);
   ASSERT_EQ(p.error, "");
   auto buffers = p.buffers(0);
   ASSERT_EQ(p.run(0, buffers), 0);
@@ -82,7 +85,8 @@ TEST(Plain, ConvolutionWithPadAndPackedWeight) {
       }
 }
 
-// Moves: concat, slice with a stride, insertion, transposition, reshape, pad read by a yield; more than one result.
+// Moves: concat, slice with a stride, insertion, transposition, reshape, pad read by a yield; more
+// than one result.
 TEST(Plain, Moves) {
   Program p(R"(
   mt.kernel @k kind(opaque) (%x: tensor<4x6xf32>, %y: tensor<2x6xf32>)
@@ -99,7 +103,8 @@ TEST(Plain, Moves) {
     } : tensor<4x6xf32> to tensor<6x8xf32>
     %ins = tensor.insert_slice %s into %x[0, 1] [2, 3] [2, 1] : tensor<2x3xf32> into tensor<4x6xf32>
     mt.yield %cat, %t, %s, %c, %pad, %ins : tensor<6x6xf32>, tensor<6x4xf32>, tensor<2x3xf32>, tensor<24xf32>, tensor<6x8xf32>, tensor<4x6xf32>
-  })", "host:x86-64-v4,cores=2", /*plain=*/true);
+  })",
+            "host:x86-64-v4,cores=2", /*plain=*/true);
   ASSERT_EQ(p.error, "");
   auto buffers = p.buffers(0);
   ASSERT_EQ(p.run(0, buffers), 0);
@@ -123,7 +128,8 @@ TEST(Plain, Moves) {
   for (int i = 0; i < 4; ++i)
     for (int j = 0; j < 6; ++j) {
       bool inserted = i % 2 == 0 && j >= 1 && j < 4;
-      EXPECT_EQ(buffers[7].as<float>()[i * 6 + j], inserted ? x[(1 + i) * 6 + 2 * (j - 1)] : x[i * 6 + j]);
+      EXPECT_EQ(buffers[7].as<float>()[i * 6 + j],
+                inserted ? x[(1 + i) * 6 + 2 * (j - 1)] : x[i * 6 + j]);
     }
 }
 
@@ -163,7 +169,8 @@ TEST(Plain, SoftmaxUsesScratch) {
       linalg.yield %r : f32
     } -> tensor<5x9xf32>
     mt.yield %y : tensor<5x9xf32>
-  })", "host:x86-64-v4,cores=2", /*plain=*/true);
+  })",
+            "host:x86-64-v4,cores=2", /*plain=*/true);
   ASSERT_EQ(p.error, "");
   EXPECT_GE(p.variant(0).getScratch(), 5 * 9 * 4);
   auto buffers = p.buffers(0);
@@ -173,6 +180,7 @@ TEST(Plain, SoftmaxUsesScratch) {
     for (int j = 0; j < 9; ++j)
       sum += std::exp(double(buffers[0].as<float>()[i * 9 + j]));
     for (int j = 0; j < 9; ++j)
-      EXPECT_NEAR(buffers[1].as<float>()[i * 9 + j], std::exp(double(buffers[0].as<float>()[i * 9 + j])) / sum, 1e-6);
+      EXPECT_NEAR(buffers[1].as<float>()[i * 9 + j],
+                  std::exp(double(buffers[0].as<float>()[i * 9 + j])) / sum, 1e-6);
   }
 }

@@ -40,8 +40,8 @@ bool isReshape(Operation *op) {
 
 class Planner {
 public:
-  Planner(mt::KernelOp kernel, int64_t rows)
-      : kernel(kernel), block(kernel.getBody().front()), rows(rows) {}
+  Planner(mt::KernelOp kernel, int64_t rows, bool useVirtual)
+      : kernel(kernel), block(kernel.getBody().front()), rows(rows), useVirtual(useVirtual) {}
 
   FailureOr<BufferPlan> run() {
     for (auto [i, arg] : llvm::enumerate(block.getArguments()))
@@ -69,7 +69,7 @@ private:
   }
 
   LogicalResult place(Operation &op) {
-    if (isa<tensor::EmptyOp>(op) || isVirtual(&op))
+    if (isa<tensor::EmptyOp>(op) || (useVirtual && isVirtual(&op)))
       return success();
     if (isReshape(&op)) {
       int source = plan.lookup(op.getOperand(0));
@@ -129,7 +129,7 @@ private:
         Operation *user = block.findAncestorOpInBlock(*use.getOwner());
         if (user == &op)
           ++uses;
-        else if (order[user] > order[&op] || isVirtual(user))
+        else if (order[user] > order[&op] || (useVirtual && isVirtual(user)))
           return true;
       }
     }
@@ -155,7 +155,7 @@ private:
   void rootsOf(Value v, SmallVectorImpl<int> &roots) {
     while (plan.lookup(v) < 0) {
       Operation *def = v.getDefiningOp();
-      if (!def || !isVirtual(def))
+      if (!def || !useVirtual || !isVirtual(def))
         return;
       v = def->getOperand(0);
     }
@@ -215,14 +215,15 @@ private:
   mt::KernelOp kernel;
   Block &block;
   int64_t rows;
+  bool useVirtual;
   BufferPlan plan;
   llvm::DenseMap<Operation *, int> order;
 };
 
 } // namespace
 
-FailureOr<BufferPlan> planBuffers(mt::KernelOp kernel, int64_t rows) {
-  return Planner(kernel, rows).run();
+FailureOr<BufferPlan> planBuffers(mt::KernelOp kernel, int64_t rows, bool useVirtual) {
+  return Planner(kernel, rows, useVirtual).run();
 }
 
 } // namespace mtc::host

@@ -40,11 +40,13 @@ struct BufferPlan {
 
 /// Plans the storages of `kernel`'s body. With `rows` > 1 the scratch storages hold one of `rows`
 /// equal parts of their tensor (what one row needs). Virtual are tensor.pad and linalg.unpack read
-/// by structured operations only: they are evaluated where they are read.
+/// by structured operations only: they are evaluated where they are read, unless `useVirtual` is
+/// off.
 ///
 /// Fails if the body holds an operation that no emitter knows; it is named in an error on it.
 /// Complexity: quadratic in the number of operations.
-mlir::FailureOr<BufferPlan> planBuffers(mt::KernelOp kernel, int64_t rows = 1);
+mlir::FailureOr<BufferPlan> planBuffers(mt::KernelOp kernel, int64_t rows = 1,
+                                        bool useVirtual = true);
 
 /// Whether `op` is evaluated where it is read.
 bool isVirtual(mlir::Operation *op);

@@ -197,8 +197,9 @@ LogicalResult Emitter::emitMove(Operation &op) {
 LogicalResult Emitter::emitByLoops(Operation &op) {
   if (emitScalar(op))
     return success();
-  if (isVirtual(&op) || isa<tensor::EmptyOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
-                            tensor::CastOp, arith::ConstantOp>(op))
+  if ((isVirtual(&op) && plan.lookup(op.getResult(0)) < 0) ||
+      isa<tensor::EmptyOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp,
+          arith::ConstantOp>(op))
     return success();
   if (auto structured = dyn_cast<linalg::LinalgOp>(op)) {
     emitStructured(structured);

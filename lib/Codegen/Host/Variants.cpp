@@ -1,7 +1,7 @@
 //===- Variants.cpp - the configs of kernels and their emission -----------===//
 #include "Variants.h"
 
-#include "Emitter.h"
+#include "EmitRows.h"
 
 using namespace mlir;
 
@@ -19,10 +19,37 @@ FailureOr<int64_t> plainScratchBytes(mt::KernelOp kernel) {
   return plan->scratchBytes;
 }
 
+static int64_t lanesOf(const HostTarget &target) { return target.vectorBytes / 4; }
+
+static FailureOr<Choice> chooseRows(mt::KernelOp kernel, const HostTarget &target) {
+  FailureOr<RowProgram> program = analyseRows(kernel, lanesOf(target));
+  if (failed(program))
+    return failure();
+  // A tile is about 32 KiB of traffic: some microseconds, and its rows stay in the L1 cache.
+  constexpr int64_t tileBytes = 32 << 10;
+  SmallVector<int64_t> rowsPerTile;
+  int64_t tiles = 0;
+  for (const Segment &segment : program->segments) {
+    int64_t rows = segment.rows();
+    int64_t perTile =
+        std::clamp<int64_t>(tileBytes / std::max<int64_t>(1, rowBytes(segment, program->plan)), 1,
+                            std::max<int64_t>(1, rows));
+    rowsPerTile.push_back(perTile);
+    tiles += llvm::divideCeil(rows, perTile);
+  }
+  Builder b(kernel.getContext());
+  auto config = b.getDictionaryAttr({b.getNamedAttr("emitter", b.getStringAttr("rows")),
+                                     b.getNamedAttr("rows", b.getDenseI64ArrayAttr(rowsPerTile))});
+  return Choice{config, {std::max<int64_t>(1, tiles)}, program->plan.scratchBytes};
+}
+
 FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const HostTarget &target, bool plain) {
   FailureOr<int64_t> scratch = plainScratchBytes(kernel);
   if (failed(scratch))
     return failure();
+  if (!plain)
+    if (FailureOr<Choice> rows = chooseRows(kernel, target); succeeded(rows))
+      return rows;
   return Choice{plainConfig(kernel.getContext()), {1}, *scratch};
 }
 
@@ -35,6 +62,16 @@ LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr c
       return failure();
     Emitter emitter(module, kernel, *plan, symbol);
     return emitPlain(emitter);
+  }
+  if (name && name.getValue() == "rows") {
+    FailureOr<RowProgram> program = analyseRows(kernel, lanesOf(target));
+    auto rowsPerTile = config.getAs<DenseI64ArrayAttr>("rows");
+    if (failed(program) || !rowsPerTile ||
+        rowsPerTile.size() != static_cast<int64_t>(program->segments.size()) ||
+        llvm::any_of(rowsPerTile.asArrayRef(), [](int64_t n) { return n < 1; }))
+      return kernel.emitOpError("does not fit its config: ") << config;
+    Emitter emitter(module, kernel, program->plan, symbol);
+    return emitRows(emitter, *program, rowsPerTile.asArrayRef(), lanesOf(target));
   }
   return kernel.emitOpError("has a config of no known emitter: ") << config;
 }

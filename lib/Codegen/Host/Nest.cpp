@@ -1,0 +1,550 @@
+//===- Nest.cpp - loop nests over strided flat memory ---------------------===//
+#include "Nest.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+
+#include <numeric>
+
+using namespace mlir;
+
+namespace mtc::host {
+namespace {
+
+ArrayRef<int64_t> shapeOf(Value v) { return cast<RankedTensorType>(v.getType()).getShape(); }
+
+/// expr = constant + sum of coefficients[d] * d; false if it is not.
+bool isLinear(AffineExpr expr, MutableArrayRef<int64_t> coefficients, int64_t &constant,
+              int64_t scale = 1) {
+  if (auto d = dyn_cast<AffineDimExpr>(expr)) {
+    coefficients[d.getPosition()] += scale;
+    return true;
+  }
+  if (auto c = dyn_cast<AffineConstantExpr>(expr)) {
+    constant += scale * c.getValue();
+    return true;
+  }
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary)
+    return false;
+  if (expr.getKind() == AffineExprKind::Add)
+    return isLinear(binary.getLHS(), coefficients, constant, scale) &&
+           isLinear(binary.getRHS(), coefficients, constant, scale);
+  auto factor = dyn_cast<AffineConstantExpr>(binary.getRHS());
+  return expr.getKind() == AffineExprKind::Mul && factor &&
+         isLinear(binary.getLHS(), coefficients, constant, scale * factor.getValue());
+}
+
+class Analysis {
+public:
+  Analysis(mt::KernelOp kernel, int64_t lanes)
+      : kernel(kernel), block(kernel.getBody().front()), lanes(lanes) {}
+
+  FailureOr<RowProgram> run() {
+    SmallVector<Operation *> work;
+    for (Operation &op : block.without_terminator())
+      if (isWork(op))
+        work.push_back(&op);
+    int64_t common = work.size() <= 1 ? 0 : commonRows(work);
+    SmallVector<int64_t> rowExtents(
+        shapeOf(block.getTerminator()->getOperand(0)).take_front(common));
+    int64_t rows = 1;
+    for (int64_t e : rowExtents)
+      rows *= e;
+
+    FailureOr<BufferPlan> plan = planBuffers(kernel, rows, /*useVirtual=*/false);
+    if (failed(plan))
+      return failure();
+    program.plan = std::move(*plan);
+    for (Storage &s : program.plan.storages)
+      if (s.kind == Storage::Kind::Scratch)
+        s.elements /= rows;
+
+    bool independent = work.size() <= 1 || isOnlyMoves(work);
+    Segment sequence;
+    sequence.rowExtents = rowExtents;
+    for (Operation *op : work) {
+      std::vector<Nest> nests;
+      if (failed(build(*op, common, nests)))
+        return failure();
+      if (independent) {
+        for (Nest &nest : nests)
+          program.segments.push_back(shape(std::move(nest)));
+      } else {
+        for (Nest &nest : nests) {
+          if (!moveRowsToFront(nest, common))
+            return failure();
+          sequence.nests.push_back(std::move(nest));
+        }
+      }
+    }
+    if (!independent)
+      program.segments.push_back(std::move(sequence));
+    for (auto [result, value] : program.plan.resultCopies) {
+      int source = program.plan.lookup(value);
+      if (program.plan.storages[source].kind != Storage::Kind::Argument)
+        return failure();
+      program.segments.push_back(shape(copyOf(source, result)));
+    }
+    program.plan.resultCopies.clear();
+    if (program.segments.empty())
+      return failure();
+    return std::move(program);
+  }
+
+private:
+  static bool isReshape(Operation &op) {
+    return isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op);
+  }
+
+  /// Everything but scalars, reshapes, and fills that only start reductions.
+  bool isWork(Operation &op) {
+    if (isa<tensor::EmptyOp>(op) || isReshape(op) || op.hasTrait<OpTrait::ConstantLike>())
+      return false;
+    if (isa<linalg::FillOp>(op))
+      return !llvm::all_of(op.getUses(), [](OpOperand &use) {
+        auto user = dyn_cast<linalg::LinalgOp>(use.getOwner());
+        return user && user.isDpsInit(&use);
+      });
+    return op.getNumResults() > 0 && isa<RankedTensorType>(op.getResult(0).getType());
+  }
+
+  /// Independent moves write disjoint results from arguments only.
+  bool isOnlyMoves(ArrayRef<Operation *> work) {
+    return llvm::all_of(work, [&](Operation *op) {
+      return llvm::all_of(op->getOperands(), [&](Value v) {
+        Operation *def = v.getDefiningOp();
+        while (def && isReshape(*def)) {
+          v = def->getOperand(0);
+          def = v.getDefiningOp();
+        }
+        return !def || isa<tensor::EmptyOp>(def) || !isa<RankedTensorType>(v.getType());
+      });
+    });
+  }
+
+  bool isIntermediate(Value v) {
+    while (Operation *def = v.getDefiningOp()) {
+      if (!isReshape(*def))
+        return !isa<tensor::EmptyOp, linalg::FillOp>(def) &&
+               !def->hasTrait<OpTrait::ConstantLike>();
+      v = def->getOperand(0);
+    }
+    return false;
+  }
+
+  /// Leading dims of all intermediate tensors that every operation walks in step.
+  int64_t commonRows(ArrayRef<Operation *> work) {
+    ArrayRef<int64_t> shape = shapeOf(block.getTerminator()->getOperand(0));
+    int64_t r = shape.size();
+    auto limitToPrefix = [&](ArrayRef<int64_t> other) {
+      int64_t i = 0;
+      while (i < std::min<int64_t>(r, other.size()) && other[i] == shape[i])
+        ++i;
+      r = std::min(r, i);
+    };
+    for (Operation &op : block.without_terminator()) {
+      if (isReshape(op) && isIntermediate(op.getOperand(0))) {
+        limitToPrefix(shapeOf(op.getOperand(0)));
+        limitToPrefix(shapeOf(op.getResult(0)));
+      }
+    }
+    for (Operation *op : work) {
+      auto structured = dyn_cast<linalg::LinalgOp>(op);
+      if (!structured) {
+        auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
+        if (!slice || slice.getDroppedDims().any())
+          return 0;
+        limitToPrefix(shapeOf(slice.getSource()));
+        limitToPrefix(slice.getType().getShape());
+        continue;
+      }
+      SmallVector<AffineMap> maps = structured.getIndexingMapsArray();
+      SmallVector<utils::IteratorType> iterators = structured.getIteratorTypesArray();
+      AffineMap first = maps[structured.getNumDpsInputs()];
+      for (auto [i, result] : llvm::enumerate(op->getResults())) {
+        limitToPrefix(shapeOf(result));
+        AffineMap map = maps[structured.getNumDpsInputs() + i];
+        for (int64_t d = 0; d < r; ++d) {
+          auto dim = dyn_cast<AffineDimExpr>(map.getResult(d));
+          if (!dim || iterators[dim.getPosition()] != utils::IteratorType::parallel ||
+              map.getResult(d) != first.getResult(d))
+            r = d;
+        }
+      }
+      for (OpOperand *input : structured.getDpsInputOperands()) {
+        if (!isIntermediate(input->get()))
+          continue;
+        AffineMap map = maps[input->getOperandNumber()];
+        for (int64_t d = 0; d < r; ++d)
+          if (d >= map.getNumResults() || map.getResult(d) != first.getResult(d))
+            r = d;
+      }
+      // An initial value that is computed is read in step with the result: same map, same rows.
+      bool readsElsewhere = false;
+      structured.getBlock()->walk([&](tensor::ExtractOp extract) {
+        readsElsewhere |= isIntermediate(extract.getTensor());
+      });
+      if (readsElsewhere)
+        return 0;
+    }
+    return r;
+  }
+
+  /// The memory of `v` as strides of its dims; rows of a scratch tensor have none of their own.
+  FailureOr<std::pair<int, SmallVector<int64_t>>> memoryOf(Value v, int64_t common) {
+    int storage = program.plan.lookup(v);
+    if (storage < 0)
+      return failure();
+    SmallVector<int64_t> strides = rowMajorStrides(shapeOf(v));
+    if (program.plan.storages[storage].kind == Storage::Kind::Scratch)
+      for (int64_t d = 0; d < common; ++d)
+        strides[d] = 0;
+    return std::pair(storage, strides);
+  }
+
+  LogicalResult access(Value v, AffineMap map, int64_t loops, int64_t common, Access &a) {
+    auto memory = memoryOf(v, common);
+    if (failed(memory))
+      return failure();
+    a.storage = memory->first;
+    a.strides.assign(loops, 0);
+    for (auto [expr, stride] : llvm::zip_equal(map.getResults(), memory->second)) {
+      SmallVector<int64_t> coefficients(loops, 0);
+      int64_t constant = 0;
+      if (!isLinear(expr, coefficients, constant))
+        return failure();
+      a.offset += constant * stride;
+      for (int64_t d = 0; d < loops; ++d)
+        a.strides[d] += coefficients[d] * stride;
+    }
+    return success();
+  }
+
+  LogicalResult build(Operation &op, int64_t common, std::vector<Nest> &nests) {
+    if (auto structured = dyn_cast<linalg::LinalgOp>(op))
+      return buildStructured(structured, common, nests);
+    return buildMove(op, common, nests);
+  }
+
+  LogicalResult buildStructured(linalg::LinalgOp op, int64_t common, std::vector<Nest> &nests) {
+    Nest nest;
+    nest.op = op;
+    nest.body = op.getBlock();
+    nest.extents = op.getStaticLoopRanges();
+    int64_t loops = nest.extents.size();
+    for (utils::IteratorType t : op.getIteratorTypesArray())
+      nest.isReduction.push_back(t != utils::IteratorType::parallel);
+    nest.originalDim.resize(loops);
+    std::iota(nest.originalDim.begin(), nest.originalDim.end(), 0);
+    SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+    for (OpOperand *input : op.getDpsInputOperands()) {
+      Access &a = nest.reads.emplace_back();
+      if (op.isScalar(input))
+        a.scalar = input->get();
+      else if (op.payloadUsesValueFromOperand(input) &&
+               failed(access(input->get(), maps[input->getOperandNumber()], loops, common, a)))
+        return failure();
+      if (a.strides.empty())
+        a.strides.assign(loops, 0);
+    }
+    for (auto [i, result] : llvm::enumerate(op->getResults())) {
+      AffineMap map = maps[op.getNumDpsInputs() + i];
+      if (failed(access(result, map, loops, common, nest.writes.emplace_back())))
+        return failure();
+      Value initial;
+      OpOperand *init = op.getDpsInitOperand(i);
+      if (op.payloadUsesValueFromOperand(init)) {
+        auto fill = init->get().getDefiningOp<linalg::FillOp>();
+        if (!fill) // accumulation on top of a tensor: rare, and plain loops do it
+          return failure();
+        initial = fill.value();
+      }
+      nest.initial.push_back(initial);
+    }
+    nests.push_back(std::move(nest));
+    return success();
+  }
+
+  /// A box of `result`, at `to`, filled with a scalar or copied from `source` at `from`.
+  Nest box(Operation &op, ArrayRef<int64_t> extents, Access source, ArrayRef<int64_t> sourceStrides,
+           ArrayRef<int64_t> from, int storage, ArrayRef<int64_t> resultStrides,
+           ArrayRef<int64_t> to) {
+    Nest nest;
+    nest.op = &op;
+    nest.extents.assign(extents.begin(), extents.end());
+    nest.isReduction.assign(extents.size(), false);
+    nest.originalDim.assign(extents.size(), 0);
+    source.strides.assign(sourceStrides.begin(), sourceStrides.end());
+    if (sourceStrides.empty())
+      source.strides.assign(extents.size(), 0);
+    for (auto [at, stride] : llvm::zip_equal(from, source.strides))
+      source.offset += at * stride;
+    Access write;
+    write.storage = storage;
+    write.strides.assign(resultStrides.begin(), resultStrides.end());
+    for (auto [at, stride] : llvm::zip_equal(to, resultStrides))
+      write.offset += at * stride;
+    nest.reads.push_back(source);
+    nest.writes.push_back(write);
+    nest.initial.push_back(nullptr);
+    return nest;
+  }
+
+  /// An argument that is a result: all of it as one loop.
+  Nest copyOf(int source, int64_t result) {
+    Storage target = program.plan.storages[source];
+    target.kind = Storage::Kind::Result;
+    target.index = result;
+    program.plan.storages.push_back(target);
+    Access from;
+    from.storage = source;
+    return box(*block.getTerminator(), {target.elements}, from, {1}, {0},
+               static_cast<int>(program.plan.storages.size()) - 1, {1}, {0});
+  }
+
+  LogicalResult buildMove(Operation &op, int64_t common, std::vector<Nest> &nests) {
+    auto result = memoryOf(op.getResult(0), common);
+    if (failed(result))
+      return failure();
+    ArrayRef<int64_t> shape = shapeOf(op.getResult(0));
+    int64_t rank = shape.size();
+    SmallVector<int64_t> zeros(rank, 0);
+    auto readOf = [&](Value v) -> FailureOr<std::pair<Access, SmallVector<int64_t>>> {
+      auto memory = memoryOf(v, common);
+      if (failed(memory))
+        return failure();
+      Access a;
+      a.storage = memory->first;
+      return std::pair(a, memory->second);
+    };
+
+    if (auto concat = dyn_cast<tensor::ConcatOp>(op)) {
+      SmallVector<int64_t> to = zeros;
+      for (Value input : concat.getInputs()) {
+        auto source = readOf(input);
+        if (failed(source))
+          return failure();
+        nests.push_back(box(op, shapeOf(input), source->first, source->second, zeros, result->first,
+                            result->second, to));
+        to[concat.getDim()] += shapeOf(input)[concat.getDim()];
+      }
+      return success();
+    }
+    if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+      auto source = readOf(slice.getSource());
+      if (failed(source) || llvm::any_of(slice.getStaticOffsets(), ShapedType::isDynamic) ||
+          llvm::any_of(slice.getStaticStrides(), ShapedType::isDynamic))
+        return failure();
+      llvm::SmallBitVector dropped = slice.getDroppedDims();
+      SmallVector<int64_t> strides;
+      for (auto [d, offset] : llvm::enumerate(slice.getStaticOffsets())) {
+        source->first.offset += offset * source->second[d];
+        if (!dropped[d])
+          strides.push_back(source->second[d] * slice.getStaticStrides()[d]);
+      }
+      nests.push_back(
+          box(op, shape, source->first, strides, zeros, result->first, result->second, zeros));
+      return success();
+    }
+    if (auto pad = dyn_cast<tensor::PadOp>(op)) {
+      auto source = readOf(pad.getSource());
+      Value value = pad.getConstantPaddingValue();
+      if (failed(source) || !value || value.getParentRegion() == &pad.getRegion() ||
+          llvm::any_of(pad.getStaticLow(), [](int64_t v) { return v < 0; }) ||
+          llvm::any_of(pad.getStaticHigh(), [](int64_t v) { return v < 0; }))
+        return failure();
+      nests.push_back(box(op, shapeOf(pad.getSource()), source->first, source->second, zeros,
+                          result->first, result->second, pad.getStaticLow()));
+      // The border as disjoint slabs: dims before d inside, dim d at one end, dims after d whole.
+      SmallVector<int64_t> extents(shape), to = zeros;
+      Access scalar;
+      scalar.scalar = value;
+      for (int64_t d = 0; d < rank; ++d) {
+        int64_t low = pad.getStaticLow()[d], inside = shapeOf(pad.getSource())[d];
+        for (auto [start, size] :
+             {std::pair(int64_t(0), low), std::pair(low + inside, pad.getStaticHigh()[d])}) {
+          if (size == 0)
+            continue;
+          extents[d] = size;
+          to[d] = start;
+          nests.push_back(box(op, extents, scalar, {}, zeros, result->first, result->second, to));
+        }
+        extents[d] = inside;
+        to[d] = low;
+      }
+      return success();
+    }
+    return failure();
+  }
+
+  static void permute(Nest &nest, ArrayRef<int64_t> order) {
+    auto apply = [&](auto &list) {
+      auto old = list;
+      for (auto [to, from] : llvm::enumerate(order))
+        list[to] = old[from];
+    };
+    apply(nest.extents);
+    apply(nest.isReduction);
+    apply(nest.originalDim);
+    for (Access &a : nest.reads)
+      apply(a.strides);
+    for (Access &a : nest.writes)
+      apply(a.strides);
+  }
+
+  /// For a nest in a sequence: its first `common` loops become the rows.
+  bool moveRowsToFront(Nest &nest, int64_t common) {
+    SmallVector<int64_t> order;
+    if (auto structured = dyn_cast<linalg::LinalgOp>(nest.op)) {
+      AffineMap map = structured.getIndexingMapsArray()[structured.getNumDpsInputs()];
+      for (int64_t i = 0; i < common; ++i)
+        order.push_back(cast<AffineDimExpr>(map.getResult(i)).getPosition());
+    } else {
+      for (int64_t i = 0; i < common; ++i)
+        order.push_back(i);
+    }
+    SmallVector<int64_t> rest;
+    for (int64_t d = 0; d < static_cast<int64_t>(nest.extents.size()); ++d)
+      if (!llvm::is_contained(order, d))
+        rest.push_back(d);
+    sortLoops(nest, rest);
+    llvm::append_range(order, rest);
+    permute(nest, order);
+    nest.rowDims = common;
+    merge(nest, common);
+    return true;
+  }
+
+  /// Parallel loops first, outermost what strides most in the result; then reductions likewise in
+  /// the inputs.
+  static void sortLoops(const Nest &nest, SmallVectorImpl<int64_t> &dims) {
+    auto key = [&](int64_t d) {
+      int64_t stride = 0;
+      if (nest.isReduction[d]) {
+        for (const Access &a : nest.reads)
+          stride = std::max(stride, std::abs(a.strides[d]));
+      } else {
+        stride = std::abs(nest.writes[0].strides[d]);
+      }
+      return std::tuple(nest.isReduction[d] ? 1 : 0, -stride);
+    };
+    llvm::stable_sort(dims, [&](int64_t a, int64_t b) { return key(a) < key(b); });
+  }
+
+  /// Merges loops d, d+1 (from `first` on) that walk all memory as one loop would; drops loops of
+  /// one trip.
+  static void merge(Nest &nest, int64_t first) {
+    bool usesIndex = false;
+    if (nest.body)
+      nest.body->walk([&](linalg::IndexOp) { usesIndex = true; });
+    if (usesIndex)
+      return;
+    auto erase = [&](int64_t d) {
+      auto drop = [&](auto &list) { list.erase(list.begin() + d); };
+      drop(nest.extents);
+      drop(nest.isReduction);
+      drop(nest.originalDim);
+      for (Access &a : nest.reads)
+        drop(a.strides);
+      for (Access &a : nest.writes)
+        drop(a.strides);
+    };
+    for (int64_t d = nest.extents.size() - 1; d >= first; --d)
+      if (nest.extents[d] == 1 && static_cast<int64_t>(nest.extents.size()) > first + 1)
+        erase(d);
+    for (int64_t d = static_cast<int64_t>(nest.extents.size()) - 2; d >= first; --d) {
+      auto compatible = [&](const Access &a) {
+        return a.strides[d] == a.strides[d + 1] * nest.extents[d + 1];
+      };
+      if (nest.isReduction[d] != nest.isReduction[d + 1] || !llvm::all_of(nest.reads, compatible) ||
+          !llvm::all_of(nest.writes, compatible))
+        continue;
+      nest.extents[d + 1] *= nest.extents[d];
+      erase(d);
+    }
+  }
+
+  /// A nest alone: its outer parallel loops become rows, until a row is small enough to be a tile.
+  Segment shape(Nest nest) {
+    SmallVector<int64_t> order(nest.extents.size());
+    std::iota(order.begin(), order.end(), 0);
+    sortLoops(nest, order);
+    permute(nest, order);
+    merge(nest, 0);
+
+    constexpr int64_t wantedBytes = 32 << 10;
+    auto innerBytes = [&] {
+      Segment s;
+      s.nests.push_back(nest);
+      return rowBytes(s, program.plan);
+    };
+    int64_t parallel = llvm::count(nest.isReduction, false);
+    // The innermost parallel loop stays: it is the one that becomes vectors.
+    while (nest.rowDims + 1 < parallel && innerBytes() > wantedBytes)
+      ++nest.rowDims;
+    Segment segment;
+    segment.rowExtents.assign(nest.extents.begin(), nest.extents.begin() + nest.rowDims);
+    bool usesIndex = false;
+    if (nest.body)
+      nest.body->walk([&](linalg::IndexOp) { usesIndex = true; });
+    int64_t v = parallel - 1;
+    if (!usesIndex && v >= 0 && v == nest.rowDims && innerBytes() > wantedBytes &&
+        nest.extents[v] > 8 * lanes) {
+      // One loop is left and too long: blocks of it are rows.
+      int64_t parts = llvm::divideCeil(innerBytes(), wantedBytes);
+      int64_t block = llvm::alignTo(llvm::divideCeil(nest.extents[v], parts), 4 * lanes);
+      splitLast(nest, v, block);
+      segment.rowExtents.push_back(nest.extents[nest.rowDims - 1]);
+    }
+    segment.nests.push_back(std::move(nest));
+    return segment;
+  }
+
+  static void splitLast(Nest &nest, int64_t v, int64_t block) {
+    int64_t blocks = llvm::divideCeil(nest.extents[v], block);
+    nest.splitBlock = block;
+    nest.splitDim = v + 1;
+    nest.extents.insert(nest.extents.begin() + v, blocks);
+    nest.isReduction.insert(nest.isReduction.begin() + v, false);
+    nest.originalDim.insert(nest.originalDim.begin() + v, -1);
+    auto split = [&](Access &a) { a.strides.insert(a.strides.begin() + v, a.strides[v] * block); };
+    llvm::for_each(nest.reads, split);
+    llvm::for_each(nest.writes, split);
+    ++nest.rowDims;
+  }
+
+  mt::KernelOp kernel;
+  Block &block;
+  int64_t lanes;
+  RowProgram program;
+};
+
+} // namespace
+
+FailureOr<RowProgram> analyseRows(mt::KernelOp kernel, int64_t lanes) {
+  return Analysis(kernel, lanes).run();
+}
+
+int64_t rowBytes(const Segment &segment, const BufferPlan &plan) {
+  int64_t bytes = 0;
+  for (const Nest &nest : segment.nests) {
+    auto count = [&](const Access &a) {
+      if (a.storage < 0)
+        return;
+      int64_t elements = 1;
+      for (size_t d = nest.rowDims; d < nest.extents.size(); ++d)
+        if (a.strides[d] != 0)
+          elements *= static_cast<int64_t>(d) == nest.splitDim
+                          ? std::min(nest.splitBlock, nest.extents[d])
+                          : nest.extents[d];
+      bytes += elements * elementBytes(plan.storages[a.storage].elementType);
+    };
+    llvm::for_each(nest.reads, count);
+    llvm::for_each(nest.writes, count);
+  }
+  return bytes;
+}
+
+} // namespace mtc::host

@@ -1,0 +1,154 @@
+//===- VectorBody.cpp - scalar bodies at vector level ---------------------===//
+#include "VectorBody.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace mtc::host {
+
+bool canVectorize(Block &body) {
+  return llvm::all_of(body.without_terminator(), [](Operation &op) {
+    return op.getNumRegions() == 0 &&
+           (isa<linalg::IndexOp, tensor::ExtractOp>(op) || op.hasTrait<OpTrait::ConstantLike>() ||
+            OpTrait::hasElementwiseMappableTraits(&op));
+  });
+}
+
+static bool isVector(Value v) { return isa<VectorType>(v.getType()); }
+
+Value broadcast(Emitter &e, Value v, int64_t lanes) {
+  if (isVector(v))
+    return v;
+  return vector::BroadcastOp::create(e.b, e.loc, VectorType::get({lanes}, v.getType()), v);
+}
+
+static Value zeroVector(Emitter &e, VectorType type) {
+  return arith::ConstantOp::create(e.b, e.loc, cast<TypedAttr>(e.b.getZeroAttr(type)));
+}
+
+Value loadVector(Emitter &e, int storage, Value at, int64_t stride, const Lanes &lanes) {
+  Value memory = e.memory[storage];
+  Type element = cast<MemRefType>(memory.getType()).getElementType();
+  if (stride == 0)
+    return memref::LoadOp::create(e.b, e.loc, memory, at);
+  auto type = VectorType::get({lanes.count}, element);
+  if (stride == 1) {
+    if (!lanes.mask)
+      return vector::LoadOp::create(e.b, e.loc, type, memory, at);
+    return vector::MaskedLoadOp::create(e.b, e.loc, type, memory, at, lanes.mask,
+                                        zeroVector(e, type));
+  }
+  if (lanes.mask) {
+    // Lanes past the end may lie past the buffer too: a gather reads only where the mask is set.
+    auto indexType = VectorType::get({lanes.count}, e.b.getIndexType());
+    SmallVector<Attribute> steps;
+    for (int64_t i = 0; i < lanes.count; ++i)
+      steps.push_back(e.b.getIndexAttr(i * stride));
+    Value offsets = arith::ConstantOp::create(e.b, e.loc, DenseElementsAttr::get(indexType, steps));
+    return vector::GatherOp::create(e.b, e.loc, type, memory, at, offsets, lanes.mask,
+                                    zeroVector(e, type));
+  }
+  SmallVector<Value> elements;
+  for (int64_t i = 0; i < lanes.count; ++i)
+    elements.push_back(
+        memref::LoadOp::create(e.b, e.loc, memory, e.add(at, e.constant(i * stride))));
+  return vector::FromElementsOp::create(e.b, e.loc, type, elements);
+}
+
+void storeVector(Emitter &e, Value value, int storage, Value at, int64_t stride,
+                 const Lanes &lanes) {
+  Value memory = e.memory[storage];
+  value = broadcast(e, value, lanes.count);
+  assert(stride == 1 && "vectors are stored where they are contiguous");
+  (void)stride;
+  if (lanes.mask)
+    vector::MaskedStoreOp::create(e.b, e.loc, memory, at, lanes.mask, value);
+  else
+    vector::StoreOp::create(e.b, e.loc, value, memory, at);
+}
+
+/// tensor.extract: a scalar load, a contiguous vector load where the last index counts lanes, else
+/// a gather.
+static Value extract(Emitter &e, tensor::ExtractOp op, IRMapping &map, int64_t vectorDim,
+                     const Lanes &lanes) {
+  SmallVector<Value> at =
+      llvm::map_to_vector(op.getIndices(), [&](Value v) { return map.lookup(v); });
+  auto type = cast<RankedTensorType>(op.getTensor().getType());
+  int storage = e.plan.lookup(op.getTensor());
+  if (llvm::none_of(at, isVector) || storage < 0)
+    return e.read(op.getTensor(), at);
+  SmallVector<int64_t> strides = rowMajorStrides(type.getShape());
+
+  auto last =
+      op.getIndices().empty() ? nullptr : op.getIndices().back().getDefiningOp<linalg::IndexOp>();
+  if (last && static_cast<int64_t>(last.getDim()) == vectorDim &&
+      llvm::none_of(ArrayRef(at).drop_back(), isVector)) {
+    at.back() = vector::ExtractOp::create(e.b, e.loc, at.back(), ArrayRef<int64_t>{0});
+    return loadVector(e, storage, e.linearIndex(type.getShape(), at), 1, lanes);
+  }
+  Value offset = e.constant(0), offsets;
+  for (auto [v, stride] : llvm::zip_equal(at, strides)) {
+    if (!isVector(v)) {
+      offset = e.add(offset, e.mul(v, stride));
+      continue;
+    }
+    Value factor = broadcast(e, e.constant(stride), lanes.count);
+    Value term = arith::MulIOp::create(e.b, e.loc, v, factor);
+    offsets = offsets ? Value(arith::AddIOp::create(e.b, e.loc, offsets, term)) : term;
+  }
+  auto vectorType = VectorType::get({lanes.count}, type.getElementType());
+  Value mask = lanes.mask;
+  if (!mask)
+    mask = arith::ConstantOp::create(
+        e.b, e.loc, DenseElementsAttr::get(VectorType::get({lanes.count}, e.b.getI1Type()), true));
+  return vector::GatherOp::create(e.b, e.loc, vectorType, e.memory[storage], offset, offsets, mask,
+                                  zeroVector(e, vectorType));
+}
+
+SmallVector<Value> cloneVectorBody(Emitter &e, Block &body, ArrayRef<Value> arguments,
+                                   ArrayRef<Value> indices, int64_t vectorDim, const Lanes &lanes) {
+  IRMapping map(e.scalars);
+  map.map(body.getArguments(), arguments);
+  for (Operation &op : body.without_terminator()) {
+    if (auto index = dyn_cast<linalg::IndexOp>(op)) {
+      Value i = indices[index.getDim()];
+      if (static_cast<int64_t>(index.getDim()) == vectorDim) {
+        SmallVector<Attribute> steps;
+        for (int64_t l = 0; l < lanes.count; ++l)
+          steps.push_back(e.b.getIndexAttr(l));
+        auto type = VectorType::get({lanes.count}, e.b.getIndexType());
+        Value iota = arith::ConstantOp::create(e.b, e.loc, DenseElementsAttr::get(type, steps));
+        i = arith::AddIOp::create(e.b, e.loc, broadcast(e, i, lanes.count), iota);
+      }
+      map.map(index.getResult(), i);
+      continue;
+    }
+    if (auto read = dyn_cast<tensor::ExtractOp>(op)) {
+      map.map(read.getResult(), extract(e, read, map, vectorDim, lanes));
+      continue;
+    }
+    bool varies =
+        llvm::any_of(op.getOperands(), [&](Value v) { return isVector(map.lookupOrDefault(v)); });
+    if (!varies) {
+      e.b.clone(op, map);
+      continue;
+    }
+    SmallVector<Value> operands;
+    for (Value v : op.getOperands())
+      operands.push_back(broadcast(e, map.lookupOrDefault(v), lanes.count));
+    SmallVector<Type> types;
+    for (Type t : op.getResultTypes())
+      types.push_back(VectorType::get({lanes.count}, t));
+    Operation *clone =
+        Operation::create(e.loc, op.getName(), types, operands, op.getAttrDictionary(),
+                          op.getPropertiesStorage(), BlockRange(), 0);
+    e.b.insert(clone);
+    map.map(op.getResults(), clone->getResults());
+  }
+  return llvm::map_to_vector(body.getTerminator()->getOperands(),
+                             [&](Value v) { return map.lookupOrDefault(v); });
+}
+
+} // namespace mtc::host

@@ -1,0 +1,39 @@
+//===- VectorBody.h - scalar bodies at vector level -----------------------===//
+//
+// A linalg body is written for one element. Along one loop it is cloned for `lanes` elements at
+// once: what varies along that loop becomes vectors, what does not stays scalar and is broadcast
+// where they meet.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "Emitter.h"
+
+namespace mtc::host {
+
+/// One vector of iterations.
+struct Lanes {
+  int64_t count = 16;
+  mlir::Value mask; ///< vector<count x i1>; null: all lanes
+};
+
+/// Whether every operation of `body` can be cloned for vectors.
+bool canVectorize(mlir::Block &body);
+
+/// `v`, or a vector whose lanes all are `v`.
+mlir::Value broadcast(Emitter &e, mlir::Value v, int64_t lanes);
+
+/// A vector of memory[storage][at ...], or of `stride` apart.
+mlir::Value loadVector(Emitter &e, int storage, mlir::Value at, int64_t stride, const Lanes &lanes);
+void storeVector(Emitter &e, mlir::Value vector, int storage, mlir::Value at, int64_t stride,
+                 const Lanes &lanes);
+
+/// Clones `body` with arguments that are scalars or vectors of `lanes`. `indices` are the original
+/// loops' indices, that of `vectorDim` being its first lane's. Returns what it yields, scalar where
+/// uniform.
+llvm::SmallVector<mlir::Value> cloneVectorBody(Emitter &e, mlir::Block &body,
+                                               llvm::ArrayRef<mlir::Value> arguments,
+                                               llvm::ArrayRef<mlir::Value> indices,
+                                               int64_t vectorDim, const Lanes &lanes);
+
+} // namespace mtc::host

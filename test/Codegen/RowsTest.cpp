@@ -1,0 +1,65 @@
+//===- RowsTest.cpp - elementwise, row and move kernels -------------------===//
+//
+// Each kernel against the same kernel by plain loops (which PlainTest checks), over shapes with and
+// without remainders, for AVX-512 and AVX2, and with its tiles split and run in any order: bitwise
+// equal (rule R3).
+//
+//===----------------------------------------------------------------------===//
+#include "KernelRunner.h"
+#include "KernelText.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+
+using namespace mtc::host;
+using namespace mtc::host::test;
+
+TEST(Rows, Elementwise) {
+  for (auto [m, n] :
+       {std::pair(1, 1), {3, 7}, {5, 16}, {33, 48}, {64, 1000}, {1, 40000}, {300, 100}})
+    expectLikePlain(biasGelu(m, n), "rows");
+}
+
+TEST(Rows, LongRowsAreSplit) {
+  for (int n : {8192, 100003})
+    expectLikePlain(unaryChain(n), "rows", /*minTiles=*/2);
+}
+
+TEST(Rows, Softmax) {
+  for (auto [m, n] : {std::pair(1, 1), {3, 7}, {5, 16}, {40, 197}, {12, 384}, {2, 1000}})
+    expectLikePlain(softmax(m, n), "rows");
+}
+
+TEST(Rows, LayerNorm) {
+  for (auto [m, n] : {std::pair(2, 8), {7, 50}, {65, 256}, {20, 768}})
+    expectLikePlain(layerNorm(m, n), "rows");
+}
+
+// Reductions over the leading dimensions keep the channels in vectors.
+TEST(Rows, GlobalAveragePool) {
+  for (auto [hw, c] : {std::pair(1, 16), {49, 40}, {196, 64}, {64, 5}, {100, 200}, {49, 2048}})
+    expectLikePlain(spatialMean(hw, c), "rows");
+}
+
+TEST(Rows, WindowMaximum) {
+  for (auto [h, c] : {std::pair(6, 16), {9, 5}, {20, 70}})
+    expectLikePlain(maxPool(h, h + 3, c), "rows");
+}
+
+TEST(Rows, Transpose) {
+  for (auto [m, n] : {std::pair(1, 5), {16, 16}, {33, 70}, {100, 64}})
+    expectLikePlain(transpose(m, n), "rows");
+}
+
+TEST(Rows, Moves) {
+  expectLikePlain(concat(6, 5, 20), "rows", /*minTiles=*/2);
+  expectLikePlain(pad(7, 9, 5), "rows", /*minTiles=*/2);
+  expectLikePlain(slice(40, 33), "rows");
+  expectLikePlain(copy(5000), "rows");
+}
+
+// Rows picked by an index tensor: contiguous loads in the last dimension.
+TEST(Rows, Gather) { expectLikePlain(gather(37, 50, 24), "rows"); }
+
+// Two results, one of them of another type.
+TEST(Rows, SeveralResults) { expectLikePlain(twoResults(19, 21), "rows"); }
