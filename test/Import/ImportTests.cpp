@@ -197,6 +197,26 @@ TEST_F(ImportTest, ShapeMismatch) {
   EXPECT_REFUSED(import(model), "node 'Add_y': ");
 }
 
+// Attributes that libonnx's inference would index and divide by without a look.
+TEST_F(ImportTest, AttributesOutOfRange) {
+  auto withAttribute = [](const std::string &op, const std::string &name, int64_t value) {
+    onnx::ModelProto model = addModel(4);
+    model.mutable_graph()->mutable_node(0)->set_op_type(op);
+    if (op != "LayerNormalization")
+      model.mutable_graph()->mutable_node(0)->mutable_input()->RemoveLast();
+    onnx::AttributeProto &attribute = *model.mutable_graph()->mutable_node(0)->add_attribute();
+    attribute.set_name(name);
+    attribute.set_type(onnx::AttributeProto::INT);
+    attribute.set_i(value);
+    return model;
+  };
+  EXPECT_REFUSED(import(withAttribute("LayerNormalization", "axis", INT64_MAX)),
+                 "node 'Add_y': attribute 'axis' is 9223372036854775807, out of range");
+  EXPECT_REFUSED(import(withAttribute("Softmax", "axis", 1)),
+                 "node 'Add_y': axis 1 of a tensor of rank 1");
+  EXPECT_TRUE(import(withAttribute("Softmax", "axis", -1)).ok());
+}
+
 // Sparse tensors, strings and control flow are unsupported, not invalid.
 TEST_F(ImportTest, UnsupportedKinds) {
   onnx::ModelProto model = addModel(4);

@@ -24,7 +24,7 @@ Bounds boundsOf(llvm::StringRef name, const ImportLimits &limits) {
   constexpr int64_t large = INT32_MAX;
   int64_t rank = limits.maxRank;
   return llvm::StringSwitch<Bounds>(name)
-      .Cases({"axis", "axes", "perm", "batch_dims"}, {-rank - 1, rank})
+      .Cases({"axis", "axes", "batch_axis", "time_axis", "perm", "batch_dims"}, {-rank - 1, rank})
       .Cases({"kernel_shape", "strides", "dilations", "group", "blocksize"}, {1, large})
       .Cases({"output_shape", "output_padding", "hidden_size", "num_outputs"}, {0, large})
       .Case("pads", {-large, large})
@@ -55,17 +55,29 @@ std::string checkAttributes(const onnx::NodeProto &node, const ImportLimits &lim
   return "";
 }
 
+std::string checkRank(const onnx::NodeProto &node, int input, int64_t rank) {
+  // x, w, r, b, sequence_lens, initial_h, initial_c, peepholes
+  constexpr int64_t recurrent[] = {3, 3, 3, 2, 1, 3, 3, 2};
+  llvm::StringRef op = node.op_type();
+  if ((op == "LSTM" || op == "GRU" || op == "RNN") && rank != recurrent[input])
+    return ("input " + Twine(input) + " has rank " + Twine(rank) + ", wanted " +
+            Twine(recurrent[input]))
+        .str();
+  return "";
+}
+
 std::string checkAxis(const onnx::NodeProto &node, int64_t rank) {
   llvm::StringRef op = node.op_type();
   // Per-tensor quantization ignores its axis; control flow has axes of other values.
   if (op == "QuantizeLinear" || op == "DequantizeLinear" || op == "Scan")
     return "";
   for (const onnx::AttributeProto &attribute : node.attribute()) {
-    if (attribute.name() != "axis" || !attribute.has_i())
+    if (!llvm::StringRef(attribute.name()).ends_with("axis") || !attribute.has_i())
       continue;
     int64_t last = lastAxis(op, rank);
     if (attribute.i() < -last - 1 || attribute.i() > last)
-      return ("axis " + Twine(attribute.i()) + " of a tensor of rank " + Twine(rank)).str();
+      return (attribute.name() + " " + Twine(attribute.i()) + " of a tensor of rank " + Twine(rank))
+          .str();
   }
   return "";
 }

@@ -364,9 +364,13 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
     return error(result, firstLine(e.what()));
   }
   std::string problem = checkAttributes(node, limits);
-  if (node.input_size() && problem.empty())
-    if (auto dims = entry->staticDims(node.input(0)))
+  for (int i = 0; i < node.input_size() && problem.empty(); ++i) {
+    auto dims = entry->staticDims(node.input(i));
+    if (dims)
+      problem = checkRank(node, i, static_cast<int64_t>(dims->size()));
+    if (dims && i == 0 && problem.empty())
       problem = checkAxis(node, static_cast<int64_t>(dims->size()));
+  }
   if (!problem.empty())
     return error(result, problem);
   bool isDefault = result.domain.empty();

@@ -139,6 +139,8 @@ StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limit
 
 /// What is wrong with a node's attributes whatever its inputs are; else empty.
 std::string checkAttributes(const onnx::NodeProto &node, const ImportLimits &limits);
+/// What is wrong with the rank of an input that its schema fixes but does not check; else empty.
+std::string checkRank(const onnx::NodeProto &node, int input, int64_t rank);
 /// What is wrong with a node's axis, given the rank of its first input; else empty.
 std::string checkAxis(const onnx::NodeProto &node, int64_t rank);
 
