@@ -244,6 +244,22 @@ Value reduceLoops(Builder &b, ArrayRef<int64_t> loopSizes, ArrayRef<int64_t> res
 Value reduceAxes(Builder &b, Value in, ArrayRef<int64_t> axes, Combiner combiner, bool isUnsigned,
                  ScalarBody f) {
   RankedTensorType type = typeOf(in);
+  // The error of a sum grows with the length of its chain of additions: a long one over several
+  // axes is taken axis by axis, innermost first. The mean of 120 x 160 values that cancel came out
+  // with 6e-5 in one chain (ppocrv6_det), and the net's answer with 3e-4.
+  constexpr int64_t longChain = 1024;
+  if (combiner == Combiner::Add && axes.size() > 1 && isa<FloatType>(type.getElementType())) {
+    int64_t chain = 1;
+    for (int64_t axis : axes)
+      chain *= type.getDimSize(axis);
+    int64_t last = *llvm::max_element(axes);
+    if (chain > longChain) {
+      Value inner = reduceAxes(b, in, {last}, combiner, isUnsigned, f);
+      SmallVector<int64_t> outer(axes);
+      llvm::erase(outer, last);
+      return reduceAxes(b, inner, outer, combiner, isUnsigned);
+    }
+  }
   Shape kept;
   for (int64_t d = 0; d < type.getRank(); ++d)
     if (!llvm::is_contained(axes, d))
