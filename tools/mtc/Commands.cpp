@@ -33,6 +33,20 @@ const std::vector<Command> &commands() {
   return table;
 }
 
+const Command *findCommand(const std::string &name) {
+  for (const Command &command : commands())
+    if (name == command.name)
+      return &command;
+  return nullptr;
+}
+
+std::string unknownCommand(const std::string &name) {
+  std::string known;
+  for (const Command &command : commands())
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", command.name);
+  return fmt::format("unknown command '{}'; known: {}", name, known);
+}
+
 void declareCommands(CLI::App &app, std::function<Status()> &run) {
   app.set_version_flag("--version", "mtc " + compilerVersion(), "print the version");
   app.set_help_flag("-h,--help", "print this help");

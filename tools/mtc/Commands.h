@@ -25,6 +25,12 @@ struct Command {
 /// All commands, in the order in which help lists them.
 const std::vector<Command> &commands();
 
+/// The command called `name`, or null.
+const Command *findCommand(const std::string &name);
+
+/// "unknown command 'compyle'; known: compile, ..."
+std::string unknownCommand(const std::string &name);
+
 /// The text under every help page: what the exit codes mean.
 extern const char *const exitCodes;
 

@@ -3,7 +3,6 @@
 #include "mtc/Pipelines/Compile.h"
 
 #include <cstdio>
-#include <cstring>
 
 using namespace mtc;
 using namespace mtc::tool;
@@ -16,11 +15,11 @@ static int report(const Status &status) {
 
 int main(int argc, char **argv) {
   // The runtime's commands have their own options: nothing of them is parsed here.
-  if (argc > 1)
-    for (const Command &command : commands())
-      if (!command.declare && std::strcmp(command.name, argv[1]) == 0)
-        return report(startRuntime(argv));
-
+  const Command *command = argc > 1 ? findCommand(argv[1]) : nullptr;
+  if (command && !command->declare)
+    return report(startRuntime(argv));
+  if (argc > 1 && argv[1][0] != '-' && !command)
+    return report(invalidInput(unknownCommand(argv[1])));
   CLI::App app("mtc compiles a set of ONNX models that share one device into one bundle.", "mtc");
   std::function<Status()> run;
   declareCommands(app, run);
