@@ -95,6 +95,11 @@ std::string normalizedCommand(const CompileOptions &options,
     add(" --precision", {options.set.precision});
   if (!options.optimize)
     command += " -O0";
+  CompileOptions defaults;
+  if (options.kernelSeconds != defaults.kernelSeconds)
+    add(" --kernel-seconds", {std::to_string(options.kernelSeconds)});
+  if (options.kernelMib != defaults.kernelMib)
+    add(" --kernel-mib", {std::to_string(options.kernelMib)});
   if (!options.keepValues.empty())
     add(" --keep-values", {options.keepValues});
   return command;

@@ -146,11 +146,13 @@ std::function<Status()> declareCompile(CLI::App &app) {
          "--cache-dir", options.cacheFolder,
          "folder of compiled kernels, '' for none; default: ${XDG_CACHE_HOME:-~/.cache}/mtc")
       ->type_name("DIR");
-  app.add_option("--kernel-seconds", options.kernelSeconds, "limit on the compile of one kernel")
+  app.add_option("--kernel-seconds", options.kernelSeconds, "limit on the compile of one kernel, CPU time")
       ->type_name("N")
+      ->capture_default_str()
       ->check(CLI::Range(int64_t(1), int64_t(86400)));
   app.add_option("--kernel-mib", options.kernelMib, "limit on the memory of one kernel's compile")
       ->type_name("N")
+      ->capture_default_str()
       ->check(CLI::Range(int64_t(64), int64_t(1) << 30));
   app.add_flag("--timing", arguments->timing, "print how long each phase took");
   app.add_option("--json", arguments->json, "write a report; '-' is stdout")->type_name("FILE");

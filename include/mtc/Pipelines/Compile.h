@@ -48,8 +48,8 @@ struct CompileOptions {
   std::string keepValues;   ///< regular expression over ONNX nodes; empty: none
   int64_t jobs = 0;         ///< worker processes; 0: the cores this process may use
   std::string cacheFolder;  ///< of compiled kernels; empty: none
-  int64_t kernelSeconds = 60; ///< limits of one kernel's compile (rule R8)
-  int64_t kernelMib = 4096;
+  int64_t kernelSeconds = 20; ///< limits of one kernel's compile (rule R8)
+  int64_t kernelMib = 1024;
   ModelLimits limits;
 };
 
