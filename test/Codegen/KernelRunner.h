@@ -62,7 +62,9 @@ public:
     mlir::DialectRegistry registry;
     registerMtcDialects(registry);
     context = std::make_unique<mlir::MLIRContext>(registry, mlir::MLIRContext::Threading::DISABLED);
-    std::string text = "mt.program @p target(\"" + target + "\") {\n" + body + "\n}";
+    // An empty target: `body` is a whole module with a target of its own.
+    std::string text =
+        target.empty() ? body : "mt.program @p target(\"" + target + "\") {\n" + body + "\n}";
     module = mlir::parseSourceString<mlir::ModuleOp>(text, context.get());
     if (!module) {
       error = "does not parse";
@@ -77,7 +79,7 @@ public:
       error = "cannot be tuned";
       return;
     }
-    auto resolved = resolve(target);
+    auto resolved = resolve(program.getTarget().value_or("host").str());
     if (!resolved.ok()) {
       error = resolved.status().message();
       return;

@@ -1,6 +1,7 @@
 //===- Variants.cpp - the configs of kernels and their emission -----------===//
 #include "Variants.h"
 
+#include "EmitContraction.h"
 #include "EmitRows.h"
 
 using namespace mlir;
@@ -43,10 +44,45 @@ static FailureOr<Choice> chooseRows(mt::KernelOp kernel, const HostTarget &targe
   return Choice{config, {std::max<int64_t>(1, tiles)}, program->plan.scratchBytes};
 }
 
+static FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const HostTarget &target) {
+  FailureOr<Contraction> c = analyseContraction(kernel);
+  if (failed(c))
+    return failure();
+  Tiling t = chooseTiling(*c, target);
+  Builder b(kernel.getContext());
+  auto number = [&](StringRef name, int64_t value) {
+    return b.getNamedAttr(name, b.getI64IntegerAttr(value));
+  };
+  auto config =
+      b.getDictionaryAttr({b.getNamedAttr("emitter", b.getStringAttr("contraction")),
+                           number("lanes", t.lanes), number("mr", t.mr), number("nv", t.nv),
+                           number("rows", t.rowBlock), number("steps", t.stepBlock)});
+  return Choice{config, {tilesOf(*c, t)}, scratchOf(*c, t)};
+}
+
+/// The tiling that a config says; fails if a number is missing or not positive.
+static FailureOr<Tiling> tilingOf(DictionaryAttr config) {
+  Tiling t;
+  for (auto [name, field] : {std::pair("lanes", &t.lanes),
+                             {"mr", &t.mr},
+                             {"nv", &t.nv},
+                             {"rows", &t.rowBlock},
+                             {"steps", &t.stepBlock}}) {
+    auto value = config.getAs<IntegerAttr>(name);
+    if (!value || value.getInt() < 1)
+      return failure();
+    *field = value.getInt();
+  }
+  return t;
+}
+
 FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const HostTarget &target, bool plain) {
   FailureOr<int64_t> scratch = plainScratchBytes(kernel);
   if (failed(scratch))
     return failure();
+  if (!plain)
+    if (FailureOr<Choice> contraction = chooseContraction(kernel, target); succeeded(contraction))
+      return contraction;
   if (!plain)
     if (FailureOr<Choice> rows = chooseRows(kernel, target); succeeded(rows))
       return rows;
@@ -72,6 +108,15 @@ LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr c
       return kernel.emitOpError("does not fit its config: ") << config;
     Emitter emitter(module, kernel, program->plan, symbol);
     return emitRows(emitter, *program, rowsPerTile.asArrayRef(), lanesOf(target));
+  }
+  if (name && name.getValue() == "contraction") {
+    FailureOr<Contraction> c = analyseContraction(kernel);
+    FailureOr<Tiling> tiling = tilingOf(config);
+    if (failed(c) || failed(tiling))
+      return kernel.emitOpError("does not fit its config: ") << config;
+    c->plan.scratchBytes = scratchOf(*c, *tiling);
+    Emitter emitter(module, kernel, c->plan, symbol);
+    return emitContraction(emitter, *c, *tiling);
   }
   return kernel.emitOpError("has a config of no known emitter: ") << config;
 }

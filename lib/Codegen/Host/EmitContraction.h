@@ -1,0 +1,14 @@
+//===- EmitContraction.h - register-tiled contractions --------------------===//
+#pragma once
+
+#include "Contraction.h"
+#include "Emitter.h"
+
+namespace mtc::host {
+
+/// Emits the tiles [lo, hi) of a contraction. A result element is accumulated by one tile, in an
+/// order that depends on its position only, so how tiles are split cannot change results (rule R3).
+mlir::LogicalResult emitContraction(Emitter &emitter, const Contraction &contraction,
+                                    const Tiling &tiling);
+
+} // namespace mtc::host

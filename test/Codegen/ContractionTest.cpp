@@ -1,0 +1,100 @@
+//===- ContractionTest.cpp - matrix products, convolutions, pooling -------===//
+//
+// Each against plain loops, for AVX-512 and AVX2, and bitwise equal however tiles are split (rule
+// R3). The shapes leave remainders in every loop that is tiled.
+//
+//===----------------------------------------------------------------------===//
+#include "ContractionText.h"
+
+using namespace mtc::host;
+using namespace mtc::host::test;
+
+static void check(const std::string &text) { expectLikePlain(text, "contraction", 1, 1e-5); }
+
+TEST(Contraction, Gemm) {
+  for (auto [m, n, k] : {std::tuple(1, 16, 1),
+                         {1, 1000, 64},
+                         {7, 40, 33},
+                         {16, 32, 20},
+                         {49, 24, 100},
+                         {197, 100, 17},
+                         {100, 214, 96},
+                         {64, 8, 50},
+                         {3, 70, 5}})
+    check(gemm(m, n, k, n > 16 ? 32 : 16));
+}
+
+TEST(Contraction, GemmWithEpilogues) {
+  for (Epilogue e : {Epilogue::None, Epilogue::BiasRelu, Epilogue::BiasGelu, Epilogue::Residual})
+    check(gemm(37, 80, 45, 32, e));
+}
+
+TEST(Contraction, GemmOfUnpackedRightHandSide) {
+  for (auto [m, n, k] : {std::tuple(20, 33, 40), {5, 16, 7}, {64, 100, 64}})
+    check(gemm(m, n, k, 0));
+}
+
+TEST(Contraction, Pointwise) {
+  Conv v{.h = 14, .w = 15, .c = 24, .f = 40, .kh = 1, .kw = 1, .low = 0, .high = 0};
+  check(conv(v));
+  v.stride = 2;
+  v.batch = 2;
+  check(conv(v));
+}
+
+TEST(Contraction, Convolution) {
+  for (int64_t size : {3, 7, 14, 29})
+    for (int64_t stride : {1, 2})
+      check(conv({.h = size, .w = size + 1, .c = 5, .f = 24, .stride = stride}));
+}
+
+TEST(Contraction, ConvolutionShapes) {
+  check(conv({.batch = 2,
+              .h = 9,
+              .w = 20,
+              .c = 3,
+              .f = 70,
+              .kh = 7,
+              .kw = 7,
+              .stride = 2,
+              .low = 3,
+              .high = 3}));
+  check(conv(
+      {.h = 12, .w = 13, .c = 6, .f = 32, .kh = 3, .kw = 3, .dilation = 2, .low = 2, .high = 2}));
+  check(conv(
+      {.h = 10, .w = 11, .c = 4, .f = 16, .kh = 2, .kw = 2, .low = 0, .high = 1})); // one-sided
+  check(conv(
+      {.h = 4, .w = 5, .c = 4, .f = 16, .kh = 5, .kw = 5, .low = 4, .high = 4})); // more padding
+                                                                                  // than image
+  check(conv({.h = 8,
+              .w = 60,
+              .c = 3,
+              .f = 20,
+              .kh = 1,
+              .kw = 31,
+              .low = 15,
+              .high = 15})); // edges by clipped loops
+  check(conv({.h = 16, .w = 16, .c = 8, .f = 16, .kh = 3, .kw = 3, .low = 0, .high = 0}));
+  check(conv({.h = 8, .w = 8, .c = 8, .f = 48}, 32, Epilogue::BiasGelu));
+}
+
+TEST(Contraction, Depthwise) {
+  for (int64_t c : {8, 16, 40, 144})
+    for (int64_t stride : {1, 2})
+      check(depthwise({.batch = 2, .h = 11, .w = 17, .c = c, .stride = stride}));
+  check(depthwise({.h = 20, .w = 9, .c = 24, .kh = 5, .kw = 5, .low = 2, .high = 2},
+                  Epilogue::BiasGelu));
+}
+
+TEST(Contraction, Pooling) {
+  for (const char *combine : {"arith.addf", "arith.maximumf"})
+    for (int64_t c : {16, 70})
+      check(pool({.h = 13, .w = 18, .c = c, .stride = 2}, combine));
+}
+
+TEST(Contraction, Attention) {
+  for (auto [heads, m, n, k] : {std::tuple(2, 16, 16, 8), {3, 50, 37, 32}, {12, 20, 128, 32}}) {
+    check(scores(heads, m, n, k));
+    check(values(heads, m, n, k));
+  }
+}

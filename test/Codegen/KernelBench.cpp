@@ -1,0 +1,138 @@
+//===- KernelBench.cpp - times of kernels, by hand ------------------------===//
+//
+//   KernelBench [TASKS.mlir]
+//
+// Without a file the shapes that the design's goals name; with one every kernel of it. Prints the
+// least time on one core, GFLOP/s (a multiply-add is two) and GB/s of operands. Not a test: other
+// processes disturb it.
+//
+//===----------------------------------------------------------------------===//
+#include "ContractionText.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+#include <chrono>
+#include <cstdio>
+
+using namespace mtc::host;
+using namespace mtc::host::test;
+
+static double microseconds() {
+  return std::chrono::duration<double, std::micro>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+/// FMA peak of this core: ten independent chains.
+static double peakGflops() {
+  typedef float V __attribute__((vector_size(64)));
+  double best = 0;
+  for (int repeat = 0; repeat < 20; ++repeat) {
+    V a[10] = {}, x = a[0] + 1.0000001f, y = a[0] + 1e-9f;
+    double start = microseconds();
+    for (int i = 0; i < 20000; ++i) {
+      for (V &v : a)
+        v = v * x + y;
+      asm volatile(""
+                   : "+v"(a[0]), "+v"(a[1]), "+v"(a[2]), "+v"(a[3]), "+v"(a[4]), "+v"(a[5]),
+                     "+v"(a[6]), "+v"(a[7]), "+v"(a[8]), "+v"(a[9]));
+    }
+    best = std::max(best, 20000 * 10 * 32 / (microseconds() - start) / 1e3);
+  }
+  return best;
+}
+
+static void report(Program &p, size_t k, const std::string &name, double minMicroseconds = 20000) {
+  auto buffers = p.buffers(k);
+  double flops = 0, bytes = 0, best = 1e30, spent = 0;
+  for (auto op : p.kernel(k).getBody().getOps<mlir::linalg::LinalgOp>()) {
+    double n = op.getNumReductionLoops() ? 2 : 0;
+    for (int64_t e : op.getStaticLoopRanges())
+      n *= e;
+    flops += n;
+  }
+  for (auto &b : buffers)
+    bytes += b.size();
+  for (int i = 0; i < 5 || (spent < minMicroseconds && i < 10000); ++i) {
+    double start = microseconds();
+    if (p.run(k, buffers)) {
+      std::printf("%s fails\n", name.c_str());
+      return;
+    }
+    double t = microseconds() - start;
+    best = std::min(best, t);
+    spent += t;
+  }
+  std::string config;
+  llvm::raw_string_ostream(config)
+      << p.variant(k).getConfig() << " tiles " << p.variant(k).getTiles()[0];
+  std::printf("%-28s %10.1f us %8.1f GFLOP/s %7.1f GB/s  %s\n", name.c_str(), best,
+              flops / best / 1e3, bytes / best / 1e3, config.c_str());
+  std::fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+  std::printf("FMA peak %.1f GFLOP/s\n", peakGflops());
+  if (argc > 1) {
+    auto file = llvm::MemoryBuffer::getFile(argv[1]);
+    if (!file)
+      return 2;
+    CompileOptions options;
+    if (argc > 2)
+      options.cacheDir = argv[2];
+    double start = microseconds();
+    Program p((*file)->getBuffer().str(), "", false, options);
+    if (!p.error.empty()) {
+      std::printf("%s\n", p.error.c_str());
+      return 1;
+    }
+    std::printf("compiled %zu kernels, %zu from the cache, in %.0f ms; %zu bytes\n",
+                p.code.compiled, p.code.fromCache, (microseconds() - start) / 1e3,
+                p.code.code.size());
+    for (const std::string &w : p.code.warnings)
+      std::printf("%s\n", w.c_str());
+    for (size_t k = 0; k < p.code.symbols.size(); ++k)
+      report(p, k, p.kernel(k).getSymName().str(), 3000);
+    return 0;
+  }
+  std::pair<const char *, std::string> kernels[] = {
+      {"gemm 384x768x768 gelu", gemm(384, 768, 768, 32, Epilogue::BiasGelu)},
+      {"gemm 384x768x768 relu", gemm(384, 768, 768, 32)},
+      {"gemm 197x1000x768", gemm(197, 1000, 768, 32)},
+      {"gemv 1x1000x2048", gemm(1, 1000, 2048, 32)},
+      {"conv3x3 64@56", conv({.h = 56, .w = 56, .c = 64, .f = 64})},
+      {"conv3x3 512@7", conv({.h = 7, .w = 7, .c = 512, .f = 512})},
+      {"conv3x3 s2 64->128@56", conv({.h = 56, .w = 56, .c = 64, .f = 128, .stride = 2})},
+      {"conv1x1 64->256@56",
+       conv({.h = 56, .w = 56, .c = 64, .f = 256, .kh = 1, .kw = 1, .low = 0, .high = 0})},
+      {"conv7x7 s2 3->64@224", conv({.h = 224,
+                                     .w = 224,
+                                     .c = 3,
+                                     .f = 64,
+                                     .kh = 7,
+                                     .kw = 7,
+                                     .stride = 2,
+                                     .low = 3,
+                                     .high = 3})},
+      {"conv3x3 40->40@40", conv({.h = 40, .w = 40, .c = 40, .f = 40})},
+      {"depthwise 3x3 144@56", depthwise({.h = 56, .w = 56, .c = 144})},
+      {"maxpool 3x3 s2 64@112", pool({.h = 112, .w = 112, .c = 64, .stride = 2}, "arith.maximumf")},
+      {"scores 12x384x384x64", scores(12, 384, 384, 64)},
+      {"values 12x384x64x384", values(12, 384, 64, 384)},
+      {"softmax 4608x384", softmax(4608, 384)},
+      {"layernorm 384x768", layerNorm(384, 768)},
+      {"gelu 384x3072", biasGelu(384, 3072)},
+      {"transpose 768x768", transpose(768, 768)},
+      {"spatial mean 49x2048", spatialMean(49, 2048)},
+  };
+  for (auto &[name, text] : kernels) {
+    Program p(text, "host");
+    if (!p.error.empty() || !p.code.warnings.empty())
+      std::printf("%s: %s %s\n", name, p.error.c_str(),
+                  p.code.warnings.empty() ? "" : p.code.warnings[0].c_str());
+    else
+      report(p, 0, name, 100000);
+  }
+  return 0;
+}
