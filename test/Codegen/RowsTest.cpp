@@ -38,12 +38,12 @@ TEST(Rows, LayerNorm) {
 // Reductions over the leading dimensions keep the channels in vectors.
 TEST(Rows, GlobalAveragePool) {
   for (auto [hw, c] : {std::pair(1, 16), {49, 40}, {196, 64}, {64, 5}, {100, 200}, {49, 2048}})
-    expectLikePlain(spatialMean(hw, c), "rows");
+    expectLikePlain(spatialMean(hw, c), "contraction");
 }
 
 TEST(Rows, WindowMaximum) {
   for (auto [h, c] : {std::pair(6, 16), {9, 5}, {20, 70}})
-    expectLikePlain(maxPool(h, h + 3, c), "rows");
+    expectLikePlain(maxPool(h, h + 3, c), "contraction");
 }
 
 TEST(Rows, Transpose) {

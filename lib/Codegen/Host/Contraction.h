@@ -1,59 +1,98 @@
-#error "ACCIDENT 23:48: the coordinator overwrote your Contraction.h and Contraction.cpp while they were uncommitted. Please write YOUR version of both files again from your context right now (same content as before), then build and commit at once, even before it is tuned. Deadline for everything: 00:12."
-//===- Contraction.h - sums of products as strides ------------------------===//
+//===- Contraction.h - matrix products, convolutions, pooling by strides --===//
 //
-// Matrix products and convolutions of every kind look the same once each tensor is an offset plus a
-// stride per loop: convolution windows overlap, packed weights have a panel stride, and zero padding
-// is a bound on linear expressions of the loops instead of a copy. Loops whose strides agree in all
-// tensors are merged (the pixels of a 1x1 convolution, a window's columns and channels).
+// One view of everything that reduces windows or products into a contiguous result: loops with a
+// stride in each tensor. A product of matrices, a convolution of any rank, stride and dilation, a
+// depthwise one, pooling and attention's products differ in those numbers only.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
 
 #include "Buffers.h"
 
+#include "mtc/Codegen/Host/HostTarget.h"
+
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 namespace mtc::host {
 
-/// 0 <= sum of loop * coefficient - low < extent, or the element read is zero.
-struct Bound {
-  llvm::SmallVector<int64_t> coefficients; ///< per loop
-  int64_t low = 0, extent = 0;
+/// A tensor that the kernel reads or writes. Strides per loop are in Loop.
+struct Operand {
+  int storage = -1; ///< -1: not in memory (see scalar); -2: the contraction's own result
+  mlir::Value scalar;
+  int64_t offset = 0; ///< elements
+  int64_t panel = 0;  ///< > 0: packed along n in panels of this many
+  int64_t panelStride = 0;
 };
 
-/// Where a tensor is accessed, in elements: offset + sum of loop * stride + panel * panelStride + position in
-/// the panel * panelStep.
-struct Operand {
-  int storage = -1;
-  mlir::Value scalar;  ///< of the kernel's body; no memory then
-  int64_t offset = 0;
-  llvm::SmallVector<int64_t> strides; ///< per loop
-  int64_t panelStride = 0, panelStep = 0;
+struct Loop {
+  int64_t extent = 1;
+  bool isReduction = false;
+  bool alive = true;                  ///< false: one trip, or merged into another
+  llvm::SmallVector<int64_t> strides; ///< per operand: inputs, epilogue inputs, outputs
+};
+
+/// A padded dimension of the input: 0 <= outer * scale + inner * dilation - low < size, else the
+/// element contributes nothing.
+struct Window {
+  int64_t outer = -1, inner = -1; ///< loops; inner may be -1
+  int64_t scale = 1, dilation = 1, low = 0, size = 0;
 };
 
 struct Contraction {
   BufferPlan plan;
-  /// Extents of the loops: parallel ones in the result's order, then reductions. The loop along which vectors run is
-  /// not among them: it is `columns`, cut into panels.
-  llvm::SmallVector<int64_t> extents;
-  llvm::SmallVector<bool> isReduction;
-  int64_t columns = 1, panel = 1;
-  int64_t rowLoop = -1;               ///< the loop cut into register tiles; -1: none
-  Operand factors[2];
-  llvm::SmallVector<Bound> bounds;
-  mlir::Value initial;                ///< the scalar sums start from
-  mlir::linalg::LinalgOp epilogue;    ///< null: the sums are the result
-  llvm::SmallVector<Operand> epilogueReads;
-  int64_t sumArgument = -1;           ///< the epilogue's input that is the sum
-  Operand result;
-  mlir::Type elementType;
+  mlir::linalg::LinalgOp op, epilogue; ///< epilogue may be null
+  bool isProduct = false;              ///< acc + a * b, else combine(acc, f(a))
+  mlir::Value initial;                 ///< what the accumulators start from
+  llvm::SmallVector<Operand, 8> operands;
+  int64_t inputs = 0, epilogueInputs = 0, outputs = 0;
+  llvm::SmallVector<Loop, 8> loops;
+  llvm::SmallVector<Window> windows;
+  int64_t n = -1;                   ///< the loop that becomes vectors
+  int64_t m = -1;                   ///< the loop that becomes the rows of a register tile; -1: none
+  llvm::SmallVector<int64_t> batch; ///< outer loops along which the vector operand varies
+  llvm::SmallVector<int64_t> rows;  ///< other outer loops, outermost first
+  llvm::SmallVector<int64_t> reductions; ///< in the order of accumulation
+  int64_t vectorInput = -1;    ///< the input read as vectors and shared by all rows; -1: none
+  bool packs = false;          ///< it is not contiguous along n: a tile packs it into scratch first
+  bool vectorRows = false;     ///< the other input is read as vectors too (depthwise, pooling)
+  bool spillsEpilogue = false; ///< its body is long: it loops over accumulators in memory
+
+  int64_t extent(int64_t loop) const { return loop < 0 ? 1 : loops[loop].extent; }
+  int64_t stride(int64_t operand, int64_t loop) const {
+    return loop < 0 ? 0 : loops[loop].strides[operand];
+  }
+  int64_t output(int64_t i) const { return inputs + epilogueInputs + i; }
+  const Window *windowOfOuter(int64_t loop) const;
+  const Window *windowOfInner(int64_t loop) const;
+  int64_t product(llvm::ArrayRef<int64_t> which) const;
 };
 
-/// Analyses a kernel of kind contraction for vectors of `vectorBytes`.
-/// Fails, without an error, if the emitter does not take it.
-mlir::FailureOr<Contraction> analyseContraction(mt::KernelOp kernel, int64_t vectorBytes);
+/// How a contraction is cut: the config of a variant.
+struct Tiling {
+  int64_t lanes = 16;    ///< of a vector
+  int64_t mr = 1;        ///< rows of a register tile
+  int64_t nv = 1;        ///< vectors of a register tile
+  int64_t rowBlock = 1;  ///< indices of `rows` per tile
+  int64_t stepBlock = 1; ///< register tiles along m per tile
+};
 
-/// Merges neighbouring loops whose strides agree; a loop with `keep` set is left alone.
-void mergeLoops(Contraction &c, llvm::ArrayRef<bool> keep);
+/// Where the register tiles along m lie: edges are unrolled, the inside loops.
+struct Segments {
+  llvm::SmallVector<std::pair<int64_t, int64_t>> left, right; ///< (start, rows)
+  int64_t inside = 0;                                         ///< first row inside
+  int64_t steps = 0;                                          ///< register tiles inside
+  bool clipped = false; ///< edges row by row, with loops over the window's valid part
+};
+Segments segmentsOf(const Contraction &c, int64_t mr);
+
+/// Number of independent tiles and bytes of scratch.
+int64_t tilesOf(const Contraction &c, const Tiling &t);
+int64_t scratchOf(const Contraction &c, const Tiling &t);
+
+/// Analyses `kernel`; fails, without an error, if it is no such contraction.
+mlir::FailureOr<Contraction> analyseContraction(mt::KernelOp kernel);
+
+/// The register tile with the least modelled cycles and tiles of some microseconds.
+Tiling chooseTiling(const Contraction &c, const HostTarget &target);
 
 } // namespace mtc::host
