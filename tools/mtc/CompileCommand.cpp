@@ -112,7 +112,7 @@ Status runCompile(CompileArguments &arguments) {
         fmt::print(stderr, "mtc: a round of {} tenants takes {} (policy {}, predicted)\n",
                    report->tenants.size(), formatNs(schedule.makespanNs), schedule.policy);
   }
-  return arguments.json.empty() ? okStatus() : writeJson(arguments.json, toJson(*report));
+  return writeReport(arguments.json, toJson(*report));
 }
 
 } // namespace
@@ -146,7 +146,8 @@ std::function<Status()> declareCompile(CLI::App &app) {
          "--cache-dir", options.cacheFolder,
          "folder of compiled kernels, '' for none; default: ${XDG_CACHE_HOME:-~/.cache}/mtc")
       ->type_name("DIR");
-  app.add_option("--kernel-seconds", options.kernelSeconds, "limit on the compile of one kernel, CPU time")
+  app.add_option("--kernel-seconds", options.kernelSeconds,
+                 "limit on the compile of one kernel, CPU time")
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(int64_t(1), int64_t(86400)));

@@ -51,7 +51,7 @@ std::string toJson(const Explanation &explanation) {
   return json.dump(2) + "\n";
 }
 
-void print(const Explanation &explanation) {
+void printText(const Explanation &explanation) {
   for (const EntryExplanation &entry : explanation.entries) {
     fmt::print("{}.{}\n", entry.tenant, entry.entry);
     for (const Tensor &t : entry.inputs)
@@ -71,8 +71,8 @@ void print(const Explanation &explanation) {
 Status runExplain(const ExplainArguments &arguments) {
   MTC_ASSIGN_OR_RETURN(Explanation explanation, explainSet(arguments.options));
   if (arguments.json != "-")
-    print(explanation);
-  return arguments.json.empty() ? okStatus() : writeJson(arguments.json, toJson(explanation));
+    printText(explanation);
+  return writeReport(arguments.json, toJson(explanation));
 }
 
 } // namespace

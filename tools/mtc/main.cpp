@@ -1,34 +1,56 @@
 //===- main.cpp - mtc, the compiler of model sets -------------------------===//
+//
+// The runtime's commands are listed here too and start the mtrt beside mtc: one program to
+// remember, two to deploy.
+//
+//===----------------------------------------------------------------------===//
 #include "Commands.h"
 #include "mtc/Pipelines/Compile.h"
 
-#include <cstdio>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 
 using namespace mtc;
 using namespace mtc::tool;
 
-static int report(const Status &status) {
-  if (!status.ok())
-    std::fprintf(stderr, "mtc: error: %s\n", status.message().c_str());
-  return status.exitCode();
+/// Replaces this process by the mtrt beside it, with the same arguments.
+static Status startRuntime(char **argv) {
+  std::error_code error;
+  std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error)
+    return internalError("cannot find the folder of mtc: " + error.message());
+  std::string runtime = (self.parent_path() / "mtrt").string();
+  argv[0] = runtime.data();
+  execv(runtime.c_str(), argv);
+  return internalError(fmt::format("cannot start '{}': {}", runtime, std::strerror(errno)));
 }
 
 int main(int argc, char **argv) {
-  // The runtime's commands have their own options: nothing of them is parsed here.
-  const Command *command = argc > 1 ? findCommand(argv[1]) : nullptr;
-  if (command && !command->declare)
-    return report(startRuntime(argv));
-  if (argc > 1 && argv[1][0] != '-' && !command)
-    return report(invalidInput(unknownCommand(argv[1])));
-  CLI::App app("mtc compiles a set of ONNX models that share one device into one bundle.", "mtc");
-  std::function<Status()> run;
-  declareCommands(app, run);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success &asked) { // --help, --version
-    return app.exit(asked);
-  } catch (const CLI::ParseError &e) {
-    return report(invalidInput(std::string(e.what()) + "; see mtc --help"));
-  }
-  return report(run());
+  const Program program = {
+      .name = "mtc",
+      .summary = "mtc compiles a set of ONNX models that share one device into one bundle.",
+      .description = "compile a set of ONNX models that share one device",
+      .version = compilerVersion(),
+      .commands =
+          {
+              {"compile", "compile models into a bundle, or print an earlier phase",
+               declareCompile},
+              {"explain", "shapes, FLOPs, bytes, largest tasks and every unsupported node",
+               declareExplain},
+              {"run", "run a bundle on inputs (starts mtrt)", nullptr},
+              {"bench", "measure a bundle (starts mtrt)", nullptr},
+              {"inspect", "show what a bundle holds (starts mtrt)", nullptr},
+              {"verify", "check every byte of a bundle (starts mtrt)", nullptr},
+              {"doctor", "show what this machine offers (starts mtrt)", nullptr},
+              {"compare", "find the first value that differs between two folders (starts mtrt)",
+               nullptr},
+          },
+      .values = {{"--emit", phaseNames()}},
+      .forward = startRuntime,
+  };
+  return runProgram(program, argc, argv);
 }

@@ -1,4 +1,4 @@
-//===- Commands.cpp - the command table of mtrt ---------------------------===//
+//===- Commands.cpp - what the commands of mtrt share ---------------------===//
 #include "Commands.h"
 
 #include "mtc/Runtime/Cpu.h"
@@ -12,38 +12,6 @@
 
 namespace mtc::tool {
 
-const char *const exitCodes =
-    "Exit codes: 0 ok, 1 internal, 2 usage or bad input, 3 unsupported operator, 4 SLOs cannot be "
-    "met,\n"
-    "5 numeric mismatch, 6 unstable measurement, 7 device missing or lost, 8 bundle refused.";
-
-const std::vector<CommandRow> &commands() {
-  static const std::vector<CommandRow> table = {
-      {"run", "run a tenant, or a round of all, on inputs; check and write outputs", declareRun},
-      {"bench", "measure rounds, tenants alone, or their tasks", declareBench},
-      {"inspect", "show what a bundle holds", declareInspect},
-      {"verify", "check every byte of a bundle", declareVerify},
-      {"doctor", "show what this machine offers", declareDoctor},
-      {"compare", "find the first value that differs between two folders", declareCompare},
-      {"completion", "print a completion script for a shell", declareCompletion},
-      {"man", "print this manual as a man page", declareMan},
-  };
-  return table;
-}
-
-void declareCommands(CLI::App &app, std::function<Status()> &run) {
-  app.set_version_flag("--version", "mtrt " MTC_VERSION, "print the version");
-  app.set_help_flag("-h,--help", "print this help");
-  app.footer(exitCodes);
-  app.require_subcommand(1);
-  for (const CommandRow &command : commands()) {
-    CLI::App *sub = app.add_subcommand(command.name, command.summary);
-    sub->footer(exitCodes);
-    std::function<Status()> action = command.declare(*sub);
-    sub->callback([&run, action] { run = action; });
-  }
-}
-
 void addOutputOptions(CLI::App &app, OutputOptions &options) {
   app.add_option("--json", options.json, "write a report; '-' is stdout")->type_name("FILE");
   app.add_flag("-q,--quiet", options.quiet, "errors only on stderr");
@@ -54,12 +22,9 @@ Status writeJson(const OutputOptions &options, const nlohmann::ordered_json &jso
   if (options.json.empty())
     return okStatus();
   // Names in a bundle may be any bytes: what is not UTF-8 is replaced, not thrown.
-  const std::string text =
-      json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-  if (options.json != "-")
-    return writeFile(options.json, text);
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  return std::fflush(stdout) ? invalidInput("cannot write to stdout") : okStatus();
+  return writeReport(options.json,
+                     json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
+                         "\n");
 }
 
 void addDeviceOptions(CLI::App &app, DeviceOptions &options) {

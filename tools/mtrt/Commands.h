@@ -1,14 +1,10 @@
-//===- Commands.h - the command table of mtrt -----------------------------===//
-//
-// One table: parsing, help, shell completion and the man page all read it.
-//
-//===----------------------------------------------------------------------===//
+//===- Commands.h - the commands of mtrt and what they share --------------===//
 #pragma once
 
+#include "CommandLine.h"
 #include "mtc/Runtime/Session.h"
 #include "mtc/Support/Status.h"
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json_fwd.hpp>
 
 #include <functional>
@@ -17,22 +13,6 @@
 
 namespace mtc::tool {
 
-struct CommandRow {
-  const char *name;
-  const char *summary;
-  /// Adds the options to `app` and returns what runs once they are parsed.
-  std::function<Status()> (*declare)(CLI::App &app);
-};
-
-/// All commands, in the order in which help lists them.
-const std::vector<CommandRow> &commands();
-
-/// The text under every help page: what the exit codes mean.
-extern const char *const exitCodes;
-
-/// Fills `app` from the table; `run` gets what the chosen command does.
-void declareCommands(CLI::App &app, std::function<Status()> &run);
-
 // The commands, one .cpp each.
 std::function<Status()> declareRun(CLI::App &app);
 std::function<Status()> declareBench(CLI::App &app);
@@ -40,8 +20,6 @@ std::function<Status()> declareInspect(CLI::App &app);
 std::function<Status()> declareVerify(CLI::App &app);
 std::function<Status()> declareDoctor(CLI::App &app);
 std::function<Status()> declareCompare(CLI::App &app);
-std::function<Status()> declareCompletion(CLI::App &app);
-std::function<Status()> declareMan(CLI::App &app);
 
 /// What every command takes.
 struct OutputOptions {
