@@ -394,7 +394,7 @@ private:
       if (contiguous)
         c.n = l;
     }
-    if (c.n < 0 || inWindow(c.n) || c.extent(c.n) < 4 || (panelLoop >= 0 && panelLoop != c.n))
+    if (c.n < 0 || inWindow(c.n) || c.extent(c.n) < 2 || (panelLoop >= 0 && panelLoop != c.n))
       return failure();
     // Which input is read as vectors and which as scalars.
     for (int64_t i = 0; i < c.inputs; ++i) {
@@ -551,7 +551,9 @@ Tiling chooseTiling(const Contraction &c, const HostTarget &target) {
       int64_t span = nv * lanes;
       if (nv > 1 && span - lanes >= n)
         continue;
-      if (panel && panel % span != 0 && span % panel != 0)
+      bool fitsPanels =
+          !panel || panel % span == 0 || span % panel == 0 || (span >= n && span <= panel);
+      if (!fitsPanels)
         continue;
       for (int64_t mr = 1; mr <= std::min<int64_t>(mExtent, 16); ++mr) {
         if (mr * nv + nv + 1 > target.vectorRegisters || mr * nv > 30)

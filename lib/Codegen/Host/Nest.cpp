@@ -481,8 +481,18 @@ private:
       return rowBytes(s, program.plan);
     };
     int64_t parallel = llvm::count(nest.isReduction, false);
-    // The innermost parallel loop stays: it is the one that becomes vectors.
-    while (nest.rowDims + 1 < parallel && innerBytes() > wantedBytes)
+    // The innermost parallel loop stays: it is the one that becomes vectors. Where it is too short
+    // for that (three colours of a pixel), the next one does, and both stay.
+    bool narrow = parallel >= 2 && nest.extents[parallel - 1] < lanes / 2 &&
+                  nest.extents[parallel - 2] % lanes == 0;
+    if (narrow) {
+      SmallVector<int64_t> swapped(nest.extents.size());
+      std::iota(swapped.begin(), swapped.end(), 0);
+      std::swap(swapped[parallel - 1], swapped[parallel - 2]);
+      permute(nest, swapped);
+    }
+    int64_t staying = narrow ? 2 : 1;
+    while (nest.rowDims + staying < parallel && innerBytes() > wantedBytes)
       ++nest.rowDims;
     Segment segment;
     segment.rowExtents.assign(nest.extents.begin(), nest.extents.begin() + nest.rowDims);
@@ -490,29 +500,32 @@ private:
     if (nest.body)
       nest.body->walk([&](linalg::IndexOp) { usesIndex = true; });
     int64_t v = parallel - 1;
-    if (!usesIndex && v >= 0 && v == nest.rowDims && innerBytes() > wantedBytes &&
+    if (!usesIndex && v >= 0 && v + 1 == nest.rowDims + staying && innerBytes() > wantedBytes &&
         nest.extents[v] > 8 * lanes) {
       // One loop is left and too long: blocks of it are rows.
       int64_t parts = llvm::divideCeil(innerBytes(), wantedBytes);
       int64_t block = llvm::alignTo(llvm::divideCeil(nest.extents[v], parts), 4 * lanes);
-      splitLast(nest, v, block);
+      splitIntoRows(nest, v, block);
       segment.rowExtents.push_back(nest.extents[nest.rowDims - 1]);
     }
     segment.nests.push_back(std::move(nest));
     return segment;
   }
 
-  static void splitLast(Nest &nest, int64_t v, int64_t block) {
-    int64_t blocks = llvm::divideCeil(nest.extents[v], block);
+  /// Blocks of loop `v` become the last row loop.
+  static void splitIntoRows(Nest &nest, int64_t v, int64_t block) {
+    int64_t at = nest.rowDims++;
     nest.splitBlock = block;
     nest.splitDim = v + 1;
-    nest.extents.insert(nest.extents.begin() + v, blocks);
-    nest.isReduction.insert(nest.isReduction.begin() + v, false);
-    nest.originalDim.insert(nest.originalDim.begin() + v, -1);
-    auto split = [&](Access &a) { a.strides.insert(a.strides.begin() + v, a.strides[v] * block); };
+    nest.extents.insert(nest.extents.begin() + at, llvm::divideCeil(nest.extents[v], block));
+    nest.isReduction.insert(nest.isReduction.begin() + at, false);
+    nest.originalDim.insert(nest.originalDim.begin() + at, -1);
+    auto split = [&](Access &a) {
+      int64_t stride = a.strides[v] * block;
+      a.strides.insert(a.strides.begin() + at, stride);
+    };
     llvm::for_each(nest.reads, split);
     llvm::for_each(nest.writes, split);
-    ++nest.rowDims;
   }
 
   mt::KernelOp kernel;

@@ -4,6 +4,8 @@
 #include "Roofline.h"
 #include "Variants.h"
 
+#include "mtc/Tuning/CostModel.h"
+
 using namespace mlir;
 
 namespace mtc::host {
@@ -25,21 +27,32 @@ struct TuneKernels : impl::TuneKernelsBase<TuneKernels> {
       program.emitOpError(resolved.status().message());
       return signalPassFailure();
     }
+    StatusOr<HostRow> row = hostRow(resolved->cpu);
+    if (!row.ok()) {
+      program.emitOpError(row.status().message());
+      return signalPassFailure();
+    }
+    Device device = hostDevice(resolved->name, *row, resolved->cores);
     for (auto kernel : program.getBody().getOps<mt::KernelOp>()) {
       FailureOr<Choice> choice = chooseConfig(kernel, *resolved, plain);
       if (failed(choice))
         return signalPassFailure();
-      kernel.setVariantsAttr(ArrayAttr::get(&getContext(), {price(kernel, *choice, *resolved)}));
+      kernel.setVariantsAttr(ArrayAttr::get(&getContext(), {price(kernel, *choice, device)}));
     }
   }
 
-  static mt::VariantAttr price(mt::KernelOp kernel, const Choice &choice,
-                               const HostTarget &target) {
+  static mt::VariantAttr price(mt::KernelOp kernel, const Choice &choice, const Device &device) {
     Work work = workOf(kernel);
+    KernelFeatures features;
+    features.kind = static_cast<KernelKind>(kernel.getKind());
+    features.flops = work.flops;
+    features.bytes = work.bytes;
+    features.phaseTiles.assign(choice.tiles.begin(), choice.tiles.end());
+    features.vectorized = choice.config != plainConfig(kernel.getContext());
     SmallVector<int64_t> granules, ns;
-    for (int g = 1; g <= target.cores; ++g) {
-      granules.push_back(g);
-      ns.push_back(rooflineNs(work, choice, target, g));
+    for (const ShareTime &time : modelledTimes(features, device)) {
+      granules.push_back(time.granules);
+      ns.push_back(std::max<int64_t>(1, time.ns));
     }
     MLIRContext *context = kernel.getContext();
     return mt::VariantAttr::get(

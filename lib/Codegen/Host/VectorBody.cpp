@@ -1,6 +1,7 @@
 //===- VectorBody.cpp - scalar bodies at vector level ---------------------===//
 #include "VectorBody.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -61,8 +62,14 @@ void storeVector(Emitter &e, Value value, int storage, Value at, int64_t stride,
                  const Lanes &lanes) {
   Value memory = e.memory[storage];
   value = broadcast(e, value, lanes.count);
-  assert(stride == 1 && "vectors are stored where they are contiguous");
-  (void)stride;
+  if (stride != 1) {
+    for (int64_t i = 0; i < lanes.count; ++i) {
+      assert(!lanes.mask && "vectors are stored apart only where they are whole");
+      Value element = vector::ExtractOp::create(e.b, e.loc, value, ArrayRef<int64_t>{i});
+      memref::StoreOp::create(e.b, e.loc, element, memory, e.add(at, e.constant(i * stride)));
+    }
+    return;
+  }
   if (lanes.mask)
     vector::MaskedStoreOp::create(e.b, e.loc, memory, at, lanes.mask, value);
   else
@@ -107,6 +114,15 @@ static Value extract(Emitter &e, tensor::ExtractOp op, IRMapping &map, int64_t v
                                   zeroVector(e, vectorType));
 }
 
+/// Whether half a unit in the last place does not matter: the quotient is not cut to an integer or
+/// compared.
+static bool isRoundedAnyway(arith::DivFOp op) {
+  return llvm::none_of(op->getUsers(), [](Operation *user) {
+    return isa<math::FloorOp, math::CeilOp, math::TruncOp, math::RoundOp, math::RoundEvenOp,
+               arith::FPToSIOp, arith::FPToUIOp, arith::CmpFOp>(user);
+  });
+}
+
 SmallVector<Value> cloneVectorBody(Emitter &e, Block &body, ArrayRef<Value> arguments,
                                    ArrayRef<Value> indices, int64_t vectorDim, const Lanes &lanes) {
   IRMapping map(e.scalars);
@@ -134,6 +150,17 @@ SmallVector<Value> cloneVectorBody(Emitter &e, Block &body, ArrayRef<Value> argu
     if (!varies) {
       e.b.clone(op, map);
       continue;
+    }
+    if (auto divide = dyn_cast<arith::DivFOp>(op)) {
+      Value by = map.lookupOrDefault(divide.getRhs());
+      if (!isVector(by) && by.getType().isF32() && isRoundedAnyway(divide)) {
+        // One division for all lanes: softmax and normalization divide rows by a number.
+        Value one = e.constant(cast<TypedAttr>(e.b.getFloatAttr(by.getType(), 1.0)));
+        Value inverse = broadcast(e, arith::DivFOp::create(e.b, e.loc, one, by), lanes.count);
+        map.map(divide.getResult(),
+                arith::MulFOp::create(e.b, e.loc, map.lookup(divide.getLhs()), inverse));
+        continue;
+      }
     }
     SmallVector<Value> operands;
     for (Value v : op.getOperands())
