@@ -1,6 +1,6 @@
 //===- KernelBench.cpp - times of kernels, by hand ------------------------===//
 //
-//   KernelBench [TASKS.mlir]
+//   KernelBench [TASKS.mlir [CACHE]] | KernelBench --check TASKS.mlir
 //
 // Without a file the shapes that the design's goals name; with one every kernel of it. Prints the
 // least time on one core, GFLOP/s (a multiply-add is two) and GB/s of operands. Not a test: other
@@ -43,6 +43,45 @@ static double peakGflops() {
   return best;
 }
 
+/// Every kernel of a file optimized against plain loops; returns how many differ.
+static int check(const std::string &text) {
+  Program fast(text, ""), plain(text, "", /*plain=*/true);
+  if (!fast.error.empty() || !plain.error.empty()) {
+    std::printf("%s %s\n", fast.error.c_str(), plain.error.c_str());
+    return 1;
+  }
+  int bad = 0;
+  for (size_t k = 0; k < fast.code.symbols.size(); ++k) {
+    auto got = fast.buffers(k), want = plain.buffers(k);
+    int status = fast.run(k, got, 3, true) | plain.run(k, want);
+    size_t arguments = fast.kernel(k).getArgumentTypes().size();
+    for (size_t i = arguments; i < got.size(); ++i) {
+      double difference = 0, norm = 0;
+      bool isFloat =
+          mlir::cast<mlir::RankedTensorType>(fast.kernel(k).getResultTypes()[i - arguments])
+              .getElementType()
+              .isF32();
+      for (size_t j = 0; isFloat && j < got[i].size() / 4; ++j) {
+        double a = got[i].as<float>()[j], b = want[i].as<float>()[j];
+        if (a == b || (std::isnan(a) && std::isnan(b))) // infinities too
+          continue;
+        difference += (a - b) * (a - b);
+        norm += b * b;
+      }
+      bool same = isFloat ? difference <= 1e-10 * norm
+                          : std::memcmp(got[i].data(), want[i].data(), got[i].size()) == 0;
+      if (status || !same) {
+        ++bad;
+        std::printf("%s result %zu: status %d, relative error %g\n",
+                    fast.kernel(k).getSymName().str().c_str(), i - arguments, status,
+                    std::sqrt(difference / norm));
+      }
+    }
+  }
+  std::printf("%zu kernels, %d results differ\n", fast.code.symbols.size(), bad);
+  return bad != 0;
+}
+
 static void report(Program &p, size_t k, const std::string &name, double minMicroseconds = 20000) {
   auto buffers = p.buffers(k);
   double flops = 0, bytes = 0, best = 1e30, spent = 0;
@@ -73,6 +112,10 @@ static void report(Program &p, size_t k, const std::string &name, double minMicr
 }
 
 int main(int argc, char **argv) {
+  if (argc > 2 && std::string(argv[1]) == "--check") {
+    auto file = llvm::MemoryBuffer::getFile(argv[2]);
+    return file ? check((*file)->getBuffer().str()) : 2;
+  }
   std::printf("FMA peak %.1f GFLOP/s\n", peakGflops());
   if (argc > 1) {
     auto file = llvm::MemoryBuffer::getFile(argv[1]);

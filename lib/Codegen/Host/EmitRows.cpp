@@ -81,7 +81,11 @@ public:
     OpBuilder::InsertionGuard guard(b);
     int64_t v =
         vectorLoop(parallels, [&](const Access &a, int64_t d) { return a.strides[d] == 1; });
-    if (v >= 0)
+    // Sums of rows: the results are contiguous, but what is read is not along them.
+    bool readsApart = v >= 0 && llvm::any_of(nest.reads, [&](const Access &a) {
+                        return a.storage >= 0 && a.strides[v] != 0 && a.strides[v] != 1;
+                      });
+    if (v >= 0 && !(readsApart && combines() && reductionLoop() >= 0))
       return emitAlongResult(v);
     if (combines() && (v = reductionLoop()) >= 0)
       return emitAlongReduction(v);

@@ -1,0 +1,71 @@
+// RUN: mtc-opt %s --split-input-file --pass-pipeline='builtin.module(mt.program(mt-tune-kernels),mt-emit-kernels)' | %FileCheck %s
+
+// A matrix product reads its packed weight in vectors, broadcasts the left-hand side and keeps mr x nv
+// accumulators through the loop over k; the bias is added on them. 20 columns of 32: the last vector is masked
+// where it is stored, not where the panel is read.
+// CHECK-LABEL: func.func @gemm.body
+// CHECK-SAME: (%{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %{{.*}}: memref<0xi8>, %[[X:.*]]: memref<400xf32>, %[[W:.*]]: memref<1600xf32>, %[[B:.*]]: memref<20xf32>, %[[Y:.*]]: memref<160xf32>)
+// CHECK: scf.for {{.*}} iter_args
+// CHECK: vector.load %[[W]]
+// CHECK: memref.load %[[X]]
+// CHECK: vector.broadcast {{.*}} : f32 to vector
+// CHECK: vector.fma
+// CHECK: scf.yield
+// CHECK: arith.addf
+// CHECK: vector.maskedstore %[[Y]]
+mt.program @p target("host:x86-64-v4,cores=1") {
+  mt.kernel @gemm kind(contraction) (%x: tensor<8x50xf32>, %w: tensor<1x50x32xf32>, %b: tensor<20xf32>) -> tensor<8x20xf32> {
+    %z = arith.constant 0.0 : f32
+    %we = tensor.empty() : tensor<50x20xf32>
+    %u = linalg.unpack %w outer_dims_perm = [1, 0] inner_dims_pos = [1] inner_tiles = [32] into %we : tensor<1x50x32xf32> -> tensor<50x20xf32>
+    %e = tensor.empty() : tensor<8x20xf32>
+    %f = linalg.fill ins(%z : f32) outs(%e : tensor<8x20xf32>) -> tensor<8x20xf32>
+    %c = linalg.generic {indexing_maps = [affine_map<(m,n,k) -> (m,k)>, affine_map<(m,n,k) -> (k,n)>, affine_map<(m,n,k) -> (m,n)>],
+        iterator_types = ["parallel", "parallel", "reduction"]} ins(%x, %u : tensor<8x50xf32>, tensor<50x20xf32>) outs(%f : tensor<8x20xf32>) {
+    ^bb0(%a: f32, %v: f32, %o: f32):
+      %p = arith.mulf %a, %v : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+    } -> tensor<8x20xf32>
+    %y = linalg.generic {indexing_maps = [affine_map<(m,n) -> (m,n)>, affine_map<(m,n) -> (n)>, affine_map<(m,n) -> (m,n)>],
+        iterator_types = ["parallel", "parallel"]} ins(%c, %b : tensor<8x20xf32>, tensor<20xf32>) outs(%e : tensor<8x20xf32>) {
+    ^bb0(%a: f32, %v: f32, %o: f32):
+      %s = arith.addf %a, %v : f32
+      linalg.yield %s : f32
+    } -> tensor<8x20xf32>
+    mt.yield %y : tensor<8x20xf32>
+  }
+}
+
+// -----
+
+// Padding is not copied: 1 x 3 windows over one row of 4 with a column of zeros at each side take 3 * 4 - 2 products, one
+// vector of weights each column of the window.
+// CHECK-LABEL: func.func @conv.body
+// CHECK-NOT: memref.store
+// CHECK-COUNT-10: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK: return
+mt.program @p target("host:x86-64-v4,cores=1") {
+  mt.kernel @conv kind(contraction) (%x: tensor<1x1x4x1xf32>, %w: tensor<1x1x3x1x16xf32>) -> tensor<1x1x4x16xf32> {
+    %z = arith.constant 0.0 : f32
+    %xp = tensor.pad %x low[0, 0, 1, 0] high[0, 0, 1, 0] {
+    ^bb0(%i: index, %j: index, %k: index, %l: index):
+      tensor.yield %z : f32
+    } : tensor<1x1x4x1xf32> to tensor<1x1x6x1xf32>
+    %we = tensor.empty() : tensor<16x1x3x1xf32>
+    %u = linalg.unpack %w inner_dims_pos = [0] inner_tiles = [16] into %we : tensor<1x1x3x1x16xf32> -> tensor<16x1x3x1xf32>
+    %e = tensor.empty() : tensor<1x1x4x16xf32>
+    %f = linalg.fill ins(%z : f32) outs(%e : tensor<1x1x4x16xf32>) -> tensor<1x1x4x16xf32>
+    %c = linalg.generic {indexing_maps = [affine_map<(n,h,w,f,kh,kw,c) -> (n,h+kh,w+kw,c)>, affine_map<(n,h,w,f,kh,kw,c) -> (f,kh,kw,c)>,
+          affine_map<(n,h,w,f,kh,kw,c) -> (n,h,w,f)>],
+        iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
+        ins(%xp, %u : tensor<1x1x6x1xf32>, tensor<16x1x3x1xf32>) outs(%f : tensor<1x1x4x16xf32>) {
+    ^bb0(%a: f32, %v: f32, %o: f32):
+      %p = arith.mulf %a, %v : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+    } -> tensor<1x1x4x16xf32>
+    mt.yield %c : tensor<1x1x4x16xf32>
+  }
+}
