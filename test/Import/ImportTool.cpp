@@ -2,7 +2,8 @@
 //
 // mtc-import MODEL.onnx [--tenant T] [--shapes x:1x3]... [--dim N=1]... [--limit-nodes N] [--time]
 // prints the program in the model phase; an error goes to stderr, its code is the exit code. More
-// than one model makes a set; --shapes and --dim belong to the model before them.
+// than one model makes a set; `--operators` prints the operator table of docs/operators.md instead;
+// --shapes and --dim belong to the model before them.
 //
 //===----------------------------------------------------------------------===//
 #include "mtc/Import/ONNX/Import.h"
@@ -36,6 +37,10 @@ int main(int argc, char **argv) {
     if (!flag.starts_with("--")) {
       requests.push_back({stem(flag), flag.str(), {{"n1", {}, {}}}});
       continue;
+    }
+    if (flag == "--operators") {
+      llvm::outs() << mtc::operatorTable();
+      return 0;
     }
     if (flag == "--time" || flag == "--quiet") {
       (flag == "--time" ? time : quiet) = true;

@@ -13,7 +13,7 @@ namespace mtc {
 /// Fixed shapes of one entry. `shapes` gives whole shapes of inputs by name, `dims` values of
 /// symbolic dimensions (dim_param) of the model.
 struct EntryBinding {
-  std::string name;                                    ///< of the entry, e.g. "n1"
+  std::string name; ///< of the entry, e.g. "n1"
   std::map<std::string, std::vector<int64_t>> shapes;
   std::map<std::string, int64_t> dims;
 };
@@ -26,7 +26,7 @@ struct ImportRequest {
 
 /// Caps against hostile files (facts: reliability); all are flags of mtc.
 struct ImportLimits {
-  int64_t maxNodes = 1'000'000;      ///< after function expansion, counted before inlining
+  int64_t maxNodes = 1'000'000; ///< after function expansion, counted before inlining
   int maxNesting = 32;
   int maxRank = 16;
   int64_t maxElements = int64_t(1) << 40;
@@ -35,18 +35,25 @@ struct ImportLimits {
 
 /// A node that cannot be compiled.
 struct UnsupportedNode {
-  std::string tenant, node, op;      ///< op with its domain when it is not ai.onnx
+  std::string tenant, node, op; ///< op with its domain when it is not ai.onnx
   int64_t opset = 0;
   std::string reason;
 };
 
-/// Adds the model as an mt.tenant with its entries and weights to `program` (an mt.program in the model phase).
+/// Adds the model as an mt.tenant with its entries and weights to `program` (an mt.program in the
+/// model phase).
 ///
-/// Fails if the file is missing, not ONNX, cut short or invalid (InvalidInput); names external data that is not a plain
-/// file below the model's folder (InvalidInput); leaves input dimensions unbound (InvalidInput; all at once, one a
-/// line: `det: input 'x' dim 0 'N' unbound; add --dim det/N=1`); passes a cap (InvalidInput); or has nodes that
-/// cannot be compiled (Unsupported; then `unsupported` holds all of them and the message has a line for each).
+/// Fails if the file is missing, not ONNX, cut short or invalid (InvalidInput); names external data
+/// that is not a plain file below the model's folder (InvalidInput); leaves input dimensions
+/// unbound (InvalidInput; all at once, one a line: `det: input 'x' dim 0 'N' unbound; add --dim
+/// det/N=1`); passes a cap (InvalidInput); or has nodes that cannot be compiled (Unsupported; then
+/// `unsupported` holds all of them and the message has a line for each).
 Status importModel(mt::ProgramOp program, const ImportRequest &request, const ImportLimits &limits,
                    std::vector<UnsupportedNode> &unsupported);
+
+/// The operators that have a handler, as a Markdown table sorted by domain and name. Operators that
+/// ONNX defines by a function body of these compile, too, and shape subgraphs are folded whatever
+/// they are made of.
+std::string operatorTable();
 
 } // namespace mtc
