@@ -186,6 +186,35 @@ Results softmaxLike(NodeContext &c, bool isLog) {
 Results softmax(NodeContext &c) { return softmaxLike(c, false); }
 Results logSoftmax(NodeContext &c) { return softmaxLike(c, true); }
 
+/// 1 at the first maximum of the axis (before opset 13: of all dims from the axis on), else 0.
+Results hardmax(NodeContext &c) {
+  Builder &b = c.b;
+  RankedTensorType type = c.type(0);
+  int64_t rank = type.getRank();
+  SmallVector<int64_t> axes = softmaxAxes(c);
+  if (rank == 0 || axes.size() != 1)
+    return c.reject("more than one axis");
+  AffineMap identity = b.getMultiDimIdentityMap(rank), kept = withoutAxes(b, rank, axes);
+  Value max = reduceAxes(b, c.inputs[0], axes, Combiner::Max);
+  Type i64 = b.getI64Type();
+  SmallVector<int64_t> dims;
+  for (int64_t d = 0; d < rank; ++d)
+    if (d != axes[0])
+      dims.push_back(d);
+  int64_t last = type.getDimSize(axes[0]) - 1;
+  Value first = reduceLoops(b, type.getShape(), dims, i64, {c.inputs[0], max}, {identity, kept},
+                            Combiner::Min, false, [&](Scalars &s, ValueRange v) {
+                              Value hit = s.either(s.equal(v[0], v[1]), s.isNaN(v[0]));
+                              return s.select(hit, s.position(axes[0], i64), s.integer(i64, last));
+                            });
+  Type wide = computeType(type.getElementType());
+  return SmallVector<Value>{
+      mapElements(b, c.resultTypes[0], {first}, {kept}, [&](Scalars &s, ValueRange v) {
+        Value on = s.equal(v[0], s.position(axes[0], i64));
+        return s.select(on, s.constant(wide, 1), s.constant(wide, 0));
+      })};
+}
+
 constexpr const char *floats = "f16 bf16 f32 f64";
 
 const OpRow rows[] = {
@@ -195,6 +224,7 @@ const OpRow rows[] = {
     {"", "Gelu", 20, gelu, floats, "exact, or by tanh"},
     {"", "HardSigmoid", 6, hardSigmoidOp, floats, ""},
     {"", "HardSwish", 14, unary<hardSwish>, floats, ""},
+    {"", "Hardmax", 1, hardmax, floats, "one axis"},
     {"", "LeakyRelu", 6, leakyRelu, floats, ""},
     {"", "LogSoftmax", 1, logSoftmax, floats, ""},
     {"", "Mish", 18, unary<mish>, floats, ""},

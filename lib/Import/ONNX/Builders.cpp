@@ -29,6 +29,19 @@ int64_t elementCount(ArrayRef<int64_t> shape) {
 
 int64_t normalizeAxis(int64_t axis, int64_t rank) { return axis < 0 ? axis + rank : axis; }
 
+LogicalResult normalizeAxes(NodeContext &c, MutableArrayRef<int64_t> axes, int64_t rank) {
+  llvm::SmallBitVector seen(rank);
+  for (int64_t &axis : axes) {
+    if (axis < -rank || axis >= rank)
+      return c.reject("axis " + Twine(axis) + " of a tensor of rank " + Twine(rank));
+    axis = normalizeAxis(axis, rank);
+    if (seen.test(axis))
+      return c.reject("axis " + Twine(axis) + " occurs twice");
+    seen.set(axis);
+  }
+  return success();
+}
+
 AffineMap selectDims(Builder &b, unsigned loops, ArrayRef<int64_t> dims) {
   SmallVector<AffineExpr> exprs;
   for (int64_t d : dims)
@@ -94,6 +107,8 @@ std::pair<Value, AffineMap> broadcastOperand(Builder &b, Value v, ArrayRef<int64
   for (int64_t i = 0; i < type.getRank(); ++i) {
     if (type.getDimSize(i) == 1)
       continue;
+    if (offset + i < 0)
+      return {v, selectDims(b, rank, {})};
     kept.push_back(type.getDimSize(i));
     dims.push_back(offset + i);
   }
@@ -436,6 +451,10 @@ Value takeAt(NodeContext &c, Value v, int64_t axis, ArrayRef<int64_t> table) {
     isRange &= table[i] == table[0] + i * step;
   if (isRange && count > 0)
     return takeRange(b, v, axis, table[0], step, count);
+  if (count > maxConstantNumbers) {
+    (void)c.reject("an irregular axis longer than " + Twine(maxConstantNumbers));
+    return {};
+  }
   Shape sizes(type.getShape());
   sizes[axis] = count;
   Value positions = c.constant(integersAttr(b, table));

@@ -89,6 +89,10 @@ mlir::RankedTensorType tensorType(llvm::ArrayRef<int64_t> shape, mlir::Type elem
 int64_t elementCount(llvm::ArrayRef<int64_t> shape);
 /// A possibly negative axis of a tensor of `rank` as 0 <= axis < rank.
 int64_t normalizeAxis(int64_t axis, int64_t rank);
+/// The same for axes that the importer has not checked (those of inputs). Rejects the node if one
+/// is out of range or occurs twice.
+mlir::LogicalResult normalizeAxes(NodeContext &c, llvm::MutableArrayRef<int64_t> axes,
+                                  int64_t rank);
 
 /// Computes an element of the result from the operands' elements. f16 and bf16 arrive as f32; an
 /// f32 or i1 result is converted to the result's element type.
@@ -103,7 +107,8 @@ mlir::Value mapElements(Builder &b, mlir::RankedTensorType result, llvm::ArrayRe
                         llvm::ArrayRef<mlir::AffineMap> maps, ScalarBody body,
                         bool isUnsigned = false);
 
-/// A tensor without the dims that broadcast to `result`, and its map from the result's dims.
+/// A tensor without the dims that broadcast to `result`, and its map from the result's dims. What
+/// does not broadcast gets a map that does not verify.
 std::pair<mlir::Value, mlir::AffineMap> broadcastOperand(Builder &b, mlir::Value v,
                                                          llvm::ArrayRef<int64_t> result);
 
@@ -146,8 +151,12 @@ mlir::Value concat(Builder &b, llvm::ArrayRef<mlir::Value> parts, int64_t axis);
 /// The elements i * step + start of `axis`, for i in [0, count); a negative step reads backwards.
 mlir::Value takeRange(Builder &b, mlir::Value v, int64_t axis, int64_t start, int64_t step,
                       int64_t count);
-/// The elements of `axis` at the positions in `table`, which may repeat.
+/// The elements of `axis` at the positions in `table`, which may repeat. Null, and the node
+/// rejected, if the table would be larger than a constant may be.
 mlir::Value takeAt(NodeContext &c, mlir::Value v, int64_t axis, llvm::ArrayRef<int64_t> table);
+
+/// The most 8-byte numbers that a constant of the program may hold (mt.weight C3).
+inline constexpr int64_t maxConstantNumbers = 8192;
 
 /// Projected permutation of `loops` dims that selects `dims`.
 mlir::AffineMap selectDims(Builder &b, unsigned loops, llvm::ArrayRef<int64_t> dims);

@@ -1,4 +1,4 @@
-//===- ContractionOps.cpp - MatMul, Gemm, Einsum and integer MatMul -------===//
+//===- ContractionOps.cpp - MatMul, Gemm, Einsum and the family's table ---===//
 //
 // A contraction is one generic whose body is acc + a * b and whose indexing maps say everything:
 // transposed operands and broadcast batch dims cost no move. Convolutions are in
@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "Builders.h"
 #include "Convolution.h"
+#include "Quantized.h"
 #include "Recurrent.h"
 
 #include <map>
@@ -27,9 +28,10 @@ void batchDims(ArrayRef<int64_t> shape, ArrayRef<int64_t> batch, Shape &dims, Sh
     }
 }
 
-/// MatMul of two tensors of the same element type; the result has the contraction's element type.
+} // namespace
+
 /// One-dimensional operands lack the m or n loop.
-Value matmulTensors(Builder &b, Value lhs, Value rhs) {
+Value multiplyMatrices(Builder &b, Value lhs, Value rhs) {
   auto lhsType = cast<RankedTensorType>(lhs.getType());
   auto rhsType = cast<RankedTensorType>(rhs.getType());
   ArrayRef<int64_t> left = lhsType.getShape(), right = rhsType.getShape();
@@ -79,43 +81,11 @@ Value matmulTensors(Builder &b, Value lhs, Value rhs) {
                   reshape(b, rhs, rhsShape), selectDims(b, loops.size(), rhsDims));
 }
 
-Results matmul(NodeContext &c) {
-  Value product = matmulTensors(c.b, c.inputs[0], c.inputs[1]);
-  return SmallVector<Value>{convertFloat(c.b, product, c.resultTypes[0].getElementType())};
-}
+namespace {
 
-/// A - zero point as i32. The zero point has one element, or one per row (A) or column (B).
-Results matmulInteger(NodeContext &c) {
-  using T = onnx::TensorProto;
-  Builder &b = c.b;
-  auto widened = [&](unsigned i, unsigned zeroPoint, bool perRow) -> Value {
-    RankedTensorType type = c.type(i);
-    int64_t rank = type.getRank();
-    SmallVector<Operand> operands{Operand(c.inputs[i])};
-    SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(rank)};
-    if (c.hasInput(zeroPoint)) {
-      Operand zero = operand(c, zeroPoint);
-      Shape dims;
-      if (zero.tensor) {
-        int64_t count = c.type(zeroPoint).getNumElements();
-        zero = reshape(b, zero.tensor, count == 1 ? Shape{} : Shape{count});
-        if (count != 1)
-          dims.push_back(perRow ? rank - 2 : rank - 1);
-      }
-      maps.push_back(zero.tensor ? selectDims(b, rank, dims) : AffineMap());
-      operands.push_back(zero);
-    }
-    int32_t from = c.inputTypes[i];
-    return mapElements(b, tensorType(type.getShape(), b.getI32Type()), operands, maps,
-                       [&](Scalars &s, ValueRange v) {
-                         Value x = s.cast(v[0], from, T::INT32);
-                         return v.size() > 1 ? s.sub(x, s.cast(v[1], from, T::INT32)) : x;
-                       });
-  };
-  for (unsigned i : {2u, 3u})
-    if (c.hasInput(i) && c.type(i).getNumElements() > 1 && c.type(i).getRank() > 1)
-      return c.reject("zero points per batch");
-  return SmallVector<Value>{matmulTensors(b, widened(0, 2, true), widened(1, 3, false))};
+Results matmul(NodeContext &c) {
+  Value product = multiplyMatrices(c.b, c.inputs[0], c.inputs[1]);
+  return SmallVector<Value>{convertFloat(c.b, product, c.resultTypes[0].getElementType())};
 }
 
 /// alpha * A' * B' + beta * C; the maps transpose, the sum is one generic.
@@ -254,14 +224,20 @@ constexpr const char *unrolled = "at most 256 steps, unrolled; no clip";
 
 const OpRow rows[] = {
     {"", "Conv", 1, conv, floats, "1-D to 3-D, groups, dilations, auto_pad"},
-    {"", "ConvInteger", 10, convInteger, "i8 u8", "one zero point per operand"},
+    {"", "ConvInteger", 10, convInteger, "i8 u8", "zero points of the weight may be per channel"},
     {"", "ConvTranspose", 1, convTranspose, floats, "1-D to 3-D, groups, dilations, auto_pad"},
+    {"", "DequantizeLinear", 10, dequantizeLinear, "i8 u8 i16 u16 i32 to f16 bf16 f32 f64",
+     "per tensor or per axis, not blocked"},
     {"", "Einsum", 12, einsum, numbers, "one or two operands, no repeated label in an operand"},
     {"", "GRU", 7, gru, "f32", unrolled},
     {"", "Gemm", 7, gemm, numbers, ""},
     {"", "LSTM", 7, lstm, "f32", unrolled},
     {"", "MatMul", 1, matmul, numbers, "f16 and bf16 accumulate in f32"},
     {"", "MatMulInteger", 10, matmulInteger, "i8 u8", "zero points per tensor, row or column"},
+    {"", "QLinearConv", 10, qlinearConv, "i8 u8", "scales of the weight may be per channel"},
+    {"", "QLinearMatMul", 10, qlinearMatMul, "i8 u8", "scales and zero points per tensor"},
+    {"", "QuantizeLinear", 10, quantizeLinear, "f16 bf16 f32 to i8 u8 i16 u16",
+     "per tensor or per axis, not blocked"},
     {"", "RNN", 7, rnn, "f32", unrolled},
 };
 

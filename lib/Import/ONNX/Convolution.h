@@ -32,8 +32,11 @@ mlir::AffineExpr windowExpr(Builder &b, unsigned out, unsigned window, int64_t s
 mlir::Value convolve(Builder &b, mlir::Value input, mlir::Value weight, int64_t group,
                      const Window &window, llvm::ArrayRef<int64_t> output);
 
+/// The window of the convolution of input 0 with the weight, after checks of what onnx's inference
+/// lets pass.
+mlir::FailureOr<Window> convWindow(NodeContext &c, unsigned weightInput);
+
 Results conv(NodeContext &c);
-Results convInteger(NodeContext &c);
 Results convTranspose(NodeContext &c);
 
 } // namespace mtc::onnx_import

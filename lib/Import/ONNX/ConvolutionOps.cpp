@@ -9,11 +9,16 @@
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
+#include "llvm/Support/MathExtras.h"
+
 #include <numeric>
 
 using namespace mlir;
 
 namespace mtc::onnx_import {
+
+/// Of a tensor that a handler makes by itself; the importer bounds those of the model.
+static constexpr int64_t maxElements = int64_t(1) << 40;
 
 static RankedTensorType typeOf(Value v) { return cast<RankedTensorType>(v.getType()); }
 
@@ -33,6 +38,8 @@ FailureOr<Window> readWindow(NodeContext &c, ArrayRef<int64_t> kernel, ArrayRef<
     pads.assign(2 * rank, 0);
   if (w.strides.size() != rank || w.dilations.size() != rank || pads.size() != 2 * rank)
     return c.reject("strides, dilations or pads are not one per spatial dim");
+  // Padded by a hostile dilation, an input would be any size.
+  int64_t padded = c.type(0).getDimSize(0) * c.type(0).getDimSize(1);
   for (unsigned d = 0; d < rank; ++d) {
     if (w.strides[d] < 1 || w.dilations[d] < 1 || w.kernel[d] < 1)
       return c.reject("a stride, dilation or kernel size is not positive");
@@ -50,6 +57,8 @@ FailureOr<Window> readWindow(NodeContext &c, ArrayRef<int64_t> kernel, ArrayRef<
     high = std::max(high, needed - input[d] - low);
     w.padsLow.push_back(low);
     w.padsHigh.push_back(high);
+    if (llvm::MulOverflow(padded, low + input[d] + high, padded) || padded > maxElements)
+      return c.reject("the padded input would have more than 2^40 elements");
   }
   return w;
 }
@@ -130,9 +139,8 @@ static Value addBias(NodeContext &c, Value y, unsigned i) {
                      [](Scalars &s, ValueRange v) { return s.add(v[0], v[1]); });
 }
 
-/// The window of a convolution, after checks of what onnx's inference lets pass.
-static FailureOr<Window> convWindow(NodeContext &c) {
-  RankedTensorType in = c.type(0), weight = c.type(1), result = c.resultTypes[0];
+FailureOr<Window> convWindow(NodeContext &c, unsigned weightInput) {
+  RankedTensorType in = c.type(0), weight = c.type(weightInput), result = c.resultTypes[0];
   int64_t group = c.intAttr("group", 1);
   if (in.getRank() < 3 || in.getRank() > 5)
     return c.reject("not 1-D, 2-D or 3-D");
@@ -143,7 +151,7 @@ static FailureOr<Window> convWindow(NodeContext &c) {
 }
 
 Results conv(NodeContext &c) {
-  FailureOr<Window> w = convWindow(c);
+  FailureOr<Window> w = convWindow(c, 1);
   if (failed(w))
     return failure();
   Value x = padSpatial(c.b, c.inputs[0], w->padsLow, w->padsHigh,
@@ -151,33 +159,6 @@ Results conv(NodeContext &c) {
   Value y = convolve(c.b, x, c.inputs[1], c.intAttr("group", 1), *w,
                      c.resultTypes[0].getShape().drop_front(2));
   return SmallVector<Value>{addBias(c, y, 2)};
-}
-
-Results convInteger(NodeContext &c) {
-  using T = onnx::TensorProto;
-  Builder &b = c.b;
-  FailureOr<Window> w = convWindow(c);
-  if (failed(w))
-    return failure();
-  auto widened = [&](unsigned i) -> Value {
-    SmallVector<Operand> operands{Operand(c.inputs[i])};
-    if (c.hasInput(i + 2)) {
-      Operand zero = operand(c, i + 2);
-      operands.push_back(zero.tensor ? Operand(reshape(b, zero.tensor, {})) : zero);
-    }
-    int32_t from = c.inputTypes[i];
-    return mapElements(b, tensorType(c.type(i).getShape(), b.getI32Type()), operands,
-                       [&](Scalars &s, ValueRange v) {
-                         Value x = s.cast(v[0], from, T::INT32);
-                         return v.size() > 1 ? s.sub(x, s.cast(v[1], from, T::INT32)) : x;
-                       });
-  };
-  for (unsigned i : {2u, 3u})
-    if (c.hasInput(i) && c.type(i).getNumElements() != 1)
-      return c.reject("more than one zero point per operand");
-  Value x = padSpatial(b, widened(0), w->padsLow, w->padsHigh, integerAttr(b.getI32Type(), 0));
-  return SmallVector<Value>{convolve(b, x, widened(1), c.intAttr("group", 1), *w,
-                                     c.resultTypes[0].getShape().drop_front(2))};
 }
 
 /// Pads of a ConvTranspose: what is cut off the full result (may be negative: it is extended).
@@ -278,6 +259,9 @@ Results convTranspose(NodeContext &c) {
   if (failed(cut))
     return failure();
   auto &[low, high] = *cut;
+  for (unsigned d = 0; d < rank; ++d)
+    if (w.strides[d] > maxElements / in.getDimSize(2 + d))
+      return c.reject("the spread input would have more than 2^40 elements");
 
   auto isZero = [](int64_t n) { return n == 0; };
   bool blocks = group == 1 && w.kernel == w.strides && llvm::all_of(low, isZero) &&
@@ -290,6 +274,7 @@ Results convTranspose(NodeContext &c) {
   // part of that tensor is cut too.
   Shape padded{in.getDimSize(0), in.getDimSize(1)}, offsets(2, 0), strides(2, 1), start(2, 0);
   Shape sizes(padded);
+  int64_t elements = in.getDimSize(0) * in.getDimSize(1);
   for (unsigned d = 0; d < rank; ++d) {
     int64_t before = w.extent(d) - 1 - low[d], margin = std::max<int64_t>(before, 0);
     int64_t spread = (in.getDimSize(2 + d) - 1) * w.strides[d] + 1;
@@ -297,6 +282,8 @@ Results convTranspose(NodeContext &c) {
     start.push_back(margin - before);
     sizes.push_back(needed);
     padded.push_back(std::max(margin + spread, start.back() + needed));
+    if (llvm::MulOverflow(elements, padded.back(), elements) || elements > maxElements)
+      return c.reject("the spread input would have more than 2^40 elements");
     offsets.push_back(margin);
     strides.push_back(w.strides[d]);
   }

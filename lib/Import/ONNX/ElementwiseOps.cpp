@@ -228,6 +228,22 @@ Results where(NodeContext &c) {
                   [](Scalars &s, ValueRange v) { return s.select(s.isTrue(v[0]), v[1], v[2]); })};
 }
 
+/// The same bits as another type of equal width.
+Results bitCast(NodeContext &c) {
+  Type from = c.type(0).getElementType(), to = c.resultTypes[0].getElementType();
+  if (from.getIntOrFloatBitWidth() != to.getIntOrFloatBitWidth())
+    return c.reject("types of different width");
+  if (from == to)
+    return SmallVector<Value>{c.inputs[0]};
+  return SmallVector<Value>{
+      mapElements(c.b, c.resultTypes[0], {Operand(c.inputs[0])}, [&](Scalars &s, ValueRange v) {
+        Value x = v[0];
+        if (x.getType() != from) // f16 arrives as f32
+          x = arith::TruncFOp::create(s.b, from, x);
+        return Value(arith::BitcastOp::create(s.b, to, x));
+      })};
+}
+
 Results castOp(NodeContext &c) {
   int32_t from = c.inputTypes[0], to = c.outputTypes[0];
   if (from == to)
@@ -235,70 +251,6 @@ Results castOp(NodeContext &c) {
   return SmallVector<Value>{mapElements(
       c.b, c.resultTypes[0], {Operand(c.inputs[0])},
       [&](Scalars &s, ValueRange v) { return s.cast(v[0], from, to); }, isUnsignedType(from))};
-}
-
-/// Zero-point and scale per tensor, or along `axis`; blocked quantization is not done.
-Results dequantize(NodeContext &c) {
-  using T = onnx::TensorProto;
-  RankedTensorType type = c.type(0), scaleType = c.type(1);
-  bool perAxis = scaleType.getRank() == 1 && scaleType.getNumElements() > 1;
-  if (scaleType.getRank() > 1 || c.intAttr("block_size", 0) != 0)
-    return c.reject("blocked quantization");
-  int64_t rank = type.getRank(), axis = normalizeAxis(c.intAttr("axis", 1), rank);
-  AffineMap identity = c.b.getMultiDimIdentityMap(rank);
-  AffineMap limits = selectDims(c.b, rank, perAxis ? ArrayRef<int64_t>(axis) : ArrayRef<int64_t>());
-  auto limit = [&](unsigned i) -> Operand {
-    Operand o = operand(c, i);
-    return o.tensor && !perAxis ? Operand(reshape(c.b, o.tensor, {})) : o;
-  };
-  SmallVector<Operand> operands{Operand(c.inputs[0]), limit(1)};
-  SmallVector<AffineMap> maps{identity, operands[1].tensor ? limits : AffineMap()};
-  if (c.hasInput(2)) {
-    operands.push_back(limit(2));
-    maps.push_back(operands[2].tensor ? limits : AffineMap());
-  }
-  int32_t from = c.inputTypes[0];
-  bool isDouble = scaleType.getElementType().isF64();
-  return SmallVector<Value>{
-      mapElements(c.b, c.resultTypes[0], operands, maps, [&](Scalars &s, ValueRange v) {
-        // The difference of two 8-bit values needs 9 bits, so the subtraction is done in i32.
-        Value x = s.cast(v[0], from, T::INT32);
-        if (v.size() > 2)
-          x = s.sub(x, s.cast(v[2], from, T::INT32));
-        return s.mul(s.cast(x, T::INT32, isDouble ? T::DOUBLE : T::FLOAT), v[1]);
-      })};
-}
-
-/// Saturated round-half-even of x / scale plus the zero point.
-Results quantize(NodeContext &c) {
-  using T = onnx::TensorProto;
-  RankedTensorType type = c.type(0), scaleType = c.type(1);
-  bool perAxis = scaleType.getRank() == 1 && scaleType.getNumElements() > 1;
-  if (scaleType.getRank() > 1 || c.intAttr("block_size", 0) != 0)
-    return c.reject("blocked quantization");
-  if (!isFloat(type.getElementType()))
-    return c.reject("quantization of integers");
-  int64_t rank = type.getRank(), axis = normalizeAxis(c.intAttr("axis", 1), rank);
-  AffineMap limits = selectDims(c.b, rank, perAxis ? ArrayRef<int64_t>(axis) : ArrayRef<int64_t>());
-  auto limit = [&](unsigned i) -> Operand {
-    Operand o = operand(c, i);
-    return o.tensor && !perAxis ? Operand(reshape(c.b, o.tensor, {})) : o;
-  };
-  SmallVector<Operand> operands{Operand(c.inputs[0]), limit(1)};
-  SmallVector<AffineMap> maps{c.b.getMultiDimIdentityMap(rank),
-                              operands[1].tensor ? limits : AffineMap()};
-  if (c.hasInput(2)) {
-    operands.push_back(limit(2));
-    maps.push_back(operands[2].tensor ? limits : AffineMap());
-  }
-  int32_t to = c.outputTypes[0];
-  return SmallVector<Value>{
-      mapElements(c.b, c.resultTypes[0], operands, maps, [&](Scalars &s, ValueRange v) {
-        Value q = math::RoundEvenOp::create(s.b, s.div(v[0], v[1]));
-        if (v.size() > 2)
-          q = s.add(q, s.cast(v[2], to, q.getType().isF64() ? T::DOUBLE : T::FLOAT));
-        return s.cast(q, q.getType().isF64() ? T::DOUBLE : T::FLOAT, to);
-      })};
 }
 
 constexpr const char *numbers = "f16 bf16 f32 f64 i8-i64 u8-u64";
@@ -316,6 +268,7 @@ const OpRow rows[] = {
     {"", "Asinh", 9, unary<mathOp<math::AsinhOp>>, floats, ""},
     {"", "Atan", 7, unary<mathOp<math::AtanOp>>, floats, ""},
     {"", "Atanh", 9, unary<mathOp<math::AtanhOp>>, floats, ""},
+    {"", "BitCast", 26, bitCast, "types of equal width", ""},
     {"", "BitShift", 11, bitShift, integers, "an amount outside of [0, width) shifts all bits out"},
     {"", "BitwiseAnd", 18, binary<bitwiseAnd>, integers, ""},
     {"", "BitwiseNot", 18, unary<bitwiseNot>, integers, ""},
@@ -328,8 +281,6 @@ const OpRow rows[] = {
     {"", "Clip", 6, clip, numbers, "limits may be data"},
     {"", "Cos", 7, unary<mathOp<math::CosOp>>, floats, ""},
     {"", "Cosh", 9, unary<mathOp<math::CoshOp>>, floats, ""},
-    {"", "DequantizeLinear", 10, dequantize, "i8 u8 i16 u16 i32 to f16 bf16 f32 f64",
-     "per tensor or per axis, not blocked"},
     {"", "Div", 7, binary<div>, numbers, guarded},
     {"", "Equal", 7, binary<equal>, "numbers and bool", ""},
     {"", "Exp", 6, unary<exp>, floats, ""},
@@ -350,8 +301,6 @@ const OpRow rows[] = {
     {"", "Not", 1, unary<logicalNot>, "bool", ""},
     {"", "Or", 7, binary<logicalOr>, "bool", ""},
     {"", "Pow", 7, pow, numbers, "integers are computed in f64"},
-    {"", "QuantizeLinear", 10, quantize, "f16 bf16 f32 to i8 u8 i16 u16",
-     "per tensor or per axis, not blocked"},
     {"", "Reciprocal", 6, unary<reciprocal>, floats, ""},
     {"", "Round", 11, unary<mathOp<math::RoundEvenOp>>, floats, "half to even"},
     {"", "Sign", 9, unary<sign>, numbers, ""},

@@ -53,6 +53,11 @@ Results gather(NodeContext &c) {
 Results gatherElements(NodeContext &c) {
   RankedTensorType data = c.type(0);
   int64_t axis = normalizeAxis(c.intAttr("axis", 0), data.getRank());
+  for (int64_t d = 0; d < data.getRank(); ++d)
+    if (d != axis && c.type(1).getDimSize(d) > data.getDimSize(d))
+      return c.reject("indices larger than the data in dim " + Twine(d));
+  if (data.getDimSize(axis) == 0)
+    return c.reject("an empty axis");
   Value x = c.inputs[0];
   return SmallVector<Value>{
       mapElements(c.b, c.resultTypes[0], {Operand(c.inputs[1])}, [&](Scalars &s, ValueRange v) {
@@ -67,6 +72,11 @@ Results gatherND(NodeContext &c) {
   RankedTensorType data = c.type(0), indices = c.type(1), result = c.resultTypes[0];
   int64_t batch = c.intAttr("batch_dims", 0), outer = indices.getRank() - 1;
   int64_t depth = indices.getDimSize(outer);
+  if (batch < 0 || batch > outer || batch + depth > data.getRank() ||
+      data.getShape().take_front(batch) != indices.getShape().take_front(batch))
+    return c.reject("indices and data do not fit");
+  if (data.getNumElements() == 0)
+    return c.reject("empty data");
   Value x = c.inputs[0], table = c.inputs[1];
   return SmallVector<Value>{mapElements(c.b, result, {}, [&](Scalars &s, ValueRange) {
     SmallVector<Value> row = ownPosition(s, outer), at = ownPosition(s, batch);

@@ -21,6 +21,8 @@ Results transposeOp(NodeContext &c) {
   Shape reversed(rank);
   std::iota(reversed.rbegin(), reversed.rend(), 0);
   Shape permutation = c.intsAttr("perm", reversed);
+  if (int64_t(permutation.size()) != rank || failed(normalizeAxes(c, permutation, rank)))
+    return c.reject("perm is no permutation");
   return SmallVector<Value>{transpose(c.b, c.inputs[0], permutation)};
 }
 
@@ -69,11 +71,13 @@ Results slice(NodeContext &c) {
     steps.emplace(starts->size(), 1);
   if (axes->size() != starts->size() || steps->size() != starts->size())
     return c.reject("starts, axes and steps differ in number");
+  if (failed(normalizeAxes(c, *axes, rank)))
+    return failure();
   Shape offsets(rank, 0), strides(rank, 1), sizes(type.getShape());
   SmallVector<std::pair<int64_t, int64_t>> backwards; // axis, start
   Shape allSteps(rank, 1);
-  for (auto [start, axisRef, step] : llvm::zip(*starts, *axes, *steps)) {
-    int64_t axis = normalizeAxis(axisRef, rank), size = type.getDimSize(axis);
+  for (auto [start, axis, step] : llvm::zip(*starts, *axes, *steps)) {
+    int64_t size = type.getDimSize(axis);
     int64_t count = c.resultTypes[0].getDimSize(axis);
     int64_t first =
         start < 0 ? std::max<int64_t>(start, std::numeric_limits<int64_t>::min() + size) + size
@@ -95,7 +99,7 @@ Results slice(NodeContext &c) {
 }
 
 /// The source position of each position of a padded axis in the modes that repeat elements.
-std::optional<Shape> repeatedPositions(StringRef mode, int64_t size, int64_t low, int64_t count) {
+Shape repeatedPositions(StringRef mode, int64_t size, int64_t low, int64_t count) {
   Shape table;
   for (int64_t i = 0; i < count; ++i) {
     int64_t at = i - low;
@@ -129,9 +133,11 @@ Results padOp(NodeContext &c) {
   }
   if (pads->size() != 2 * axes->size())
     return c.reject("pads are not two per axis");
+  if (failed(normalizeAxes(c, *axes, rank)))
+    return failure();
   Shape low(rank, 0), high(rank, 0);
   for (size_t i = 0; i < axes->size(); ++i) {
-    int64_t axis = normalizeAxis((*axes)[i], rank);
+    int64_t axis = (*axes)[i];
     low[axis] = (*pads)[i];
     high[axis] = (*pads)[axes->size() + i];
   }
@@ -146,7 +152,9 @@ Results padOp(NodeContext &c) {
         continue;
       if (size == 0)
         return c.reject("an empty axis");
-      x = takeAt(c, x, d, *repeatedPositions(mode, size, low[d], count));
+      x = takeAt(c, x, d, repeatedPositions(mode, size, low[d], count));
+      if (!x)
+        return failure();
     }
     return SmallVector<Value>{x};
   }
@@ -247,6 +255,8 @@ Results reverseSequence(NodeContext &c) {
   RankedTensorType type = c.type(0);
   int64_t rank = type.getRank(), time = c.intAttr("time_axis", 0),
           batch = c.intAttr("batch_axis", 1);
+  if (time == batch || time < 0 || batch < 0)
+    return c.reject("time and batch axis are not two");
   Value x = c.inputs[0];
   int32_t from = c.inputTypes[1];
   return SmallVector<Value>{mapElements(
@@ -275,6 +285,7 @@ const OpRow rows[] = {
     {"", "Gather", 1, gather, any, indexNote},
     {"", "GatherElements", 11, gatherElements, any, indexNote},
     {"", "GatherND", 11, gatherND, any, indexNote},
+    {"", "GridSample", 16, gridSample, "f16 bf16 f32 f64", "1-D to 3-D, all modes"},
     {"", "Pad", 2, padOp, any, "constant, reflect, edge, wrap; pads known when compiling"},
     {"", "Resize", 11, resize, "f16 bf16 f32 f64; any for nearest",
      "all modes; scales or sizes known when compiling"},

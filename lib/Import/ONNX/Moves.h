@@ -16,6 +16,8 @@ Results gatherND(NodeContext &c);
 // ScatterOps.cpp
 Results scatterElements(NodeContext &c);
 Results scatterND(NodeContext &c);
+// GridSampleOps.cpp
+Results gridSample(NodeContext &c);
 // ResizeOps.cpp
 Results resize(NodeContext &c);
 Results upsample(NodeContext &c);

@@ -183,8 +183,8 @@ Results lrn(NodeContext &c) {
   int64_t rank = in.getRank(), size = c.intAttr("size", 1);
   double alpha = c.floatAttr("alpha", 1e-4f), beta = c.floatAttr("beta", 0.75f);
   double bias = c.floatAttr("bias", 1.0f);
-  if (rank < 2 || size < 1)
-    return c.reject("rank below 2 or no size");
+  if (rank < 2 || size < 1 || size > 65536)
+    return c.reject("rank below 2, or a size of " + Twine(size));
   Shape low(rank, 0), high(rank, 0), loops(in.getShape()), result;
   low[1] = (size - 1) / 2;
   high[1] = size - 1 - low[1];
@@ -235,8 +235,8 @@ Results meanVarianceNormalization(NodeContext &c) {
   Builder &b = c.b;
   RankedTensorType in = c.type(0);
   SmallVector<int64_t> axes = c.intsAttr("axes", {0, 2, 3});
-  for (int64_t &axis : axes)
-    axis = normalizeAxis(axis, in.getRank());
+  if (failed(normalizeAxes(c, axes, in.getRank())))
+    return failure();
   Moments m = momentsOver(b, c.inputs[0], axes, 0);
   return SmallVector<Value>{mapElements(b, c.resultTypes[0], {m.centered, m.inverseDeviation},
                                         {m.identity, m.rows}, [](Scalars &s, ValueRange v) {

@@ -140,6 +140,8 @@ Results averagePool(NodeContext &c) {
   SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(rank)};
   for (unsigned d = 0; d < w->rank(); ++d) {
     SmallVector<double> counts = reciprocalCounts(c, *w, d, c.intAttr("count_include_pad", 0));
+    if (int64_t(counts.size()) > maxConstantNumbers && !llvm::all_equal(counts))
+      return c.reject("an unevenly covered axis longer than " + Twine(maxConstantNumbers));
     if (llvm::all_equal(counts)) {
       common *= counts.empty() ? 1.0 : counts.front();
       continue;

@@ -73,6 +73,22 @@ FailureOr<Layer> readLayer(NodeContext &c, int64_t gates, ArrayRef<StringRef> de
   l.features = x.getDimSize(2);
   l.hidden = c.type(2).getDimSize(2);
   l.directions = c.type(2).getDimSize(0);
+  // Every input as the first three say; null is absent.
+  int64_t rows = gates * l.hidden;
+  Shape state = l.batchFirst ? Shape{l.batch, l.directions, l.hidden}
+                             : Shape{l.directions, l.batch, l.hidden};
+  Shape wanted[] = {{l.directions, rows, l.features},
+                    {l.directions, rows, l.hidden},
+                    {l.directions, 2 * rows},
+                    {l.batch},
+                    state,
+                    state,
+                    {l.directions, 3 * l.hidden}};
+  for (unsigned i = 1; i < c.inputs.size() && i <= std::size(wanted); ++i)
+    if (c.hasInput(i) && c.type(i).getShape() != ArrayRef<int64_t>(wanted[i - 1]))
+      return c.reject("the shape of input " + Twine(i));
+  if (l.directions != (c.stringAttr("direction", "forward") == "bidirectional" ? 2 : 1))
+    return c.reject("direction and weights do not fit");
   if (l.steps > maxSteps)
     return c.reject("more than " + Twine(maxSteps) + " time steps");
   if (l.steps == 0)
@@ -82,8 +98,8 @@ FailureOr<Layer> readLayer(NodeContext &c, int64_t gates, ArrayRef<StringRef> de
   SmallVector<std::string> names;
   if (const onnx::AttributeProto *a = c.attribute("activations"))
     names.assign(a->strings().begin(), a->strings().end());
-  for (int64_t d = 0; names.size() < defaults.size() * l.directions; ++d)
-    names.push_back(defaults[d % defaults.size()].str());
+  while (names.size() < defaults.size() * l.directions)
+    names.push_back(defaults[names.size() % defaults.size()].str());
   for (const std::string &name : names) {
     l.activations.push_back(findActivation(name));
     if (!l.activations.back())

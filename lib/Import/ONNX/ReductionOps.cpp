@@ -29,21 +29,21 @@ Value root(Scalars &s, Value x) { return s.sqrt(x); }
 using Before = Value (*)(Scalars &, ValueRange);
 using After = Value (*)(Scalars &, Value);
 
-/// The axes from the input (opset 13 or 18 on) or the attribute; nullopt if they are not known.
-std::optional<SmallVector<int64_t>> reductionAxes(NodeContext &c) {
+/// The axes from the input (opset 13 or 18 on) or the attribute.
+FailureOr<SmallVector<int64_t>> reductionAxes(NodeContext &c) {
   int64_t rank = c.type(0).getRank();
   SmallVector<int64_t> axes;
   if (c.hasInput(1)) {
     auto known = c.constantInts(1);
     if (!known && c.type(1).getNumElements() != 0)
-      return std::nullopt;
+      return c.reject("axes are not known when compiling");
     if (known)
       axes = *known;
   } else {
     axes = c.intsAttr("axes");
   }
-  for (int64_t &axis : axes)
-    axis = normalizeAxis(axis, rank);
+  if (failed(normalizeAxes(c, axes, rank)))
+    return failure();
   if (axes.empty() && !c.intAttr("noop_with_empty_axes", 0))
     for (int64_t d = 0; d < rank; ++d)
       axes.push_back(d);
@@ -52,9 +52,9 @@ std::optional<SmallVector<int64_t>> reductionAxes(NodeContext &c) {
 
 template <Combiner combiner, Before before, After after> Results reduce(NodeContext &c) {
   Builder &b = c.b;
-  auto axes = reductionAxes(c);
-  if (!axes)
-    return c.reject("axes are not known when compiling");
+  FailureOr<SmallVector<int64_t>> axes = reductionAxes(c);
+  if (failed(axes))
+    return failure();
   RankedTensorType result = c.resultTypes[0];
   bool isUnsigned = isUnsignedType(c.inputTypes[0]);
   Value y = reduceAxes(b, c.inputs[0], *axes, combiner, isUnsigned, before);
@@ -76,9 +76,9 @@ template <Combiner combiner, Before before, After after> Results reduce(NodeCont
 
 Results reduceMean(NodeContext &c) {
   Builder &b = c.b;
-  auto axes = reductionAxes(c);
-  if (!axes)
-    return c.reject("axes are not known when compiling");
+  FailureOr<SmallVector<int64_t>> axes = reductionAxes(c);
+  if (failed(axes))
+    return failure();
   RankedTensorType in = c.type(0), result = c.resultTypes[0];
   int64_t count = 1;
   for (int64_t axis : *axes)
@@ -100,9 +100,9 @@ Results reduceMean(NodeContext &c) {
 /// log(sum(exp(x - max))) + max; an infinite maximum is not subtracted.
 Results reduceLogSumExp(NodeContext &c) {
   Builder &b = c.b;
-  auto axes = reductionAxes(c);
-  if (!axes)
-    return c.reject("axes are not known when compiling");
+  FailureOr<SmallVector<int64_t>> axes = reductionAxes(c);
+  if (failed(axes))
+    return failure();
   RankedTensorType in = c.type(0), result = c.resultTypes[0];
   if (!isFloat(in.getElementType()))
     return c.reject("integers");
@@ -154,9 +154,12 @@ template <Combiner combiner> Results cumulative(NodeContext &c) {
   Builder &b = c.b;
   RankedTensorType in = c.type(0);
   auto axisInput = c.constantInts(1);
-  if (!axisInput || axisInput->empty())
+  if (!axisInput || axisInput->size() != 1)
     return c.reject("the axis is not known when compiling");
-  int64_t rank = in.getRank(), axis = normalizeAxis(axisInput->front(), rank);
+  int64_t rank = in.getRank();
+  if (failed(normalizeAxes(c, *axisInput, rank)))
+    return failure();
+  int64_t axis = axisInput->front();
   int64_t size = in.getDimSize(axis);
   if (size > maxQuadraticAxis)
     return c.reject("axis longer than " + Twine(maxQuadraticAxis));

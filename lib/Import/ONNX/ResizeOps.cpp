@@ -28,8 +28,11 @@ struct Sampling {
   bool excludesOutside = false, antialias = false;
 };
 
+/// An axis of a result has at most so many taps: antialiasing reaches 1 / scale elements.
+constexpr size_t maxTaps = 256;
+
 /// The place in the source of position `i` of the result.
-double sourcePosition(const Sampling &r, const Axis &a, int64_t i) {
+double placeInSource(const Sampling &r, const Axis &a, int64_t i) {
   double length = a.scale * double(a.from), x = double(i);
   if (r.coordinates == "align_corners")
     return length == 1 ? 0.0 : x * double(a.from - 1) / (length - 1);
@@ -47,6 +50,12 @@ double sourcePosition(const Sampling &r, const Axis &a, int64_t i) {
   if (r.coordinates == "half_pixel_symmetric")
     offset = double(a.from) / 2 * (1 - double(a.to) / length);
   return offset + (x + 0.5) / a.scale - 0.5;
+}
+
+/// Bounded, so that it fits an integer whatever the scales and the region of interest are.
+double sourcePosition(const Sampling &r, const Axis &a, int64_t i) {
+  double x = placeInSource(r, a, i);
+  return std::isnan(x) ? 0.0 : std::clamp(x, -1e12, 1e12);
 }
 
 int64_t nearestNeighbour(const Sampling &r, double x) {
@@ -198,6 +207,12 @@ Results resizeAxes(NodeContext &c, const Sampling &r, ArrayRef<Axis> axes) {
     return c.reject("an empty tensor");
   if (r.mode != "nearest" && !isFloat(c.type(0).getElementType()))
     return c.reject("interpolation of integers");
+  for (const Axis &a : axes) {
+    if (!std::isfinite(a.scale) || a.scale <= 0)
+      return c.reject("a scale is not positive");
+    if (r.antialias && 4 / std::min(a.scale, 1.0) > maxTaps)
+      return c.reject("antialiasing over more than " + Twine(maxTaps) + " elements");
+  }
   SmallVector<Taps> taps;
   Shape factors;
   bool repeats = r.mode == "nearest";
@@ -215,10 +230,14 @@ Results resizeAxes(NodeContext &c, const Sampling &r, ArrayRef<Axis> axes) {
       continue;
     if (r.mode == "nearest" && !taps[d].extrapolates)
       x = takeAt(c, x, d, taps[d].positions[0]);
+    else if (a.to > maxConstantNumbers)
+      return c.reject("an axis longer than " + Twine(maxConstantNumbers));
     else if (!isFloat(c.type(0).getElementType()))
       return c.reject("extrapolation of integers");
     else
       x = resample(c, x, d, taps[d], r.outsideValue);
+    if (!x)
+      return failure();
   }
   return SmallVector<Value>{x};
 }
@@ -242,6 +261,8 @@ Results resize(NodeContext &c) {
   for (int64_t d = 0; d < rank; ++d)
     all.push_back(d);
   Shape axes = c.intsAttr("axes", all);
+  if (failed(normalizeAxes(c, axes, rank)))
+    return failure();
   std::optional<SmallVector<double>> roi, scales;
   if (c.hasInput(1) && r.coordinates == "tf_crop_and_resize") {
     roi = c.constantFloats(1);
@@ -251,6 +272,8 @@ Results resize(NodeContext &c) {
   bool hasScales = c.hasInput(2) && c.type(2).getNumElements() != 0;
   if (hasScales && !(scales = c.constantFloats(2)))
     return c.reject("scales are not known when compiling");
+  if ((scales && scales->size() != axes.size()) || (roi && roi->size() != 2 * axes.size()))
+    return c.reject("scales or roi are not one per axis");
   SmallVector<Axis> plan;
   for (int64_t d = 0; d < rank; ++d)
     plan.push_back({in.getDimSize(d), out.getDimSize(d), 1.0, 0.0, 1.0});
@@ -258,16 +281,15 @@ Results resize(NodeContext &c) {
   double common = 0;
   if (!hasScales && policy != "stretch") {
     auto sizes = c.constantInts(3);
-    if (!sizes)
+    if (!sizes || sizes->size() != axes.size())
       return c.reject("sizes are not known when compiling");
     for (auto [i, d] : llvm::enumerate(axes)) {
-      double scale = double((*sizes)[i]) / double(in.getDimSize(normalizeAxis(d, rank)));
+      double scale = double((*sizes)[i]) / double(in.getDimSize(d));
       bool takes = i == 0 || (policy == "not_larger" ? scale < common : scale > common);
       common = takes ? scale : common;
     }
   }
-  for (auto [i, axis] : llvm::enumerate(axes)) {
-    int64_t d = normalizeAxis(axis, rank);
+  for (auto [i, d] : llvm::enumerate(axes)) {
     Axis &a = plan[d];
     a.scale = hasScales ? (*scales)[i] : common != 0 ? common : double(a.to) / double(a.from);
     if (roi) {

@@ -133,6 +133,8 @@ Results scatterElements(NodeContext &c) {
   std::optional<Combiner> combiner = combinerOf(reduction);
   if (!combiner && reduction != "none")
     return c.reject("reduction is " + reduction);
+  if (c.type(2).getShape() != indices.getShape())
+    return c.reject("indices and updates differ in shape");
   if (indices.getNumElements() == 0)
     return SmallVector<Value>{c.inputs[0]};
   Scatter sc;
@@ -168,9 +170,13 @@ Results scatterND(NodeContext &c) {
   std::optional<Combiner> combiner = combinerOf(reduction);
   if (!combiner && reduction != "none")
     return c.reject("reduction is " + reduction);
+  if (indices.getRank() == 0 || indices.getShape().back() > data.getRank())
+    return c.reject("indices deeper than the data");
   int64_t depth = indices.getShape().back(), count = elementCount(indices.getShape().drop_back());
   int64_t rowCount = elementCount(data.getShape().take_front(depth));
   int64_t rowSize = elementCount(data.getShape().drop_front(depth));
+  if (c.type(2).getNumElements() != count * rowSize)
+    return c.reject("indices and updates do not fit");
   if (count == 0 || data.getNumElements() == 0)
     return SmallVector<Value>{c.inputs[0]};
   if (rowCount > maxWork / count || (combiner && rowCount * rowSize > maxWork / count))

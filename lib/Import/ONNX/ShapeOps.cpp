@@ -151,6 +151,8 @@ Results trilu(NodeContext &c) {
   RankedTensorType type = c.resultTypes[0];
   int64_t rank = type.getRank();
   bool upper = c.intAttr("upper", 1);
+  if (rank < 2)
+    return c.reject("rank below 2");
   SmallVector<Operand> operands{Operand(c.inputs[0])};
   if (c.hasInput(1))
     operands.push_back(operand(c, 1));
