@@ -5,8 +5,8 @@ references=build/references
 
 # make_references SET: inputs and onnxruntime's outputs of the set's models under build/references.
 make_references() {
-  [ -f "$references/.$1" ] && return 0
   grep -E "^name|	$1	" test/sets/models.tsv > "build/$1.tsv"
+  [ -f "$references/.$1" ] && return 0
   build/venv/bin/python test/peers/peers.py --table "build/$1.tsv" static build/models "$references"
   touch "$references/.$1"
 }
