@@ -82,8 +82,12 @@ function(mtc_onnx_build prefix)
 
   message(STATUS "onnx: building libonnx.a once, into ${prefix} (a minute or two)")
   set(log ${prefix}.log)
+  set(launcher "${CCACHE}") # not our own launcher: a list would fall apart into arguments
+  if(NOT launcher)
+    set(launcher "")
+  endif()
   foreach(step
-      "-S;${source};-B;${work}/build;-G;${CMAKE_GENERATOR};-DCMAKE_MAKE_PROGRAM=${CMAKE_MAKE_PROGRAM};-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER};-DCMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER};-DCMAKE_BUILD_TYPE=Release;-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG;-DCMAKE_POSITION_INDEPENDENT_CODE=ON;-DONNX_USE_PROTOBUF_SHARED_LIBS=ON;-DPython3_EXECUTABLE=${Python3_EXECUTABLE};-DCMAKE_INSTALL_LIBDIR=lib;-DCMAKE_INSTALL_PREFIX=${work}/prefix"
+      "-S;${source};-B;${work}/build;-G;${CMAKE_GENERATOR};-DCMAKE_MAKE_PROGRAM=${CMAKE_MAKE_PROGRAM};-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER};-DCMAKE_CXX_COMPILER_LAUNCHER=${launcher};-DCMAKE_BUILD_TYPE=Release;-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG;-DCMAKE_POSITION_INDEPENDENT_CODE=ON;-DONNX_USE_PROTOBUF_SHARED_LIBS=ON;-DPython3_EXECUTABLE=${Python3_EXECUTABLE};-DCMAKE_INSTALL_LIBDIR=lib;-DCMAKE_INSTALL_PREFIX=${work}/prefix"
       "--build;${work}/build;--target;install;--parallel")
     execute_process(COMMAND ${CMAKE_COMMAND} ${step}
       RESULT_VARIABLE failed OUTPUT_FILE ${log} ERROR_FILE ${log})
