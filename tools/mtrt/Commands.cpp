@@ -1,6 +1,8 @@
 //===- Commands.cpp - what the commands of mtrt share ---------------------===//
 #include "Commands.h"
 
+#include "Tensors.h"
+
 #include "mtc/Runtime/Cpu.h"
 #include "mtc/Support/File.h"
 
@@ -11,6 +13,20 @@
 #include <cstdio>
 
 namespace mtc::tool {
+
+void addToleranceOptions(CLI::App &app, Tolerance &tolerance) {
+  app.add_option("--rel-norm", tolerance.relNorm,
+                 "largest norm of the difference over norm of the reference; default: 1e-4, unless "
+                 "--rtol or --atol is given")
+      ->type_name("R")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--rtol", tolerance.rtol, "each element may differ by A + R x |reference|")
+      ->type_name("R")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--atol", tolerance.atol, "see --rtol")
+      ->type_name("A")
+      ->check(CLI::NonNegativeNumber);
+}
 
 void addOutputOptions(CLI::App &app, OutputOptions &options) {
   app.add_option("--json", options.json, "write a report; '-' is stdout")->type_name("FILE");

@@ -30,6 +30,10 @@ struct OutputOptions {
 };
 void addOutputOptions(CLI::App &app, OutputOptions &options);
 
+struct Tolerance;
+/// --rel-norm, --rtol and --atol.
+void addToleranceOptions(CLI::App &app, Tolerance &tolerance);
+
 /// Writes the report where --json says, if anywhere.
 Status writeJson(const OutputOptions &options, const nlohmann::ordered_json &json);
 

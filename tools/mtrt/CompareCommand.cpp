@@ -140,18 +140,7 @@ std::function<Status()> declareCompare(CLI::App &app) {
   app.add_option("reference", arguments->reference, "REFDIR to compare with")
       ->type_name("")
       ->required();
-  app.add_option("--rel-norm", arguments->tolerance.relNorm,
-                 "largest norm of the difference over norm of the reference; default: 1e-4, unless "
-                 "--rtol or --atol is given")
-      ->type_name("R")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--rtol", arguments->tolerance.rtol,
-                 "each element may differ by A + R x |reference|")
-      ->type_name("R")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--atol", arguments->tolerance.atol, "see --rtol")
-      ->type_name("A")
-      ->check(CLI::NonNegativeNumber);
+  addToleranceOptions(app, arguments->tolerance);
   addOutputOptions(app, arguments->output);
   return [arguments] { return compare(*arguments); };
 }

@@ -276,18 +276,7 @@ std::function<Status()> declareRun(CLI::App &app) {
   app.add_option("--fill", arguments->fill, "values of all other inputs: seed:N or zeros")
       ->type_name("F");
   addRepeated("--expected-output", arguments->expected, "compare an output with an .npy file");
-  app.add_option("--rel-norm", arguments->tolerance.relNorm,
-                 "largest norm of the difference over norm of the reference; default: 1e-4, unless "
-                 "--rtol or --atol is given")
-      ->type_name("R")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--rtol", arguments->tolerance.rtol,
-                 "each element may differ by A + R x |reference|")
-      ->type_name("R")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--atol", arguments->tolerance.atol, "see --rtol")
-      ->type_name("A")
-      ->check(CLI::NonNegativeNumber);
+  addToleranceOptions(app, arguments->tolerance);
   app.add_option("--output-dir", arguments->outputFolder, "write outputs to D/TENANT/NAME.npy")
       ->type_name("D");
   app.add_option("--dump-values", arguments->valuesFolder,

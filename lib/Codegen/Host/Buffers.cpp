@@ -222,6 +222,27 @@ private:
 
 } // namespace
 
+bool linearForm(AffineExpr expr, MutableArrayRef<int64_t> coefficients, int64_t &constant,
+                int64_t scale) {
+  if (auto d = dyn_cast<AffineDimExpr>(expr)) {
+    coefficients[d.getPosition()] += scale;
+    return true;
+  }
+  if (auto c = dyn_cast<AffineConstantExpr>(expr)) {
+    constant += scale * c.getValue();
+    return true;
+  }
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary)
+    return false;
+  if (expr.getKind() == AffineExprKind::Add)
+    return linearForm(binary.getLHS(), coefficients, constant, scale) &&
+           linearForm(binary.getRHS(), coefficients, constant, scale);
+  auto factor = dyn_cast<AffineConstantExpr>(binary.getRHS());
+  return expr.getKind() == AffineExprKind::Mul && factor &&
+         linearForm(binary.getLHS(), coefficients, constant, scale * factor.getValue());
+}
+
 FailureOr<BufferPlan> planBuffers(mt::KernelOp kernel, int64_t rows, bool useVirtual) {
   return Planner(kernel, rows, useVirtual).run();
 }

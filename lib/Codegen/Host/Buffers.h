@@ -10,6 +10,7 @@
 
 #include "mtc/Dialect/MT/IR/MT.h"
 
+#include "mlir/IR/AffineExpr.h"
 #include "llvm/ADT/DenseMap.h"
 
 namespace mtc::host {
@@ -53,6 +54,11 @@ bool isVirtual(mlir::Operation *op);
 
 /// Size of a number or index in memory.
 int64_t elementBytes(mlir::Type type);
+
+/// Adds `scale` * `expr` to a linear form of loops: constant + sum of coefficients[d] * d.
+/// False if `expr` is not linear; what was added then means nothing.
+bool linearForm(mlir::AffineExpr expr, llvm::MutableArrayRef<int64_t> coefficients,
+                int64_t &constant, int64_t scale = 1);
 
 /// Row-major strides of a static shape.
 llvm::SmallVector<int64_t> rowMajorStrides(llvm::ArrayRef<int64_t> shape);

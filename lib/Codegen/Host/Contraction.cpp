@@ -31,27 +31,6 @@ namespace {
 
 ArrayRef<int64_t> shapeOf(Value v) { return cast<RankedTensorType>(v.getType()).getShape(); }
 
-bool linearForm(AffineExpr expr, SmallVectorImpl<int64_t> &coefficients, int64_t &constant,
-                int64_t scale = 1) {
-  if (auto d = dyn_cast<AffineDimExpr>(expr)) {
-    coefficients[d.getPosition()] += scale;
-    return true;
-  }
-  if (auto c = dyn_cast<AffineConstantExpr>(expr)) {
-    constant += scale * c.getValue();
-    return true;
-  }
-  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
-  if (!binary)
-    return false;
-  if (expr.getKind() == AffineExprKind::Add)
-    return linearForm(binary.getLHS(), coefficients, constant, scale) &&
-           linearForm(binary.getRHS(), coefficients, constant, scale);
-  auto factor = dyn_cast<AffineConstantExpr>(binary.getRHS());
-  return expr.getKind() == AffineExprKind::Mul && factor &&
-         linearForm(binary.getLHS(), coefficients, constant, scale * factor.getValue());
-}
-
 class Analysis {
 public:
   explicit Analysis(mt::KernelOp kernel) : kernel(kernel), block(kernel.getBody().front()) {}

@@ -14,28 +14,6 @@ namespace {
 
 ArrayRef<int64_t> shapeOf(Value v) { return cast<RankedTensorType>(v.getType()).getShape(); }
 
-/// expr = constant + sum of coefficients[d] * d; false if it is not.
-bool isLinear(AffineExpr expr, MutableArrayRef<int64_t> coefficients, int64_t &constant,
-              int64_t scale = 1) {
-  if (auto d = dyn_cast<AffineDimExpr>(expr)) {
-    coefficients[d.getPosition()] += scale;
-    return true;
-  }
-  if (auto c = dyn_cast<AffineConstantExpr>(expr)) {
-    constant += scale * c.getValue();
-    return true;
-  }
-  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
-  if (!binary)
-    return false;
-  if (expr.getKind() == AffineExprKind::Add)
-    return isLinear(binary.getLHS(), coefficients, constant, scale) &&
-           isLinear(binary.getRHS(), coefficients, constant, scale);
-  auto factor = dyn_cast<AffineConstantExpr>(binary.getRHS());
-  return expr.getKind() == AffineExprKind::Mul && factor &&
-         isLinear(binary.getLHS(), coefficients, constant, scale * factor.getValue());
-}
-
 class Analysis {
 public:
   Analysis(mt::KernelOp kernel, int64_t lanes)
@@ -213,7 +191,7 @@ private:
     for (auto [expr, stride] : llvm::zip_equal(map.getResults(), memory->second)) {
       SmallVector<int64_t> coefficients(loops, 0);
       int64_t constant = 0;
-      if (!isLinear(expr, coefficients, constant))
+      if (!linearForm(expr, coefficients, constant))
         return failure();
       a.offset += constant * stride;
       for (int64_t d = 0; d < loops; ++d)
