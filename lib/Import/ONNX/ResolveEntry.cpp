@@ -7,7 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "NodeContext.h"
-#include "Steps.h"
+#include "Resolver.h"
 
 #include "llvm/ADT/ScopeExit.h"
 
@@ -45,88 +45,7 @@ std::string firstLine(std::string text) {
   return text;
 }
 
-/// A node on the way to being resolved.
-struct Pending {
-  const onnx::NodeProto *node;
-  int depth; ///< functions and branches it came out of
-};
-
-class Resolver {
-public:
-  Resolver(const ModelFile &file, const Opsets &opsets, const ImportLimits &limits)
-      : graph(file.model.graph()), opsets(opsets), limits(limits),
-        entry(std::make_unique<ResolvedEntry>()) {}
-
-  StatusOr<std::unique_ptr<ResolvedEntry>> run(std::vector<BoundInput> inputs);
-
-private:
-  Status resolve(const Pending &pending);
-  Status checkNames(const onnx::NodeProto &node);
-  Status resolveKnown(const Pending &pending, ResolvedNode &result, const onnx::OpSchema &schema);
-  Status resolveConstant(const onnx::NodeProto &node, ResolvedNode &result);
-  bool resolveIf(const Pending &pending);
-  const onnx::FunctionProto *bodyOf(const onnx::NodeProto &node, const onnx::OpSchema &schema);
-  bool expand(const Pending &pending, const onnx::OpSchema &schema);
-  bool foldShapeOf(const onnx::NodeProto &node);
-  bool fold(const onnx::NodeProto &node);
-  void infer(const onnx::NodeProto &node, const onnx::OpSchema &schema, ResolvedNode &result);
-  Status checkOutputs(ResolvedNode &result);
-  void push(std::vector<onnx::NodeProto> nodes, int depth);
-
-  void setType(const std::string &value, onnx::TypeProto type);
-  void setConstant(const std::string &value, onnx::TensorProto tensor);
-  void setConstant(const std::string &value, const onnx::TensorProto *tensor);
-  const std::optional<SmallTensor> &smallConstant(const std::string &value);
-  void keepLiveNodes();
-  Status error(const ResolvedNode &node, const Twine &message) const {
-    return invalidInput(("node '" + Twine(node.name) + "': " + message).str());
-  }
-
-  const onnx::GraphProto &graph;
-  const Opsets &opsets;
-  const ImportLimits &limits;
-  std::unique_ptr<ResolvedEntry> entry;
-  std::vector<Pending> stack; ///< the next node last
-  std::set<std::string> defined;
-  std::unordered_map<std::string, std::optional<SmallTensor>> decoded;
-  std::map<std::string, std::unique_ptr<onnx::FunctionProto>> bodies; ///< by call
-  int64_t visited = 0, expansions = 0, foldedBytes = 0;
-};
-
-void Resolver::setType(const std::string &value, onnx::TypeProto type) {
-  entry->ownedTypes.push_back(std::move(type));
-  entry->types[value] = &entry->ownedTypes.back();
-}
-
-void Resolver::setConstant(const std::string &value, const onnx::TensorProto *tensor) {
-  onnx::TypeProto type;
-  type.mutable_tensor_type()->set_elem_type(tensor->data_type());
-  auto *shape = type.mutable_tensor_type()->mutable_shape();
-  for (int64_t dim : tensor->dims())
-    shape->add_dim()->set_dim_value(dim);
-  setType(value, std::move(type));
-  entry->constants[value] = tensor;
-}
-
-void Resolver::setConstant(const std::string &value, onnx::TensorProto tensor) {
-  entry->ownedTensors.push_back(std::move(tensor));
-  setConstant(value, &entry->ownedTensors.back());
-}
-
-const std::optional<SmallTensor> &Resolver::smallConstant(const std::string &value) {
-  auto [it, isNew] = decoded.try_emplace(value);
-  if (isNew)
-    if (auto constant = entry->constants.find(value); constant != entry->constants.end())
-      it->second = decodeSmall(*constant->second);
-  return it->second;
-}
-
-void Resolver::push(std::vector<onnx::NodeProto> nodes, int depth) {
-  for (onnx::NodeProto &node : llvm::reverse(nodes)) {
-    entry->ownedNodes.push_back(std::move(node));
-    stack.push_back({&entry->ownedNodes.back(), depth});
-  }
-}
+} // namespace
 
 Status Resolver::checkNames(const onnx::NodeProto &node) {
   const std::string &name =
@@ -139,158 +58,6 @@ Status Resolver::checkNames(const onnx::NodeProto &node) {
     if (!output.empty() && defined.count(output))
       return invalidInput("node '" + name + "': its output '" + output + "' is defined twice");
   return okStatus();
-}
-
-/// The tensor of a Constant node.
-Status Resolver::resolveConstant(const onnx::NodeProto &node, ResolvedNode &result) {
-  const onnx::AttributeProto &value =
-      node.attribute(0); // the schema's inference checked: exactly one
-  SmallTensor small;
-  switch (value.type()) {
-  case onnx::AttributeProto::TENSOR:
-    setConstant(node.output(0), &value.t());
-    return okStatus();
-  case onnx::AttributeProto::INT:
-    small = {onnx::TensorProto::INT64, {}, {value.i()}, {}};
-    break;
-  case onnx::AttributeProto::INTS:
-    small = {onnx::TensorProto::INT64,
-             {value.ints_size()},
-             {value.ints().begin(), value.ints().end()},
-             {}};
-    break;
-  case onnx::AttributeProto::FLOAT:
-    small = {onnx::TensorProto::FLOAT, {}, {}, {value.f()}};
-    break;
-  case onnx::AttributeProto::FLOATS:
-    small = {onnx::TensorProto::FLOAT,
-             {value.floats_size()},
-             {},
-             {value.floats().begin(), value.floats().end()}};
-    break;
-  default:
-    result.problem = "constants of strings are not supported";
-    entry->nodes.push_back(result);
-    return okStatus();
-  }
-  setConstant(node.output(0), encodeSmall(small));
-  return okStatus();
-}
-
-/// Puts a branch in place of an If with a constant condition.
-bool Resolver::resolveIf(const Pending &pending) {
-  const std::optional<SmallTensor> &condition = smallConstant(pending.node->input(0));
-  if (!condition || condition->ints.size() != 1)
-    return false;
-  const char *wanted = condition->ints[0] ? "then_branch" : "else_branch";
-  for (const onnx::AttributeProto &attribute : pending.node->attribute())
-    if (attribute.name() == wanted)
-      push(inlineBranch(attribute.g(), *pending.node, "if" + std::to_string(++expansions) + "."),
-           pending.depth + 1);
-  return true;
-}
-
-/// The function body of an operator for calls like this one; null if it has none for these types.
-const onnx::FunctionProto *Resolver::bodyOf(const onnx::NodeProto &node,
-                                            const onnx::OpSchema &schema) {
-  std::vector<onnx::TypeProto> types;
-  std::string key = node.op_type();
-  for (const std::string &input : node.input()) {
-    auto it = entry->types.find(input);
-    types.push_back(it == entry->types.end() ? onnx::TypeProto() : *it->second);
-    key += '\n' + types.back().SerializeAsString();
-  }
-  for (const onnx::AttributeProto &attribute : node.attribute())
-    key += '\n' + attribute.SerializeAsString();
-  for (const std::string &output : node.output())
-    key += output.empty() ? '0' : '1';
-  auto [it, isNew] = bodies.try_emplace(key);
-  if (!isNew)
-    return it->second.get();
-
-  std::map<std::string, onnx::AttributeProto> defaults;
-  for (const auto &[name, attribute] : schema.attributes())
-    if (!attribute.default_value.name().empty())
-      defaults[name] = attribute.default_value;
-  try {
-    // A body speaks the opset it was written for.
-    int version = 0;
-    auto body = std::make_unique<onnx::FunctionProto>();
-    if (const onnx::FunctionProto *fixed = schema.GetFunction(canonicalOpset)) {
-      *body = *fixed;
-      for (const onnx::OperatorSetIdProto &import : fixed->opset_import())
-        if (import.domain().empty())
-          version = static_cast<int>(import.version());
-    } else {
-      for (int v : schema.context_dependent_function_opset_versions())
-        if (v <= canonicalOpset)
-          version = std::max(version, v);
-      onnx::FunctionBodyBuildContextImpl context(node, types);
-      if (version == 0 || !schema.BuildContextDependentFunction(context, *body, version))
-        return nullptr;
-    }
-    specialize(*body, defaults, node, types, version);
-    it->second = std::move(body);
-  } catch (const std::exception &) {
-    // No body for these types, or one that cannot be converted.
-  }
-  return it->second.get();
-}
-
-/// Puts the function body of an operator without a handler in its place.
-bool Resolver::expand(const Pending &pending, const onnx::OpSchema &schema) {
-  const onnx::FunctionProto *body = bodyOf(*pending.node, schema);
-  if (body)
-    push(instantiate(*body, *pending.node, "fn" + std::to_string(++expansions) + "."),
-         pending.depth + 1);
-  return body != nullptr;
-}
-
-/// Shape and Size read the type, not the tensor.
-bool Resolver::foldShapeOf(const onnx::NodeProto &node) {
-  auto dims = entry->staticDims(node.input(0));
-  if (!dims)
-    return false;
-  SmallTensor result{onnx::TensorProto::INT64, {}, {}, {}};
-  if (node.op_type() == "Size") {
-    result.ints = {*countElements(*dims, INT64_MAX)};
-  } else {
-    int64_t rank = static_cast<int64_t>(dims->size()), start = 0, end = rank;
-    for (const onnx::AttributeProto &attribute : node.attribute())
-      (attribute.name() == "start" ? start : end) = attribute.i();
-    auto clamp = [&](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + rank : i, 0, rank); };
-    for (int64_t i = clamp(start); i < clamp(end); ++i)
-      result.ints.push_back((*dims)[i]);
-    result.dims = {static_cast<int64_t>(result.ints.size())};
-  }
-  setConstant(node.output(0), encodeSmall(result));
-  return true;
-}
-
-bool Resolver::fold(const onnx::NodeProto &node) {
-  llvm::SmallVector<const SmallTensor *> inputs;
-  for (const std::string &input : node.input()) {
-    if (input.empty()) {
-      inputs.push_back(nullptr);
-      continue;
-    }
-    const std::optional<SmallTensor> &value = smallConstant(input);
-    if (!value || value->type == onnx::TensorProto::FLOAT16 ||
-        value->type == onnx::TensorProto::BFLOAT16)
-      return false;
-    inputs.push_back(&*value);
-  }
-  auto results = foldNode(node, inputs);
-  if (!results || static_cast<int>(results->size()) < node.output_size())
-    return false;
-  for (int i = 0; i < node.output_size(); ++i) {
-    if (node.output(i).empty())
-      continue;
-    onnx::TensorProto tensor = encodeSmall((*results)[i]);
-    foldedBytes += static_cast<int64_t>(tensor.raw_data().size());
-    setConstant(node.output(i), std::move(tensor));
-  }
-  return true;
 }
 
 void Resolver::infer(const onnx::NodeProto &node, const onnx::OpSchema &schema,
@@ -521,8 +288,6 @@ StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(std::vector<BoundInput> i
   keepLiveNodes();
   return std::move(entry);
 }
-
-} // namespace
 
 StatusOr<std::unique_ptr<ResolvedEntry>> resolveEntry(const ModelFile &file, const Opsets &opsets,
                                                       std::vector<BoundInput> inputs,
