@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "SessionState.h"
 #include "mtc/Runtime/Cpu.h"
+#include "mtc/Support/Cores.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -40,7 +41,7 @@ static StatusOr<size_t> chooseTarget(const BundleReader &program) {
 
 /// The CPUs for at most `wanted` workers.
 static StatusOr<std::vector<int>> chooseCpus(const SessionOptions &options, int wanted) {
-  const host::CpuBudget budget = host::cpuBudget();
+  const CpuBudget budget = cpuBudget();
   int count = budget.cores();
   std::vector<int> cpus = budget.cpus;
   if (!options.cpus.empty()) {

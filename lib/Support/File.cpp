@@ -1,16 +1,9 @@
 //===- File.cpp - POSIX files with errors as Status -----------------------===//
-//
-// The order fsync, rename, fsync of the folder is what survives a power cut on ext4 and xfs:
-// https://lwn.net/Articles/457667/ (Jeff Moyer, "Ensuring data reaches disk").
-//
-//===----------------------------------------------------------------------===//
 #include "mtc/Support/File.h"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -111,137 +104,6 @@ StatusOr<MappedFile> MappedFile::open(const std::string &path) {
   mapped.data_ = static_cast<const uint8_t *>(data);
   mapped.size_ = file.size;
   return mapped;
-}
-
-//===- AtomicFile ---------------------------------------------------------===//
-
-static std::string folderOf(const std::string &path) {
-  size_t slash = path.rfind('/');
-  if (slash == std::string::npos)
-    return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-AtomicFile::~AtomicFile() { discard(); }
-
-void AtomicFile::swap(AtomicFile &other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(temporary_, other.temporary_);
-  std::swap(descriptor_, other.descriptor_);
-  std::swap(position_, other.position_);
-}
-
-void AtomicFile::discard() {
-  if (descriptor_ >= 0)
-    ::close(descriptor_);
-  descriptor_ = -1;
-  if (!temporary_.empty())
-    ::unlink(temporary_.c_str());
-  temporary_.clear();
-}
-
-/// The Status of errno; the temporary file is gone at once, not only when the object goes.
-Status AtomicFile::failed(const char *action) {
-  int error = errno;
-  discard();
-  return systemError(action, path_, error);
-}
-
-StatusOr<AtomicFile> AtomicFile::create(const std::string &path) {
-  AtomicFile file;
-  file.path_ = path;
-  struct stat info;
-  if (::stat(path.c_str(), &info) == 0) {
-    if (!S_ISREG(info.st_mode))
-      return invalidInput(
-          fmt::format("cannot write '{}': {}", path,
-                      S_ISDIR(info.st_mode) ? "is a folder" : "not a regular file"));
-    char *real = ::realpath(path.c_str(), nullptr);
-    if (!real)
-      return systemError("write", path, errno);
-    file.path_ = real;
-    std::free(real);
-  }
-  // The process id keeps two writers apart; O_EXCL skips what an earlier kill -9 left.
-  for (int attempt = 0; attempt < 1000; ++attempt) {
-    std::string name = fmt::format("{}.tmp-{}-{}", file.path_, ::getpid(), attempt);
-    file.descriptor_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file.descriptor_ >= 0) {
-      file.temporary_ = std::move(name);
-      return file;
-    }
-    if (errno != EEXIST)
-      break;
-  }
-  return systemError("write", path, errno);
-}
-
-Status AtomicFile::write(std::span<const uint8_t> bytes) {
-  if (descriptor_ < 0)
-    return internalError(fmt::format("write to '{}' after commit or an error", path_));
-  size_t done = 0;
-  while (done < bytes.size()) {
-    ssize_t put = ::write(descriptor_, bytes.data() + done, bytes.size() - done);
-    if (put < 0 && errno == EINTR)
-      continue;
-    if (put < 0)
-      return failed("write");
-    done += static_cast<size_t>(put);
-  }
-  position_ += bytes.size();
-  return okStatus();
-}
-
-Status AtomicFile::write(std::string_view text) {
-  return write(std::span(reinterpret_cast<const uint8_t *>(text.data()), text.size()));
-}
-
-Status AtomicFile::writeAt(uint64_t offset, std::span<const uint8_t> bytes) {
-  if (descriptor_ < 0)
-    return internalError(fmt::format("write to '{}' after commit or an error", path_));
-  if (offset > position_ || bytes.size() > position_ - offset)
-    return internalError(fmt::format("write of {} bytes at {} of '{}', which has {} so far",
-                                     bytes.size(), offset, path_, position_));
-  size_t done = 0;
-  while (done < bytes.size()) {
-    ssize_t put = ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done,
-                           static_cast<off_t>(offset + done));
-    if (put < 0 && errno == EINTR)
-      continue;
-    if (put < 0)
-      return failed("write");
-    done += static_cast<size_t>(put);
-  }
-  return okStatus();
-}
-
-Status AtomicFile::commit() {
-  if (descriptor_ < 0)
-    return internalError(fmt::format("commit of '{}' after commit or an error", path_));
-  if (::fsync(descriptor_) != 0)
-    return failed("write");
-  int descriptor = std::exchange(descriptor_, -1);
-  if (::close(descriptor) != 0)
-    return failed("write");
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0)
-    return failed("write");
-  temporary_.clear();
-  int folder = ::open(folderOf(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0)
-    return systemError("write", path_, errno);
-  int rc = ::fsync(folder);
-  int error = errno;
-  ::close(folder);
-  // Some file systems (FUSE, overlays) cannot sync a folder; the file itself is already safe.
-  if (rc != 0 && error != EINVAL && error != ENOTSUP)
-    return systemError("write", path_, error);
-  return okStatus();
-}
-
-Status writeFile(const std::string &path, std::string_view text) {
-  MTC_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::create(path));
-  MTC_RETURN_IF_ERROR(file.write(text));
-  return file.commit();
 }
 
 } // namespace mtc

@@ -154,7 +154,7 @@ std::function<Status()> declareCompile(CLI::App &app) {
   app.add_option("--kernel-mib", options.kernelMib, "limit on the memory of one kernel's compile")
       ->type_name("N")
       ->capture_default_str()
-      ->check(CLI::Range(int64_t(64), int64_t(1) << 30));
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 30));
   app.add_flag("--timing", arguments->timing, "print how long each phase took");
   app.add_option("--json", arguments->json, "write a report; '-' is stdout")->type_name("FILE");
   app.add_flag("-q,--quiet", arguments->quiet, "errors only");

@@ -4,6 +4,7 @@
 #include "Tensors.h"
 
 #include "mtc/Runtime/Cpu.h"
+#include "mtc/Support/Cores.h"
 #include "mtc/Support/File.h"
 
 #include <fmt/format.h>
@@ -61,7 +62,7 @@ openSession(const DeviceOptions &options, const OutputOptions &output, SessionOp
     return Status(ErrorCode::DeviceUnavailable,
                   fmt::format("no device '{}'; known: host", options.device));
   if (!options.cpus.empty()) {
-    MTC_ASSIGN_OR_RETURN(session.cpus, host::parseCpuList(options.cpus));
+    MTC_ASSIGN_OR_RETURN(session.cpus, parseCpuList(options.cpus));
   }
   session.jitterSeed = options.jitter;
   const LogLevel least = output.verbose ? LogLevel::Debug

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Commands.h"
 #include "mtc/Runtime/Cpu.h"
+#include "mtc/Support/Cores.h"
 #include "mtc/Support/Text.h"
 
 #include <fmt/format.h>
@@ -41,7 +42,7 @@ std::string cpuLevel() {
 }
 
 Status doctor(const OutputOptions &output) {
-  const host::CpuBudget budget = host::cpuBudget();
+  const CpuBudget budget = cpuBudget();
   const std::vector<std::string> features = host::presentFeatures();
   const int64_t memory = int64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
   std::vector<std::string> warnings;

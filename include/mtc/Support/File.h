@@ -1,8 +1,8 @@
 //===- File.h - whole files in, whole files out ---------------------------===//
 //
 // Reading maps or copies a regular file; anything else (a folder, a FIFO, a device) is an error
-// instead of a hang. Writing goes through a temporary file that replaces the old one at the end,
-// so a reader, a full disk or kill -9 never leaves half a file under the final name.
+// instead of a hang. Writing goes to a file without a name that replaces the old one at the end, so
+// a full disk or kill -9 leaves neither half a file under the final name nor a stray one beside it.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -53,11 +53,20 @@ private:
   size_t size_ = 0;
 };
 
+struct AtomicFileOptions {
+  /// commit() survives a power cut; false for what is checked when it is read, such as a cache.
+  bool durable = true;
+  /// The file gets its name at the end, where the file system can do that. False, or elsewhere, it
+  /// is called NAME.tmp-PID-N till then, and kill -9 leaves that to the next writer of NAME.
+  bool nameless = true;
+};
+
 /// A file being written: bytes go to a temporary file in the same folder; commit() makes it the
 /// file.
 ///
 /// Ownership: owns the descriptor and the temporary file. Without a successful commit() the
-/// destructor removes the temporary file and the old file, if any, is untouched.
+/// destructor removes the temporary file and the old file, if any, is untouched. Starting to write
+/// a file removes the temporary files of its writers that were killed.
 ///
 /// Fails if the file system does; every error is InvalidInput with the path and the system's words.
 class AtomicFile {
@@ -74,7 +83,9 @@ public:
   ///
   /// Fails if the folder is missing or not writable, or `path` is something that is not a regular
   /// file.
-  static StatusOr<AtomicFile> create(const std::string &path);
+  ///
+  /// Complexity: reads the names in the folder once.
+  static StatusOr<AtomicFile> create(const std::string &path, AtomicFileOptions options = {});
 
   /// Appends bytes.
   Status write(std::span<const uint8_t> bytes);
@@ -88,20 +99,23 @@ public:
   /// Bytes appended so far.
   uint64_t position() const { return position_; }
 
-  /// fsync, rename to the final name, fsync of the folder. Nothing may be written afterwards.
+  /// fsync, final name, fsync of the folder. Nothing may be written afterwards.
   Status commit();
 
 private:
   void swap(AtomicFile &other) noexcept;
-  Status failed(const char *action);
+  Status failed();
   void discard();
+  bool openNamed();
+  bool place();
 
-  std::string path_, temporary_;
+  std::string path_, temporary_; ///< temporary_ is empty while the file has no name
   int descriptor_ = -1;
   uint64_t position_ = 0;
+  bool durable_ = true;
 };
 
 /// Writes a whole file through AtomicFile.
-Status writeFile(const std::string &path, std::string_view text);
+Status writeFile(const std::string &path, std::string_view text, AtomicFileOptions options = {});
 
 } // namespace mtc

@@ -9,15 +9,15 @@
 //===----------------------------------------------------------------------===//
 #include "mtc/Codegen/Host/HostTarget.h"
 
+#include "mtc/Support/Cores.h"
+
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/TargetParser/Host.h"
 
 #include <algorithm>
-#include <sched.h>
 
 using llvm::StringRef;
 
@@ -43,6 +43,9 @@ const std::vector<Level> &levels() {
   return table;
 }
 
+/// Granules of a place are the bits of one word.
+constexpr int maxCores = 64;
+
 /// Features beyond a level that may be named; `host` takes those the CPU has.
 constexpr StringRef extraFeatures[] = {"avx512bf16", "avx512fp16", "avx512vnni", "avxvnni"};
 
@@ -59,22 +62,6 @@ std::vector<std::string> featuresUpTo(size_t level) {
     for (StringRef f : levels()[i].adds)
       all.push_back(f.str());
   return all;
-}
-
-/// The CPU time this process may use, in whole cores: affinity, then the cgroup's quota.
-int usableCores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  int cores = 1;
-  if (sched_getaffinity(0, sizeof set, &set) == 0)
-    cores = std::max(1, CPU_COUNT(&set));
-  if (auto file = llvm::MemoryBuffer::getFileAsStream("/sys/fs/cgroup/cpu.max")) {
-    auto [quotaText, periodText] = (*file)->getBuffer().trim().split(' ');
-    int64_t quota = 0, period = 0;
-    if (!quotaText.getAsInteger(10, quota) && !periodText.getAsInteger(10, period) && period > 0)
-      cores = std::min<int64_t>(cores, std::max<int64_t>(1, (quota + period - 1) / period));
-  }
-  return std::min(cores, 64);
 }
 
 HostTarget make(size_t level, std::vector<std::string> extras, int cores) {
@@ -123,7 +110,7 @@ StatusOr<HostTarget> resolve(const std::string &text) {
   if (!rest.consume_front("host") || !(rest.empty() || rest.consume_front(":")))
     return bad("must be 'host' or 'host:LEVEL[+feature...][,cores=N]'");
 
-  int cores = usableCores();
+  int cores = std::min(cpuBudget().cores(), maxCores);
   llvm::SmallVector<StringRef> parts;
   rest.split(parts, ',');
   StringRef isa = parts[0];
@@ -131,13 +118,13 @@ StatusOr<HostTarget> resolve(const std::string &text) {
     int64_t n = 0;
     if (!part.consume_front("cores=") || part.getAsInteger(10, n))
       return bad("got '" + part.str() + "', wanted cores=N");
-    if (n < 1 || n > 64)
+    if (n < 1 || n > maxCores)
       return bad("cores must be 1 to 64, got " + std::to_string(n));
     cores = static_cast<int>(n);
   }
   if (isa.consume_front("cores=")) { // "host:cores=2": this CPU with another number of cores
     int64_t n = 0;
-    if (parts.size() != 1 || isa.getAsInteger(10, n) || n < 1 || n > 64)
+    if (parts.size() != 1 || isa.getAsInteger(10, n) || n < 1 || n > maxCores)
       return bad("cores must be 1 to 64");
     return resolveThisMachine(static_cast<int>(n));
   }

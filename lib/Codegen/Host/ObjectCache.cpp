@@ -1,12 +1,12 @@
 //===- ObjectCache.cpp - compiled kernels on disk -------------------------===//
 #include "ObjectCache.h"
 
+#include "mtc/Support/File.h"
 #include "mtc/Support/Hash.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/raw_ostream.h"
 
 namespace mtc::host {
 
@@ -41,17 +41,8 @@ void ObjectCache::store(const std::string &key, const std::string &object) const
   std::string path = pathOf(key);
   if (llvm::sys::fs::create_directories(llvm::sys::path::parent_path(path)))
     return;
-  int descriptor = -1;
-  llvm::SmallString<128> temporary;
-  if (llvm::sys::fs::createUniqueFile(path + ".%%%%%%%%.tmp", descriptor, temporary))
-    return;
-  llvm::raw_fd_ostream file(descriptor, /*shouldClose=*/true);
-  file << object << trailer(object);
-  file.close();
-  bool failed = file.has_error();
-  file.clear_error();
-  if (failed || llvm::sys::fs::rename(temporary, path))
-    llvm::sys::fs::remove(temporary);
+  // The trailer tells what a power cut has left half; a failure costs a compile, no more.
+  (void)writeFile(path, object + trailer(object), {.durable = false});
 }
 
 } // namespace mtc::host

@@ -104,6 +104,7 @@ struct Worker {
   int log = -1; ///< what it writes to stderr
   bool busy = false;
   size_t job = 0;
+  size_t served = 0; ///< jobs before this one
   Clock::time_point deadline;
 };
 
@@ -169,7 +170,7 @@ public:
   void give(Worker &w, size_t job) {
     w.busy = true;
     w.job = job;
-    w.deadline = Clock::now() + std::chrono::seconds(4 * limits.seconds);
+    w.deadline = Clock::now() + std::chrono::seconds(limits.wallSeconds());
     uint32_t message = static_cast<uint32_t>(job);
     writeAll(w.fd, &message, sizeof message); // a dead worker shows when its answer is read
   }
@@ -188,8 +189,10 @@ std::string firstLine(int log) {
   return line.empty() ? "" : " (" + line + ")";
 }
 
+bool isOverTime(int status) { return WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU; }
+
 std::string describe(int status, const KernelLimits &limits) {
-  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
+  if (isOverTime(status))
     return "took more than " + std::to_string(limits.seconds) + " s of CPU time";
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
     return "was killed: out of the machine's memory or time";
@@ -212,6 +215,7 @@ StatusOr<std::vector<Outcome>> runContained(size_t jobs, int workers, const Kern
       return internalError(std::string("cannot fork a worker process: ") + std::strerror(errno));
 
   size_t next = 0, done = 0;
+  std::vector<size_t> again; // crashed in a process that earlier jobs had filled
   auto finish = [&](size_t job, Outcome outcome) {
     outcomes[job] = std::move(outcome);
     ++done;
@@ -223,8 +227,12 @@ StatusOr<std::vector<Outcome>> runContained(size_t jobs, int workers, const Kern
     std::vector<Worker *> polled;
     auto soonest = Clock::now() + std::chrono::hours(1);
     for (Worker &w : pool.workers) {
-      if (w.pid >= 0 && !w.busy && next < jobs)
+      if (w.pid >= 0 && !w.busy && w.served == 0 && !again.empty()) {
+        pool.give(w, again.back());
+        again.pop_back();
+      } else if (w.pid >= 0 && !w.busy && next < jobs) {
         pool.give(w, next++);
+      }
       if (!w.busy)
         continue;
       fds.push_back({w.fd, POLLIN, 0});
@@ -247,18 +255,24 @@ StatusOr<std::vector<Outcome>> runContained(size_t jobs, int workers, const Kern
           outcome.bytes.resize(header.bytes);
           if (readAll(w.fd, outcome.bytes.data(), header.bytes)) {
             w.busy = false;
+            ++w.served;
             finish(w.job, std::move(outcome));
             continue;
           }
         }
         size_t job = w.job;
+        bool wasFresh = w.served == 0;
         std::string words = firstLine(w.log);
-        finish(job, {false, describe(pool.stop(w, /*now=*/false), limits) + words});
+        int status = pool.stop(w, /*now=*/false);
+        if (wasFresh || isOverTime(status))
+          finish(job, {false, describe(status, limits) + words});
+        else
+          again.push_back(job);
         pool.start();
       } else if (Clock::now() >= w.deadline) {
         size_t job = w.job;
         pool.stop(w, /*now=*/true);
-        finish(job, {false, "took more than " + std::to_string(4 * limits.seconds) + " s"});
+        finish(job, {false, "took more than " + std::to_string(limits.wallSeconds()) + " s"});
         pool.start();
       }
     }

@@ -23,7 +23,8 @@ struct Outcome {
 
 /// Runs work(0) ... work(jobs - 1), each in one of `workers` forked processes, and returns the
 /// outcomes in order. A job that crashes or exceeds `limits` ends its process; another one takes
-/// its place.
+/// its place. One that crashes where earlier jobs have run is tried again in a new process, so that
+/// the memory those have left does not decide its outcome.
 ///
 /// Fails if no process can be forked.
 StatusOr<std::vector<Outcome>> runContained(size_t jobs, int workers, const KernelLimits &limits,

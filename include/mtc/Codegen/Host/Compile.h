@@ -21,7 +21,9 @@ namespace mtc::host {
 /// What one kernel may cost to compile before it falls back to plain loops.
 struct KernelLimits {
   int64_t memoryMiB = 1024;  ///< address space beyond the compiler's own
-  int64_t seconds = 20;      ///< CPU time; the wall-clock limit is four times this
+  int64_t seconds = 20; ///< CPU time
+  /// For a worker that sleeps; so late that a busy machine does not change what is compiled.
+  int64_t wallSeconds() const { return 5 * seconds + 5; }
 };
 
 struct CompileOptions {
