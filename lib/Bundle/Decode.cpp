@@ -48,6 +48,8 @@ static Kernel decodeKernel(const fb::Kernel *from, bool &bad) {
       to.operands.push_back(enumerator(access, Access::ReadWrite, bad));
   to.flops = from->flops();
   to.bytes = from->bytes();
+  if (auto extents = from->extents(); extents && extents->size() == 4)
+    to.extents = {extents->Get(0), extents->Get(1), extents->Get(2), extents->Get(3)};
   to.variants = structs<Variant>(from->variants(), [&](const fb::Variant *variant) {
     Variant v;
     v.config = text(variant->config());

@@ -74,6 +74,7 @@ static void encode(const Kernel &from, const std::vector<std::string> *symbols, 
     to.operands.push_back(static_cast<uint8_t>(access));
   to.flops = from.flops;
   to.bytes = from.bytes;
+  to.extents = {from.extents.batch, from.extents.rows, from.extents.columns, from.extents.depth};
   size_t position = 0;
   to.variants =
       tables<fb::VariantT>(from.variants, [&](const Variant &variant, fb::VariantT &table) {

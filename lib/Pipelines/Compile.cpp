@@ -53,7 +53,7 @@ Status writeText(const std::string &path, const std::string &text) {
 /// "2-tasks.mlir" of phase 1.
 std::string dumpName(Phase phase) {
   return fmt::format("{}-{}.{}", int(phase) + 1, phaseNames()[size_t(phase)],
-                     phase == Phase::Plan ? "txt" : "mlir");
+                     phase == Phase::Problem || phase == Phase::Plan ? "txt" : "mlir");
 }
 
 std::string quoted(const std::string &word) {
@@ -69,7 +69,7 @@ std::string quoted(const std::string &word) {
 } // namespace
 
 const std::vector<std::string> &phaseNames() {
-  static const std::vector<std::string> names = {"model",    "tasks", "tuned",
+  static const std::vector<std::string> names = {"model",    "tasks", "tuned", "problem",
                                                  "schedule", "plan",  "bundle"};
   return names;
 }
@@ -135,11 +135,9 @@ StatusOr<CompileReport> compileSet(const CompileOptions &options, const Log &log
     Phase phase;
     Status (*run)(Compilation &, const CompileOptions &);
   };
-  constexpr Step steps[] = {{Phase::Model, buildModel},
-                            {Phase::Tasks, formTasks},
-                            {Phase::Tuned, tuneKernels},
-                            {Phase::Schedule, scheduleTasks},
-                            {Phase::Plan, makePlans}};
+  constexpr Step steps[] = {{Phase::Model, buildModel},       {Phase::Tasks, formTasks},
+                            {Phase::Tuned, tuneKernels},      {Phase::Problem, exportProblems},
+                            {Phase::Schedule, scheduleTasks}, {Phase::Plan, makePlans}};
   for (const Step &step : steps) {
     const std::string &name = phaseNames()[size_t(step.phase)];
     Clock::time_point phaseStart = Clock::now();

@@ -15,6 +15,7 @@
 #include "mtc/Dialect/MT/Transforms/ExportProblem.h"
 #include "mtc/Dialect/MT/Transforms/Passes.h"
 #include "mtc/Import/ONNX/Import.h"
+#include "mtc/Scheduling/ProblemText.h"
 #include "mtc/Target/Bundle/MakeContents.h"
 #include "mtc/Tuning/CostModel.h"
 
@@ -108,7 +109,7 @@ Status buildModel(Compilation &compilation, const CompileOptions &options) {
 }
 
 //===----------------------------------------------------------------------===//
-// tasks, tuned, schedule
+// tasks, tuned, problem, schedule
 //===----------------------------------------------------------------------===//
 
 static Status runPasses(ModuleOp module, const char *phase,
@@ -157,8 +158,21 @@ Status tuneKernels(Compilation &compilation, const CompileOptions &options) {
   return okStatus();
 }
 
-Status scheduleTasks(Compilation &compilation, const CompileOptions &) {
+Status exportProblems(Compilation &compilation, const CompileOptions &) {
   int32_t firstWeight = 0;
+  for (TargetCompilation &target : compilation.targets) {
+    mt::ProgramOp program = programOf(*target.module);
+    MTC_ASSIGN_OR_RETURN(mt::ExportedProblem exported,
+                         mt::exportProblem(program, mt::deviceOf(program)));
+    target.firstWeight = firstWeight;
+    firstWeight += int32_t(exported.weights.size());
+    shiftWeights(exported.problem, target.firstWeight);
+    target.problem = std::move(exported.problem);
+  }
+  return okStatus();
+}
+
+Status scheduleTasks(Compilation &compilation, const CompileOptions &) {
   for (TargetCompilation &target : compilation.targets) {
     MTC_RETURN_IF_ERROR(runPasses(*target.module, "schedule", [](OpPassManager &passes) {
       passes.addNestedPass<mt::ProgramOp>(mt::createScheduleTasks());
@@ -170,10 +184,6 @@ Status scheduleTasks(Compilation &compilation, const CompileOptions &) {
       MTC_ASSIGN_OR_RETURN(Schedule schedule, mt::readSchedule(op, exported));
       target.schedules.push_back(std::move(schedule));
     }
-    target.firstWeight = firstWeight;
-    firstWeight += int32_t(exported.weights.size());
-    shiftWeights(exported.problem, target.firstWeight);
-    target.problem = std::move(exported.problem);
   }
   return okStatus();
 }
@@ -269,7 +279,9 @@ std::string printPhase(Compilation &compilation, Phase phase) {
     return printModule(*compilation.model);
   std::string text;
   for (TargetCompilation &target : compilation.targets) {
-    if (phase != Phase::Plan)
+    if (phase == Phase::Problem)
+      text += printProblem(target.problem);
+    else if (phase != Phase::Plan)
       text += printModule(*target.module);
     else
       for (auto [schedule, plan] : llvm::zip(target.schedules, target.plans))

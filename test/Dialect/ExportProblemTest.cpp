@@ -44,6 +44,30 @@ mt.program @p target("host:x86-64-v4,cores=2") attributes {
     %r = linalg.matmul ins(%x, %w : tensor<2x4xf32>, tensor<4x8xf32>) outs(%f : tensor<2x8xf32>) -> tensor<2x8xf32>
     mt.yield %r : tensor<2x8xf32>
   }
+  mt.kernel @lookup kind(elementwise) (%i: tensor<2xi64>, %t: tensor<100x8xf32>) -> tensor<2x8xf32> {
+    %e = tensor.empty() : tensor<2x8xf32>
+    %r = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>],
+        iterator_types = ["parallel", "parallel"]} ins(%i : tensor<2xi64>) outs(%e : tensor<2x8xf32>) {
+    ^bb0(%a: i64, %o: f32):
+      %k = arith.index_cast %a : i64 to index
+      %j = linalg.index 1 : index
+      %v = tensor.extract %t[%k, %j] : tensor<100x8xf32>
+      linalg.yield %v : f32
+    } -> tensor<2x8xf32>
+    mt.yield %r : tensor<2x8xf32>
+  }
+  mt.kernel @slice kind(move) (%x: tensor<100x8xf32>) -> tensor<1x8xf32> {
+    %r = tensor.extract_slice %x[7, 0] [1, 8] [1, 1] : tensor<100x8xf32> to tensor<1x8xf32>
+    mt.yield %r : tensor<1x8xf32>
+  }
+  mt.kernel @sum kind(rows) (%x: tensor<5x8xf32>) -> tensor<5xf32> {
+    %c = arith.constant 0.0 : f32
+    %e = tensor.empty() : tensor<5xf32>
+    %f = linalg.fill ins(%c : f32) outs(%e : tensor<5xf32>) -> tensor<5xf32>
+    %r = linalg.reduce ins(%x : tensor<5x8xf32>) outs(%f : tensor<5xf32>) dimensions = [1]
+      (%a: f32, %b: f32) { %s = arith.addf %a, %b : f32 linalg.yield %s : f32 }
+    mt.yield %r : tensor<5xf32>
+  }
   mt.tenant @det attributes {slo_p99_ns = 60 : i64, rate = 10.0 : f64, priority = 2 : i64, isolation = "vision"} {
     mt.entry @n1(%x: tensor<2x2x2xf32> {mt.name = "in/x", mt.element_type = "f32"})
         -> (tensor<2x8xf32> {mt.name = "y"}, tensor<16xf32> {mt.name = "z", mt.element_type = "f32"}) {
@@ -128,6 +152,25 @@ TEST_F(ExportProblemTest, FlopsAndBytes) {
   EXPECT_EQ(flopsOf(kernel("never")), 0);
   EXPECT_EQ(bytesOf(kernel("mm")), 4 * (8 + 32 + 16));
   EXPECT_EQ(exported.problem.kernels[0].flops, flopsOf(kernel("mm")));
+}
+
+// Of a table only what is looked up counts, of a tensor only the slices that are taken.
+TEST_F(ExportProblemTest, BytesOfPartsThatAreRead) {
+  EXPECT_EQ(bytesOf(kernel("lookup")), 2 * 8 + 4 * (16 + 16));
+  EXPECT_EQ(bytesOf(kernel("slice")), 4 * (8 + 8));
+}
+
+// A product has rows, columns and depth; a reduction rows and depth; the rest rows.
+TEST_F(ExportProblemTest, Extents) {
+  auto extents = [&](StringRef name) {
+    mtc::Extents e = extentsOf(kernel(name));
+    return std::vector<int64_t>{e.batch, e.rows, e.columns, e.depth};
+  };
+  EXPECT_EQ(extents("mm"), (std::vector<int64_t>{1, 2, 8, 4}));
+  EXPECT_EQ(extents("sum"), (std::vector<int64_t>{1, 5, 1, 8}));
+  EXPECT_EQ(extents("relu"), (std::vector<int64_t>{1, 16, 1, 1}));
+  EXPECT_EQ(extents("never"), (std::vector<int64_t>{1, 1, 1, 1}));
+  EXPECT_EQ(exported.problem.kernels[0].extents.columns, 8);
 }
 
 // Views and repeated weights are one value; results know their positions.

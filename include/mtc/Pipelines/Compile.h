@@ -17,7 +17,7 @@
 namespace mtc {
 
 /// The phases, in order; `--emit` names them.
-enum class Phase { Model, Tasks, Tuned, Schedule, Plan, Bundle };
+enum class Phase { Model, Tasks, Tuned, Problem, Schedule, Plan, Bundle };
 
 /// "model", "tasks", ... in order.
 const std::vector<std::string> &phaseNames();
@@ -43,7 +43,7 @@ struct CompileOptions {
   SetArguments set;
   Phase emit = Phase::Bundle;
   std::string output;       ///< empty: NAME.mtb for a bundle, "-" (stdout) for the text of a phase
-  std::string dumpIrFolder; ///< one file per phase, "1-model.mlir" to "5-plan.txt"; empty: none
+  std::string dumpIrFolder; ///< one file per phase, "1-model.mlir" to "6-plan.txt"; empty: none
   bool optimize = true;     ///< false: -O0, no fusion and plain loops
   std::string keepValues;   ///< regular expression over ONNX nodes; empty: none
   int64_t jobs = 0;         ///< worker processes; 0: the cores this process may use

@@ -22,7 +22,7 @@ namespace mtc {
 struct TargetCompilation {
   host::HostTarget target;
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< holds one mt.program
-  Problem problem;                          ///< from the schedule phase on
+  Problem problem;                          ///< from the problem phase on
   int32_t firstWeight = 0; ///< the bundle's weights hold those of all targets, one after the other
   std::vector<Schedule> schedules;
   std::vector<Plan> plans; ///< of the schedules, by position
@@ -54,6 +54,9 @@ Status formTasks(Compilation &compilation, const CompileOptions &options);
 
 /// Gives every kernel its variants with times.
 Status tuneKernels(Compilation &compilation, const CompileOptions &options);
+
+/// What is to be scheduled, as plain data.
+Status exportProblems(Compilation &compilation, const CompileOptions &options);
 
 /// Schedules a round of all tenants, and every entry alone at each share.
 Status scheduleTasks(Compilation &compilation, const CompileOptions &options);

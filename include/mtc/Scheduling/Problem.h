@@ -69,12 +69,20 @@ struct Variant {
 /// How a kernel uses a buffer argument.
 enum class Access : uint8_t { Read, Write, ReadWrite };
 
+/// The loops of a kernel's largest operation, as cost models need them: a contraction computes
+/// `batch` products of a rows x depth and a depth x columns matrix; other kernels work on `rows`
+/// independent rows of `depth` elements. 1 where unknown.
+struct Extents {
+  int64_t batch = 1, rows = 1, columns = 1, depth = 1;
+};
+
 struct Kernel {
   std::string name;
   KernelKind kind = KernelKind::Opaque;
   std::vector<Access> operands; ///< in the order of the ABI's buffers
   int64_t flops = 0;
-  int64_t bytes = 0;             ///< read and written when no operand is cached
+  int64_t bytes = 0; ///< read and written when no operand is cached
+  Extents extents;
   std::vector<Variant> variants; ///< at least one
 };
 

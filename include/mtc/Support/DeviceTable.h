@@ -1,7 +1,7 @@
 //===- DeviceTable.h - what devices can do --------------------------------===//
 //
-// One row per instruction set level of hosts (a row per GPU joins with the CUDA target). The rates
-// feed the analytic cost model, where only their ratios matter until something was measured.
+// One row per instruction set level of hosts and one per GPU. The rates feed the analytic cost
+// model, where only their ratios matter until something was measured.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -22,6 +22,28 @@ struct HostRow {
   int64_t launchNs;  ///< start of a task on a worker that spins
   int64_t barrierNs; ///< barrier between spinning workers
 };
+
+/// A GPU. Rates are of one SM unless they say otherwise.
+struct GpuRow {
+  const char *name;           ///< "h200"
+  const char *architecture;   ///< "sm_90a"
+  int32_t units;              ///< SMs
+  int32_t unitsPerGranule;    ///< SMs of the smallest partition
+  double f32FlopsPerNs;       ///< CUDA cores, fused multiply-adds counted twice
+  double f16TensorFlopsPerNs; ///< tensor cores, f32 accumulators, dense
+  double unitBytesPerNs;      ///< what one SM can draw from the level-2 cache
+  double bytesPerNs;          ///< of the whole device, main memory
+  int64_t launchNs;           ///< between two dependent kernels of a CUDA graph
+  int64_t rampNs;             ///< filling and draining a kernel's pipeline
+};
+
+/// All GPU rows.
+std::span<const GpuRow> gpuRows();
+
+/// The row of a GPU by name.
+///
+/// Fails if there is none (InvalidInput; the message lists the names).
+StatusOr<GpuRow> gpuRow(std::string_view name);
 
 /// All host rows, lowest level first.
 std::span<const HostRow> hostRows();

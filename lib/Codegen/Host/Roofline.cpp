@@ -1,6 +1,8 @@
 //===- Roofline.cpp - what a kernel costs ---------------------------------===//
 #include "Roofline.h"
 
+#include "mtc/Dialect/MT/Transforms/ExportProblem.h"
+
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -10,10 +12,7 @@ namespace mtc::host {
 
 Work workOf(mt::KernelOp kernel) {
   Work work;
-  for (Type t : llvm::concat<const Type>(kernel.getArgumentTypes(), kernel.getResultTypes())) {
-    auto tensor = cast<RankedTensorType>(t);
-    work.bytes += tensor.getNumElements() * llvm::divideCeil(tensor.getElementTypeBitWidth(), 8);
-  }
+  work.bytes = mt::bytesOf(kernel);
   for (auto op : kernel.getBody().getOps<linalg::LinalgOp>()) {
     int64_t iterations = 1, cost = 0;
     for (int64_t extent : op.getStaticLoopRanges())

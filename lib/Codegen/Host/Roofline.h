@@ -8,7 +8,7 @@ namespace mtc::host {
 /// What a kernel does, whatever its config.
 struct Work {
   int64_t flops = 0; ///< a multiply-add is two, a function of math about ten
-  int64_t bytes = 0; ///< of arguments and results, each once
+  int64_t bytes = 0; ///< as mt::bytesOf()
 };
 
 /// Counts operations of structured bodies times their loops.

@@ -78,13 +78,92 @@ int64_t flopsOf(KernelOp kernel) {
   return flops;
 }
 
+/// Bytes of an argument that a kernel reads: all, unless it only takes slices or single elements
+/// (a lookup in a table of embeddings).
+static int64_t readBytes(mlir::Value argument) {
+  auto type = cast<RankedTensorType>(argument.getType());
+  int64_t all = tensorBytes(type), elementBytes = all / std::max<int64_t>(1, type.getNumElements());
+  int64_t read = 0;
+  SmallVector<mlir::Value> views = {argument};
+  while (!views.empty() && read < all)
+    for (Operation *user : views.pop_back_val().getUsers()) {
+      if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(user)) {
+        views.push_back(user->getResult(0));
+      } else if (isa<tensor::ExtractSliceOp>(user)) {
+        read += tensorBytes(cast<RankedTensorType>(user->getResult(0).getType()));
+      } else if (auto loops = user->getParentOfType<linalg::LinalgOp>();
+                 loops && isa<tensor::ExtractOp>(user)) {
+        int64_t iterations = 1;
+        for (int64_t extent : loops.getStaticLoopRanges())
+          iterations *= extent;
+        read += iterations * elementBytes;
+      } else {
+        return all;
+      }
+    }
+  return std::min(read, all);
+}
+
 int64_t bytesOf(KernelOp kernel) {
   int64_t bytes = 0;
-  for (Type type : kernel.getArgumentTypes())
-    bytes += tensorBytes(cast<RankedTensorType>(type));
+  for (mlir::Value argument : kernel.getBody().getArguments())
+    bytes += readBytes(argument);
   for (Type type : kernel.getResultTypes())
     bytes += tensorBytes(cast<RankedTensorType>(type));
   return bytes;
+}
+
+/// Whether a body is acc + a * b of the operation's two inputs.
+static bool isProduct(linalg::LinalgOp op) {
+  if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 || op.getNumReductionLoops() == 0)
+    return false;
+  Operation *sum = op.getBlock()->getTerminator()->getOperand(0).getDefiningOp();
+  if (!isa_and_nonnull<arith::AddFOp, arith::AddIOp>(sum))
+    return false;
+  return llvm::any_of(sum->getOperands(), [](mlir::Value term) {
+    return isa_and_nonnull<arith::MulFOp, arith::MulIOp>(term.getDefiningOp());
+  });
+}
+
+static Extents productExtents(linalg::LinalgOp op) {
+  Extents extents;
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  for (auto [d, size] : llvm::enumerate(op.getStaticLoopRanges())) {
+    bool inFirst = maps[0].isFunctionOfDim(d), inSecond = maps[1].isFunctionOfDim(d);
+    if (!maps[2].isFunctionOfDim(d))
+      extents.depth *= size;
+    else if (inFirst && inSecond)
+      extents.batch *= size;
+    else
+      (inFirst ? extents.rows : extents.columns) *= size;
+  }
+  return extents;
+}
+
+Extents extentsOf(KernelOp kernel) {
+  linalg::LinalgOp largest;
+  int64_t most = 0;
+  Extents reduction, parallel;
+  bool reduces = false;
+  kernel.getBody().walk([&](linalg::LinalgOp op) {
+    int64_t rows = 1, depth = 1;
+    for (auto [type, size] : llvm::zip(op.getIteratorTypesArray(), op.getStaticLoopRanges()))
+      (type == utils::IteratorType::parallel ? rows : depth) *= size;
+    if (op.getNumReductionLoops() == 0)
+      parallel.rows = std::max(parallel.rows, rows);
+    else if (!reduces || rows < reduction.rows) {
+      reduction.rows = rows;
+      reduction.depth = depth;
+      reduces = true;
+    }
+    if (rows * depth > most) {
+      most = rows * depth;
+      largest = op;
+    }
+  });
+  if (largest && isProduct(largest))
+    return productExtents(largest);
+  return reduces ? reduction : parallel;
 }
 
 static TimeOrigin parseOrigin(StringRef origin) {
@@ -114,6 +193,7 @@ static StatusOr<Kernel> exportKernel(KernelOp op) {
   kernel.operands.insert(kernel.operands.end(), op.getResultTypes().size(), Access::Write);
   kernel.flops = flopsOf(op);
   kernel.bytes = bytesOf(op);
+  kernel.extents = extentsOf(op);
   for (auto variant : op.getVariantsAttr().getAsRange<VariantAttr>())
     kernel.variants.push_back(exportVariant(variant));
   return kernel;

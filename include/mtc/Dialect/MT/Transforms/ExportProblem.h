@@ -45,7 +45,14 @@ StatusOr<ExportedProblem> exportProblem(ProgramOp program, const Device &device)
 /// work is not seen.
 int64_t flopsOf(KernelOp kernel);
 
-/// Bytes of a kernel's arguments and results. Units: bytes.
+/// The loops of the operation with the most iterations (see mtc::Extents). A contraction's rows are
+/// the loops of its first operand and the result, columns those of its second and the result.
+/// Other kernels: rows are the parallel loops of the reduction with the fewest, depth its others;
+/// without a reduction all loops are rows.
+Extents extentsOf(KernelOp kernel);
+
+/// Bytes of a kernel's arguments and results; of an argument of which it only takes slices or single
+/// elements, those. Units: bytes.
 int64_t bytesOf(KernelOp kernel);
 
 /// Appends `schedule` to the program as an mt.schedule named after its workload. An operation of

@@ -1,0 +1,95 @@
+//===- ProblemTextTest.cpp - Problems as text -----------------------------===//
+#include "mtc/Scheduling/ProblemText.h"
+#include "ExampleProblems.h"
+
+using namespace mtc;
+using namespace mtc::test;
+
+namespace {
+
+/// A problem with something in every field.
+Problem fullProblem() {
+  Problem problem = randomProblem(7, {4, 3, 20});
+  problem.device = {"host:\"x\\86\"", 4, 8, 0.1, 1e9 / 3, 300, 200};
+  Kernel &kernel = problem.kernels[0];
+  kernel.kind = KernelKind::Contraction;
+  kernel.flops = 123456789012;
+  kernel.bytes = 17;
+  kernel.extents = {2, 3, 4, 5};
+  kernel.variants[0].phaseTiles = {12, 3};
+  kernel.variants[0].scratchBytesPerWorker = 4096;
+  kernel.variants[0].config = "{emitter = \"plain\"}\nsecond line";
+  kernel.variants[0].times[1].origin = TimeOrigin::Learned;
+  kernel.variants[0].times[2].origin = TimeOrigin::Measured;
+  problem.tenants[0].sloP99Ns = 60'000'000;
+  problem.tenants[0].ratePerSecond = 0.1;
+  problem.tenants[0].priority = -2;
+  problem.entries[0].inputs[0].name = "input:0 with a blank";
+  problem.entries[0].inputs[0].shape = {};
+  problem.entries[0].tasks[0].name = "";
+  return problem;
+}
+
+/// The error of a text that must not parse.
+std::string errorOf(const std::string &text) {
+  StatusOr<Problem> parsed = parseProblem(text);
+  EXPECT_FALSE(parsed.ok());
+  return parsed.ok() ? "" : parsed.status().message();
+}
+
+/// The text of fullProblem() with `from` replaced by `to` once.
+std::string changed(const std::string &from, const std::string &to) {
+  std::string text = printProblem(fullProblem());
+  size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+// What was printed reads back as the same Problem: every field is in the text.
+TEST(ProblemText, RoundTrip) {
+  for (const Problem &problem : {fullProblem(), smallProblem(), randomProblem(1)}) {
+    std::string text = printProblem(problem);
+    StatusOr<Problem> parsed = parseProblem(text);
+    ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+    EXPECT_EQ(printProblem(*parsed), text);
+    EXPECT_EQ(parsed->device.bytesPerNs, problem.device.bytesPerNs);
+    EXPECT_EQ(parsed->kernels[0].extents.depth, problem.kernels[0].extents.depth);
+    EXPECT_EQ(parsed->kernels[0].variants[0].config, problem.kernels[0].variants[0].config);
+    EXPECT_EQ(parsed->entries[0].tasks.size(), problem.entries[0].tasks.size());
+  }
+}
+
+// Errors name the line and what was wanted.
+TEST(ProblemText, Errors) {
+  EXPECT_EQ(errorOf(""), "line 1: got nothing, wanted 'problem 1'");
+  EXPECT_EQ(errorOf("problem 2\n"), "line 1: got 'problem 2', wanted 'problem 1'");
+  EXPECT_EQ(errorOf("problem 1\nthing\n"),
+            "line 2: begins with 'thing'; known: device, kernel, variant, tenant, entry, input, "
+            "output, value, task");
+  EXPECT_EQ(errorOf("problem 1\n  variant tiles 1\n"),
+            "line 2: is a variant before the first kernel");
+  EXPECT_EQ(errorOf("problem 1\n  task 1 0 1 \"a\"\n"), "line 2: is 'task' before the first entry");
+  EXPECT_EQ(errorOf(changed("granules 4", "granules four")),
+            "line 2: has 'four' where a number is wanted");
+  EXPECT_EQ(errorOf(changed("granules 4", "cores 4")),
+            "line 2: has 'cores' where 'granules' is wanted");
+  EXPECT_EQ(errorOf(changed("barrier_ns 200", "barrier_ns 200 1")), "line 2: goes on with '1'");
+  EXPECT_EQ(errorOf(changed("barrier_ns 200", "barrier_ns")),
+            "line 2: ends where a field is wanted");
+  EXPECT_EQ(errorOf(changed("\"k0\" contraction", "\"k0\" convolution")),
+            "line 3: has 'convolution'; known: contraction, rows, elementwise, move, attention, "
+            "recurrence, opaque");
+  EXPECT_EQ(errorOf(changed("\"k0\" contraction", "k0 contraction")),
+            "line 3: has no quoted text where one is wanted");
+  EXPECT_EQ(errorOf(changed("second line\"", "second line")),
+            "line 4: has a text that does not end");
+  EXPECT_EQ(errorOf(changed("m,2:", "z,2:")), "line 4: has 'z'; known: mlr");
+}
+
+// A text of the right form is still checked as a Problem.
+TEST(ProblemText, Checked) {
+  EXPECT_EQ(errorOf(changed("granules 4", "granules 65")),
+            "device 'host:\"x\\86\"' has 65 granules; wanted 1 to 64");
+}
+
+} // namespace
