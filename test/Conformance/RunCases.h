@@ -1,0 +1,25 @@
+//===- RunCases.h - cases as tenants of one bundle ------------------------===//
+#pragma once
+
+#include "Cases.h"
+
+namespace mtc::conformance {
+
+/// How a case ended.
+struct Outcome {
+  std::string name;
+  bool plain = false;
+  /// "passed", or why not: "unsupported" (refused when compiling), "invalid" (taken for a wrong
+  /// model), "internal", "wrong" (another answer), "failed" (a request that ended in an error),
+  /// "round" (another answer beside others), "crashed", "timeout", "unfed" (data of types that the
+  /// runtime does not have).
+  std::string result;
+  std::string reason; ///< one line
+};
+
+/// Imports each case alone, compiles those that import as one set into the bundle `scratch`, runs
+/// each alone and all in a round, and compares: an outcome per case.
+/// Fails if something went wrong that concerns the set of several cases: run them apart then.
+StatusOr<std::vector<Outcome>> runCases(const std::vector<Case> &cases, const std::string &scratch);
+
+} // namespace mtc::conformance

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Runs the 1,884 node tests of onnx 1.23.2 through mtc: import, compile, bundle, run, compare.
+#
+#   test/Conformance/run.sh [--update] [--filter TEXT] ...     arguments of mtc-conformance
+#
+# not-passing.tsv lists what does not pass; a change in either direction fails. Leaves
+# build/conformance.json. nodedata.tar.xz is what dump-cases.py wrote with that version of onnx.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+build=${MTC_BUILD:-$here/../../build}
+folder=$build/conformance
+if [ ! -e "$folder/stamp" ] || [ "$here/nodedata.tar.xz" -nt "$folder/stamp" ]; then
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  tar xJf "$here/nodedata.tar.xz" -C "$folder" --strip-components 1
+  touch "$folder/stamp"
+fi
+exec "$build/bin/mtc-conformance" "$folder" "$here/not-passing.tsv" --json "$build/conformance.json" "$@"
