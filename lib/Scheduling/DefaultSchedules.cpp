@@ -3,11 +3,13 @@
 
 namespace mtc {
 
-/// The schedule of the policy with the least predicted makespan; of equals the first in the table.
-static StatusOr<Schedule> bestSchedule(const Problem &problem, const Workload &workload) {
+StatusOr<Schedule> bestSchedule(const Problem &problem, const Workload &workload,
+                                const PolicyOptions &options) {
   Schedule best;
   for (const Policy &policy : policies()) {
-    MTC_ASSIGN_OR_RETURN(Schedule schedule, runPolicy(policy.name, problem, workload));
+    if (policy.isBaseline)
+      continue;
+    MTC_ASSIGN_OR_RETURN(Schedule schedule, runPolicy(policy.name, problem, workload, options));
     if (best.policy.empty() || schedule.makespanNs < best.makespanNs)
       best = std::move(schedule);
   }
@@ -40,15 +42,16 @@ StatusOr<Workload> roundWorkload(const Problem &problem) {
   return round;
 }
 
-StatusOr<std::vector<Schedule>> defaultSchedules(const Problem &problem) {
+StatusOr<std::vector<Schedule>> defaultSchedules(const Problem &problem,
+                                                 const PolicyOptions &options) {
   MTC_RETURN_IF_ERROR(check(problem));
   MTC_ASSIGN_OR_RETURN(Workload round, roundWorkload(problem));
   std::vector<Schedule> schedules;
-  MTC_ASSIGN_OR_RETURN(schedules.emplace_back(), bestSchedule(problem, round));
+  MTC_ASSIGN_OR_RETURN(schedules.emplace_back(), bestSchedule(problem, round, options));
   for (size_t e = 0; e < problem.entries.size(); ++e)
     for (int32_t count : soloShares(problem.device.granules)) {
       Workload solo = soloWorkload(problem, static_cast<int32_t>(e), count);
-      MTC_ASSIGN_OR_RETURN(schedules.emplace_back(), bestSchedule(problem, solo));
+      MTC_ASSIGN_OR_RETURN(schedules.emplace_back(), bestSchedule(problem, solo, options));
     }
   return schedules;
 }

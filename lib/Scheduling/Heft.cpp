@@ -199,7 +199,8 @@ private:
 
 } // namespace
 
-StatusOr<Schedule> scheduleHeft(const Problem &problem, const Workload &workload) {
+StatusOr<Schedule> scheduleHeft(const Problem &problem, const Workload &workload,
+                                const PolicyOptions &) {
   return Search(problem, workload).run(problem);
 }
 

@@ -8,6 +8,8 @@ namespace mtc {
 const std::vector<Policy> &policies() {
   static const std::vector<Policy> table = {
       {"sequential", "one tenant after the other, each task on all granules", scheduleSequential},
+      {"streams", "a stream per tenant on the shared device; a baseline, only simulated",
+       scheduleStreams, true},
       {"heft", "all tenants' tasks together, each on the share of granules that pays",
        scheduleHeft},
   };
@@ -15,7 +17,7 @@ const std::vector<Policy> &policies() {
 }
 
 StatusOr<Schedule> runPolicy(const std::string &name, const Problem &problem,
-                             const Workload &workload) {
+                             const Workload &workload, const PolicyOptions &options) {
   std::string known;
   for (const Policy &policy : policies()) {
     known += known.empty() ? policy.name : fmt::format(", {}", policy.name);
@@ -23,10 +25,11 @@ StatusOr<Schedule> runPolicy(const std::string &name, const Problem &problem,
       continue;
     MTC_RETURN_IF_ERROR(check(problem));
     MTC_RETURN_IF_ERROR(check(problem, workload));
-    MTC_ASSIGN_OR_RETURN(Schedule schedule, policy.run(problem, workload));
+    MTC_ASSIGN_OR_RETURN(Schedule schedule, policy.run(problem, workload, options));
     if (Status status = verify(problem, schedule); !status.ok())
       return internalError(fmt::format("schedule of policy '{}' for workload '{}': {}", name,
                                        workload.name, status.message()));
+    MTC_RETURN_IF_ERROR(predictTimes(problem, schedule));
     return schedule;
   }
   return invalidInput(fmt::format("unknown policy '{}'; known: {}", name, known));

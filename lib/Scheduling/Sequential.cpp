@@ -4,7 +4,8 @@
 
 namespace mtc {
 
-StatusOr<Schedule> scheduleSequential(const Problem &problem, const Workload &workload) {
+StatusOr<Schedule> scheduleSequential(const Problem &problem, const Workload &workload,
+                                      const PolicyOptions &) {
   TaskGraph graph = buildTaskGraph(problem, workload);
   std::vector<Placement> placements;
   int64_t nowNs = 0;

@@ -11,9 +11,25 @@
 
 namespace mtc {
 
+/// What a search may cost.
+struct PolicyOptions {
+  /// Schedules that `joint` may try; for large workloads fewer.
+  int64_t searchSteps = 2000;
+  /// Wall clock limit of a search in seconds; 0: none. With a limit the result depends on the
+  /// machine.
+  double budgetSeconds = 0;
+};
+
 /// One instance after the other, each task on all granules of the workload.
 /// This is what a process gets that serves its models in turn: the baseline.
-StatusOr<Schedule> scheduleSequential(const Problem &problem, const Workload &workload);
+StatusOr<Schedule> scheduleSequential(const Problem &problem, const Workload &workload,
+                                      const PolicyOptions &options = {});
+
+/// Every instance in a stream of its own on the whole device, in the order of its tasks, each task
+/// in the variant that is fastest on all granules: places are `shared`. This is what users of GPU
+/// streams get: a baseline for simulation, never a plan.
+StatusOr<Schedule> scheduleStreams(const Problem &problem, const Workload &workload,
+                                   const PolicyOptions &options = {});
 
 /// List scheduling of all instances' tasks together by upward rank, each task on the number of
 /// granules (and variant) with which it is predicted to finish first without wasting the device.
@@ -21,23 +37,30 @@ StatusOr<Schedule> scheduleSequential(const Problem &problem, const Workload &wo
 /// Source: Topcuoglu, Hariri, Wu, "Performance-effective and low-complexity task scheduling for
 /// heterogeneous computing", IEEE TPDS 13(3), 2002; moldable tasks as in CPA (Radulescu, van Gemund
 /// 2001).
-StatusOr<Schedule> scheduleHeft(const Problem &problem, const Workload &workload);
+StatusOr<Schedule> scheduleHeft(const Problem &problem, const Workload &workload,
+                                const PolicyOptions &options = {});
 
 struct Policy {
   const char *name;
   const char *summary;
-  StatusOr<Schedule> (*run)(const Problem &, const Workload &);
+  StatusOr<Schedule> (*run)(const Problem &, const Workload &, const PolicyOptions &);
+  bool isBaseline = false; ///< places are `shared`: for comparison only
 };
 
 /// All policies, by name. The returned array has static storage.
 const std::vector<Policy> &policies();
 
-/// Runs the policy called `name`, then verify().
+/// Runs the policy called `name`, then verify() and predictTimes().
 ///
 /// Fails if the name is unknown (the message lists the known ones), or the result does not verify
 /// (Internal).
 StatusOr<Schedule> runPolicy(const std::string &name, const Problem &problem,
-                             const Workload &workload);
+                             const Workload &workload, const PolicyOptions &options = {});
+
+/// The schedule of the policy with the least predicted makespan, of equals the first in the table.
+/// Baselines are left out.
+StatusOr<Schedule> bestSchedule(const Problem &problem, const Workload &workload,
+                                const PolicyOptions &options = {});
 
 /// @round: the first entry of each tenant on all granules, tenants in the order of their first
 /// entries.
@@ -45,9 +68,9 @@ StatusOr<Schedule> runPolicy(const std::string &name, const Problem &problem,
 /// Fails if the problem has no entry.
 StatusOr<Workload> roundWorkload(const Problem &problem);
 
-/// The schedules a bundle holds, each verified, each of the policy with the least predicted
-/// makespan: @round first, then every entry alone on 1 to 8 granules, on eighths of powers of two
-/// beyond, and on all.
-StatusOr<std::vector<Schedule>> defaultSchedules(const Problem &problem);
+/// The schedules a bundle holds, each verified, each bestSchedule(): @round first, then every entry
+/// alone on 1 to 8 granules, on eighths of powers of two beyond, and on all.
+StatusOr<std::vector<Schedule>> defaultSchedules(const Problem &problem,
+                                                 const PolicyOptions &options = {});
 
 } // namespace mtc

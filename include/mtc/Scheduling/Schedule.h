@@ -28,7 +28,7 @@ struct Place {
   int32_t variant = 0;
   int32_t lane = 0; ///< places of one lane run in the order in which they stand in `places`
   GranuleMask granules = 1;
-  int64_t startNs = 0;    ///< predicted
+  int64_t startNs = 0;    ///< predicted (see predictTimes)
   int64_t durationNs = 0; ///< predicted
   bool shared = false;    ///< may overlap others on its granules: a baseline, never a plan
 };
@@ -90,6 +90,16 @@ private:
 ///
 /// Complexity: the sum of squares of the predecessor counts.
 Predecessors transitiveReduction(const Predecessors &before, const Reachability &reachability);
+
+/// Sets the predicted times of a schedule: a place starts when all that its orders demand has
+/// ended; while all running tasks want more bytes than Device::bytesPerNs, all slow down by that
+/// factor; `shared` places slow down while together they have more tiles than the workload has
+/// units.
+///
+/// Precondition: verify() passed.
+///
+/// Complexity: O(places * (running places + orders)).
+Status predictTimes(const Problem &problem, Schedule &schedule);
 
 /// Proves a schedule right for `problem`, ignoring times: every task of every instance placed
 /// exactly once, variants exist, masks nonempty and inside the workload's granules, all orders

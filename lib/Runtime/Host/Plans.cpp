@@ -41,16 +41,7 @@ StatusOr<ScheduledPlan> Plans::makeAgain(const std::vector<int32_t> &entries) co
   const Workload workload = {entries.size() == 1 ? "alone" : "round", entries,
                              allGranules(workers_)};
   ScheduledPlan best;
-  bool found = false;
-  for (const Policy &policy : policies()) {
-    MTC_ASSIGN_OR_RETURN(Schedule schedule, runPolicy(policy.name, problem, workload));
-    if (found && schedule.makespanNs >= best.schedule.makespanNs)
-      continue;
-    best.schedule = std::move(schedule);
-    found = true;
-  }
-  if (!found)
-    return internalError("there is no policy");
+  MTC_ASSIGN_OR_RETURN(best.schedule, bestSchedule(problem, workload));
   MTC_ASSIGN_OR_RETURN(best.plan, makePlan(problem, best.schedule));
   return best;
 }
