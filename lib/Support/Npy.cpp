@@ -135,8 +135,13 @@ static int64_t byteCount(std::span<const int64_t> shape, int64_t elementBytes) {
 static StatusOr<ElementType> typeOf(const std::string &descr, const std::string &name) {
   if (descr == "|V2")
     return ElementType::BF16;
+  // What ml_dtypes calls its types of one byte.
+  if (descr == "<V1" || descr == "|V1" || descr == "<f1")
+    return ElementType::U8;
   std::string known;
   for (const ElementTypeInfo &row : elementTypes()) {
+    if (row.storage != row.type)
+      continue;
     // numpy writes '|i1', but '<i1' means the same: byte order does not matter for one byte.
     if (descr == row.npyDescr || (row.bytes == 1 && descr.size() == 3 && descr[0] == '<' &&
                                   descr.substr(1) == std::string(row.npyDescr).substr(1)))

@@ -183,6 +183,7 @@ Status Suite::compile(std::vector<TenantSpec> tenants, const std::string &path) 
   options.jobs = 1;
   MTC_RETURN_IF_ERROR(formTasks(*compilation, options));
   MTC_RETURN_IF_ERROR(tuneKernels(*compilation, options));
+  MTC_RETURN_IF_ERROR(exportProblems(*compilation, options));
   MTC_RETURN_IF_ERROR(scheduleTasks(*compilation, options));
   MTC_RETURN_IF_ERROR(makePlans(*compilation, options));
   return writeBundle(*compilation, options, path, {});

@@ -48,7 +48,7 @@ TEST(Npy, RoundTrip) {
       EXPECT_EQ((bytes->size() - count) % 64, 0u);
       StatusOr<NpyArray> array = parseNpy(*bytes, "x.npy");
       ASSERT_TRUE(array.ok()) << array.status().message();
-      EXPECT_EQ(array->type, row.type);
+      EXPECT_EQ(array->type, row.storage);
       EXPECT_EQ(array->shape, shape);
       EXPECT_EQ(array->bytes, elements);
     }
@@ -76,6 +76,18 @@ TEST(Npy, AcceptsWhatNumpyMayWrite) {
   EXPECT_EQ(messageOf(npy("{'descr': '|b1', 'fortran_order': True, 'shape': (2,)}", 2)), "ok");
   EXPECT_EQ(messageOf(npy("{'descr': '<u1', 'fortran_order': False, 'shape': (2,)}", 2)), "ok");
   EXPECT_EQ(messageOf(npy("{'descr': '|V2', 'fortran_order': False, 'shape': ()}", 2)), "ok");
+}
+
+// Arrays of ml_dtypes' types of one byte come as bytes.
+TEST(Npy, AcceptsBytesOfMlDtypes) {
+  for (const char *descr : {"<V1", "|V1", "<f1"}) {
+    auto array = parseNpy(
+        npy(std::string("{'descr': '") + descr + "', 'fortran_order': False, 'shape': (2,)}", 2),
+        "x.npy");
+    ASSERT_TRUE(array.ok()) << descr;
+    EXPECT_EQ(array->type, ElementType::U8);
+  }
+  EXPECT_NE(messageOf(npy("{'descr': '<V3', 'fortran_order': False, 'shape': ()}", 3)), "ok");
 }
 
 // Not an array at all, or cut short at every possible place.
@@ -160,10 +172,14 @@ TEST(ElementTypes, Table) {
     ASSERT_TRUE(parsed.ok());
     EXPECT_EQ(*parsed, row.type);
     EXPECT_EQ(row.dlpackBits, 8 * row.bytes);
+    EXPECT_EQ(elementTypeInfo(row.storage).bytes, row.bytes);
+    EXPECT_EQ(elementTypeInfo(row.storage).npyDescr, std::string(row.npyDescr));
+    EXPECT_LE(row.bits, 8 * row.bytes);
   }
   EXPECT_EQ(parseElementType("float").status().message(),
             "unknown element type 'float'; known: f16, bf16, f32, f64, i8, i16, i32, i64, u8, u16, "
-            "u32, u64, bool");
+            "u32, u64, bool, f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, f8e8m0, f6e2m3, f6e3m2, "
+            "f4e2m1, i4, u4, i2, u2");
 }
 
 } // namespace

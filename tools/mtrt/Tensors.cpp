@@ -2,6 +2,7 @@
 #include "Tensors.h"
 
 #include "Commands.h"
+#include "mtc/Support/SmallFloat.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -65,6 +66,11 @@ StatusOr<TensorPlace> findPlace(const std::vector<std::unique_ptr<Request>> &req
 
 StatusOr<NpyArray> readTensor(const std::string &file, const Tensor &tensor) {
   MTC_ASSIGN_OR_RETURN(NpyArray array, readNpy(file));
+  MTC_ASSIGN_OR_RETURN(const ElementType wanted, parseElementType(tensor.elementType));
+  // Bytes stand for any type that numpy does not know.
+  const ElementType storage = elementTypeInfo(wanted).storage;
+  if (storage != wanted && (array.type == storage || array.type == ElementType::U8))
+    array.type = wanted;
   if (elementTypeName(array.type) != tensor.elementType)
     return invalidInput(fmt::format("'{}' has element type {}, '{}' has {}", file,
                                     elementTypeName(array.type), tensor.name, tensor.elementType));
@@ -137,8 +143,14 @@ Status fillTensor(const Fill &fill, const std::string &tenant, const Tensor &ten
     case ElementType::Bool:
       *at = random & 1;
       break;
-    default: // little-endian integers of any width
-      *at = static_cast<uint8_t>(random % 100);
+    case ElementType::I4:
+    case ElementType::I2:
+    case ElementType::U4:
+    case ElementType::U2: // not negative, so that both extensions agree
+      *at = random & 1;
+      break;
+    default: // little-endian integers of any width; small floats: finite and not negative
+      *at = static_cast<uint8_t>(random % (elementTypeInfo(type).bits < 8 ? 8 : 100));
     }
   }
   return okStatus();
@@ -181,8 +193,17 @@ static double element(ElementType type, const uint8_t *at) {
     return as<uint32_t>(at);
   case ElementType::U64:
     return as<uint64_t>(at);
+  case ElementType::I4:
+    return static_cast<int8_t>(*at << 4) >> 4;
+  case ElementType::I2:
+    return static_cast<int8_t>(*at << 6) >> 6;
+  case ElementType::U4:
+    return *at & 15;
+  case ElementType::U2:
+    return *at & 3;
+  default:
+    return decodeSmallFloat(*smallFloatOf(type), *at);
   }
-  return 0;
 }
 
 void Tolerance::setDefaults() {

@@ -32,6 +32,7 @@ StatusOr<TensorPlace> findPlace(const std::vector<std::unique_ptr<Request>> &req
                                 const std::string &name, bool isInput, bool single);
 
 /// Reads an .npy file for a tensor.
+/// A type that numpy does not know is read from an array of its bytes.
 /// Fails if the file cannot be used, or type or shape are not the tensor's (InvalidInput).
 StatusOr<NpyArray> readTensor(const std::string &file, const Tensor &tensor);
 
@@ -43,7 +44,7 @@ struct Fill {
 /// "zeros" or "seed:N".
 StatusOr<Fill> parseFill(const std::string &text);
 
-/// Fills a tensor: floats uniform in [-1, 1), integers in [0, 100), bool 0 or 1; the same values
+/// Fills a tensor: floats uniform in [-1, 1), integers in [0, 100) or what they have of it, bool 0 or 1; the same values
 /// for the same seed, tenant and name whatever else is filled.
 Status fillTensor(const Fill &fill, const std::string &tenant, const Tensor &tensor, void *data);
 

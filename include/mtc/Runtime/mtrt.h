@@ -84,8 +84,8 @@ typedef struct mtrt_tenant_info {
 typedef struct mtrt_tensor_info {
   size_t size;
   const char *name;         /* any characters */
-  const char *element_type; /* "f32", "i64", "bool", ... */
-  DLDataType dtype;
+  const char *element_type; /* "f32", "i64", "bool", "f8e4m3fn", "i4", ... */
+  DLDataType dtype;         /* a number of fewer than 8 bits has a byte of its own: 8 bits */
   int32_t ndim;
   const int64_t *shape;
   int64_t bytes;

@@ -1,7 +1,9 @@
 //===- Npy.h - tensors in numpy's .npy files ------------------------------===//
 //
 // Little-endian, C-order arrays of the element types that mtc knows: what numpy.save writes and
-// numpy.load reads. Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+// numpy.load reads. Types that numpy does not know, of one byte an element, are stored as u8 or i8
+// (ElementTypeInfo::storage) and read as that; so are arrays of ml_dtypes. Source:
+// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 //
 //===----------------------------------------------------------------------===//
 #pragma once

@@ -193,7 +193,8 @@ StatusOr<std::vector<BoundInput>> bindInputs(const onnx::GraphProto &graph,
     if (initializers.count(value.name()))
       continue; // a default that callers of old IR versions could override: a constant here
     if (!value.type().has_tensor_type() || !callerTypeName(value.type().tensor_type().elem_type()))
-      return unsupported(tenant + ": input '" + value.name() + "' is not a tensor of numbers");
+      return unsupported(tenant + ": input '" + value.name() + "' is " +
+                         describeType(value.type()));
     binder.addInput(value);
   }
   return binder.bind();

@@ -12,11 +12,20 @@
 
 #include "NodeContext.h"
 #include "mlir/IR/AffineMap.h"
+#include "mtc/Support/SmallFloat.h"
 
 namespace mtc::onnx_import {
 
 using Builder = mlir::ImplicitLocOpBuilder;
 using Shape = llvm::SmallVector<int64_t>;
+
+/// What ONNX Cast leaves open for floats of 8 bits and fewer: whether what is too large becomes the
+/// largest finite number (else infinity, or NaN where there is none), and how e8m0 rounds.
+struct CastRules {
+  enum class Rounding : uint8_t { Up, Down, Nearest };
+  bool saturate = true;
+  Rounding powerOfTwo = Rounding::Up;
+};
 
 /// Builds the arithmetic of a body: picks the float or integer op by the operands' type.
 /// Integers are signed unless `isUnsigned`. Conditions are i1; bool elements (i8 holding 0 or 1)
@@ -63,8 +72,18 @@ public:
   /// An index of a data-dependent value: negative counts from the end, then clamped to [0, size).
   mlir::Value clampIndex(mlir::Value i, int64_t size);
   mlir::Value extract(mlir::Value tensor, mlir::ValueRange indices);
-  /// ONNX Cast: floats to integers truncate and saturate, NaN gives 0; to bool is != 0.
-  mlir::Value cast(mlir::Value x, int32_t from, int32_t to);
+  /// ONNX Cast between element types: floats to integers truncate and saturate, NaN gives 0; to
+  /// bool is != 0; integers and floats to integers of 4 and 2 bits keep the low bits. All others
+  /// round once, half to even; what is to be f16 or bf16 comes as an f32 that rounds to it.
+  mlir::Value cast(mlir::Value x, int32_t from, int32_t to, CastRules rules = {});
+  /// The f32 that the code of a small float (an i8) stands for; exact. (SmallFloats.cpp)
+  mlir::Value decodeSmallFloat(mlir::Value code, const SmallFloat &format);
+  /// The code (an i8) of an f32 or f64, rounded once.
+  mlir::Value encodeSmallFloat(mlir::Value x, const SmallFloat &format, CastRules rules);
+  /// An f64 as an f32 that is odd where it is inexact, so that rounding it once more, to at most 22
+  /// bits, gives what rounding the f64 would have. Source: Boldo and Melquiond, "Emulation of FMA
+  /// and correctly rounded sums", IEEE TC 2008.
+  mlir::Value roundToOdd(mlir::Value x);
 };
 
 /// An operand of an elementwise computation: a tensor, or a number that is known when compiling.
@@ -80,6 +99,10 @@ Operand operand(const NodeContext &c, unsigned i);
 llvm::SmallVector<Operand> allOperands(const NodeContext &c);
 
 bool isUnsignedType(int32_t onnxType);
+/// The format of an ONNX type that is a float of 8 bits or fewer, carried as i8; else null.
+const SmallFloat *smallFloat(int32_t onnxType);
+/// 4 or 2 for ONNX's integers of so many bits, carried one an i8; else 0.
+unsigned subByteIntegerBits(int32_t onnxType);
 bool isFloat(mlir::Type type);
 /// f32 for f16 and bf16, else the type itself.
 mlir::Type computeType(mlir::Type type);
@@ -142,6 +165,10 @@ mlir::Value reshape(Builder &b, mlir::Value v, llvm::ArrayRef<int64_t> shape);
 mlir::Value transpose(Builder &b, mlir::Value v, llvm::ArrayRef<int64_t> permutation);
 mlir::Value pad(Builder &b, mlir::Value v, llvm::ArrayRef<int64_t> low,
                 llvm::ArrayRef<int64_t> high, mlir::TypedAttr value);
+/// The elements of `bits` each that lie one after the other in the bytes of `packed` (the first in
+/// the lowest bits), one an i8; integers with a sign are extended.
+mlir::Value unpackBits(Builder &b, mlir::Value packed, mlir::RankedTensorType result, unsigned bits,
+                       bool isSigned);
 /// Static offsets, sizes and positive strides.
 mlir::Value extractSlice(Builder &b, mlir::Value v, llvm::ArrayRef<int64_t> offsets,
                          llvm::ArrayRef<int64_t> sizes, llvm::ArrayRef<int64_t> strides);

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Builders.h"
+#include "Steps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -64,7 +65,6 @@ Value less(Scalars &s, Value x, Value y) { return s.less(x, y); }
 Value lessOrEqual(Scalars &s, Value x, Value y) { return s.lessOrEqual(x, y); }
 Value greater(Scalars &s, Value x, Value y) { return s.less(y, x); }
 Value greaterOrEqual(Scalars &s, Value x, Value y) { return s.lessOrEqual(y, x); }
-Value isNaN(Scalars &s, Value x) { return s.isNaN(x); }
 Value logicalNot(Scalars &s, Value x) { return s.negate(s.isTrue(x)); }
 Value logicalAnd(Scalars &s, Value x, Value y) { return s.both(s.isTrue(x), s.isTrue(y)); }
 Value logicalOr(Scalars &s, Value x, Value y) { return s.either(s.isTrue(x), s.isTrue(y)); }
@@ -182,11 +182,21 @@ Results pow(NodeContext &c) {
       })};
 }
 
+/// Floats of 8 bits, too.
+Results isNaN(NodeContext &c) {
+  int32_t from = c.inputTypes[0];
+  return SmallVector<Value>{
+      mapElements(c.b, c.resultTypes[0], {Operand(c.inputs[0])}, [&](Scalars &s, ValueRange v) {
+        return s.isNaN(smallFloat(from) ? s.cast(v[0], from, onnx::TensorProto::FLOAT) : v[0]);
+      })};
+}
+
 Results isInf(NodeContext &c) {
+  int32_t from = c.inputTypes[0];
   bool positive = c.intAttr("detect_positive", 1), negative = c.intAttr("detect_negative", 1);
   return SmallVector<Value>{
       mapElements(c.b, c.resultTypes[0], {Operand(c.inputs[0])}, [&](Scalars &s, ValueRange v) {
-        Value x = v[0];
+        Value x = smallFloat(from) ? s.cast(v[0], from, onnx::TensorProto::FLOAT) : v[0];
         Value no = s.integer(s.b.getI1Type(), 0);
         Value up = positive ? s.equal(x, s.like(x, INFINITY)) : no;
         Value down = negative ? s.equal(x, s.like(x, -INFINITY)) : no;
@@ -231,8 +241,15 @@ Results where(NodeContext &c) {
 /// The same bits as another type of equal width.
 Results bitCast(NodeContext &c) {
   Type from = c.type(0).getElementType(), to = c.resultTypes[0].getElementType();
-  if (from.getIntOrFloatBitWidth() != to.getIntOrFloatBitWidth())
+  int32_t fromType = c.inputTypes[0], toType = c.outputTypes[0];
+  if (elementBits(fromType) != elementBits(toType))
     return c.reject("types of different width");
+  // Integers of 4 and 2 bits are extended to their byte each in its way.
+  if (subByteIntegerBits(toType) && fromType != toType)
+    return SmallVector<Value>{
+        mapElements(c.b, c.resultTypes[0], {Operand(c.inputs[0])}, [&](Scalars &s, ValueRange v) {
+          return s.cast(v[0], onnx::TensorProto::UINT8, toType);
+        })};
   if (from == to)
     return SmallVector<Value>{c.inputs[0]};
   return SmallVector<Value>{
@@ -248,9 +265,18 @@ Results castOp(NodeContext &c) {
   int32_t from = c.inputTypes[0], to = c.outputTypes[0];
   if (from == to)
     return SmallVector<Value>{c.inputs[0]};
+  CastRules rules;
+  rules.saturate = c.intAttr("saturate", 1) != 0;
+  std::string rounding = c.stringAttr("round_mode", "up");
+  if (rounding != "up" && rounding != "down" && rounding != "nearest")
+    return c.reject("round_mode is '" + Twine(rounding) + "', wanted up, down or nearest");
+  rules.powerOfTwo = rounding == "up"     ? CastRules::Rounding::Up
+                     : rounding == "down" ? CastRules::Rounding::Down
+                                          : CastRules::Rounding::Nearest;
   return SmallVector<Value>{mapElements(
       c.b, c.resultTypes[0], {Operand(c.inputs[0])},
-      [&](Scalars &s, ValueRange v) { return s.cast(v[0], from, to); }, isUnsignedType(from))};
+      [&](Scalars &s, ValueRange v) { return s.cast(v[0], from, to, rules); },
+      isUnsignedType(from))};
 }
 
 constexpr const char *numbers = "f16 bf16 f32 f64 i8-i64 u8-u64";
@@ -274,9 +300,9 @@ const OpRow rows[] = {
     {"", "BitwiseNot", 18, unary<bitwiseNot>, integers, ""},
     {"", "BitwiseOr", 18, binary<bitwiseOr>, integers, ""},
     {"", "BitwiseXor", 18, binary<bitwiseXor>, integers, ""},
-    {"", "Cast", 6, castOp, "numbers and bool",
-     "floats to integers truncate and saturate, NaN gives 0; no strings, no 8-bit floats"},
-    {"", "CastLike", 15, castOp, "numbers and bool", "as Cast"},
+    {"", "Cast", 6, castOp, "all but strings and complex",
+     "floats to integers truncate and saturate (4 and 2 bits: keep the low bits), NaN gives 0"},
+    {"", "CastLike", 15, castOp, "all but strings and complex", "as Cast"},
     {"", "Ceil", 6, unary<mathOp<math::CeilOp>>, floats, ""},
     {"", "Clip", 6, clip, numbers, "limits may be data"},
     {"", "Cos", 7, unary<mathOp<math::CosOp>>, floats, ""},
@@ -287,8 +313,8 @@ const OpRow rows[] = {
     {"", "Floor", 6, unary<mathOp<math::FloorOp>>, floats, ""},
     {"", "Greater", 7, binary<greater>, numbers, ""},
     {"", "GreaterOrEqual", 12, binary<greaterOrEqual>, numbers, ""},
-    {"", "IsInf", 10, isInf, floats, ""},
-    {"", "IsNaN", 9, unary<isNaN>, floats, ""},
+    {"", "IsInf", 10, isInf, "f16 bf16 f32 f64, 8-bit floats", ""},
+    {"", "IsNaN", 9, isNaN, "f16 bf16 f32 f64, 8-bit floats", ""},
     {"", "Less", 7, binary<less>, numbers, ""},
     {"", "LessOrEqual", 12, binary<lessOrEqual>, numbers, ""},
     {"", "Log", 6, unary<log>, floats, ""},

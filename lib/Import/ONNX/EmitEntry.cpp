@@ -1,7 +1,7 @@
 //===- EmitEntry.cpp - an entry from its resolved nodes -------------------===//
 #include "EmitEntry.h"
 
-#include "NodeContext.h"
+#include "Builders.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -56,7 +56,13 @@ StatusOr<Value> Emitter::valueOf(const std::string &name) {
   if (constant == resolved.constants.end())
     return internalError("value '" + name + "' has not been computed");
   MTC_ASSIGN_OR_RETURN(mt::WeightOp weight, weights.get(*constant->second, name));
-  return getWeight(weight);
+  Value value = getWeight(weight);
+  if (value.getType() == typeOf(name))
+    return value;
+  value = unpackBits(b, value, typeOf(name), elementBits(resolved.typeOf(name)),
+                     !isUnsignedType(resolved.typeOf(name)) &&
+                         subByteIntegerBits(resolved.typeOf(name)));
+  return values[name] = value;
 }
 
 std::optional<SmallTensor> Emitter::constantInput(const onnx::NodeProto &node, unsigned i) {

@@ -38,7 +38,7 @@ Result make(int32_t type, ArrayRef<int64_t> dims) {
   SmallTensor t;
   t.type = type;
   t.dims.assign(dims.begin(), dims.end());
-  if (!count || type == T::FLOAT16 || type == T::BFLOAT16)
+  if (!count || !isFoldable(type))
     return std::nullopt;
   if (t.isFloat())
     t.floats.resize(*count);

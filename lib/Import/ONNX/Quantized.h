@@ -9,6 +9,10 @@ namespace mtc::onnx_import {
 /// contraction's element type.
 mlir::Value multiplyMatrices(Builder &b, mlir::Value lhs, mlir::Value rhs);
 
+/// Rounds a float half to even, adds the zero point (null: none) and saturates to the integer type
+/// `to`.
+mlir::Value roundToInteger(Scalars &s, mlir::Value x, mlir::Value zeroPoint, int32_t to);
+
 Results convInteger(NodeContext &c);
 Results dequantizeLinear(NodeContext &c);
 Results matmulInteger(NodeContext &c);

@@ -277,9 +277,11 @@ Status Scanner::checkSize(const TensorFields &tensor, int64_t elements) {
                         "' holds its elements in a field of another type");
   if (raw) {
     unit = "bytes";
-    want = (static_cast<uint64_t>(elements) * bits + 7) / 8;
-  } else if (bits < 8 || bits > 64) {
-    return okStatus(); // packed or complex: no handler takes them, no need to count
+    want = storedBytes(tensor.type, elements, true);
+  } else if (bits > 64 || tensor.type == onnx::TensorProto::COMPLEX64) {
+    return okStatus(); // complex: no handler takes them, no need to count
+  } else if (bits < 8) {
+    want = storedBytes(tensor.type, elements, false);
   }
   if (have != want)
     return invalidInput(("tensor '" + tensor.name + "' holds " + Twine(have) + " " + unit +
@@ -320,7 +322,7 @@ Status Scanner::resolveExternal(const TensorFields &tensor, std::string &out) {
   if (!payload.ok())
     return payload.status().withContext("tensor '" + tensor.name + "'");
   int64_t elements = *countElements(tensor.dims, limits.maxElements);
-  uint64_t want = (static_cast<uint64_t>(elements) * elementBits(tensor.type) + 7) / 8;
+  uint64_t want = storedBytes(tensor.type, elements, true);
   if (payload->length != want)
     return invalidInput(("tensor '" + tensor.name + "': external data has " +
                          Twine(payload->length) + " bytes, its type and shape need " + Twine(want))

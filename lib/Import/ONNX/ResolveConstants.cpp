@@ -96,8 +96,7 @@ bool Resolver::fold(const onnx::NodeProto &node) {
       continue;
     }
     const std::optional<SmallTensor> &value = smallConstant(input);
-    if (!value || value->type == onnx::TensorProto::FLOAT16 ||
-        value->type == onnx::TensorProto::BFLOAT16)
+    if (!value || !isFoldable(value->type))
       return false;
     inputs.push_back(&*value);
   }

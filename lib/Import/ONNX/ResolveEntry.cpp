@@ -113,8 +113,7 @@ Status Resolver::checkOutputs(ResolvedNode &result) {
       result.problem = !tensor ? "its output '" + output + "' is not a tensor"
                                : "the shape of its output '" + output + "' depends on values";
     } else if (!callerTypeName(entry->typeOf(output))) {
-      result.problem =
-          "its output '" + output + "' is of type " + onnxTypeName(entry->typeOf(output));
+      result.problem = "its output '" + output + "' is " + describeType(*entry->types[output]);
     } else if (countElements(*dims, limits.maxElements) == 0) {
       result.problem = "its output '" + output + "' has no elements";
     }
@@ -283,7 +282,8 @@ StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(std::vector<BoundInput> i
       return invalidInput("output '" + output.name() + "' is computed by no node");
     entry->outputs.push_back(output.name());
     if (entry->constants.count(output.name()) && !callerTypeName(entry->typeOf(output.name())))
-      return unsupported("output '" + output.name() + "' is not a tensor of numbers");
+      return unsupported("output '" + output.name() + "' is " +
+                         describeType(*entry->types[output.name()]));
   }
   keepLiveNodes();
   return std::move(entry);

@@ -22,7 +22,14 @@ namespace mtc::onnx_import {
 bool isUnsignedType(int32_t type) {
   using T = onnx::TensorProto;
   return type == T::UINT8 || type == T::UINT16 || type == T::UINT32 || type == T::UINT64 ||
-         type == T::BOOL;
+         type == T::BOOL || type == T::UINT4 || type == T::UINT2;
+}
+
+unsigned subByteIntegerBits(int32_t type) {
+  using T = onnx::TensorProto;
+  if (type == T::INT4 || type == T::UINT4)
+    return 4;
+  return type == T::INT2 || type == T::UINT2 ? 2 : 0;
 }
 
 bool isFloat(Type type) { return isa<FloatType>(type); }
@@ -228,47 +235,101 @@ static Value floatToInteger(Scalars &s, Value x, Type to, bool toUnsigned) {
   return s.select(above, limit(most), s.select(below, limit(least), inside));
 }
 
-Value Scalars::cast(Value x, int32_t from, int32_t to) {
+/// The number in the low bits of an i8.
+static Value keepLowBits(Scalars &s, Value x, int32_t type) {
+  unsigned bits = subByteIntegerBits(type);
+  if (isUnsignedType(type))
+    return arith::AndIOp::create(s.b, x, s.integer(x.getType(), (1 << bits) - 1));
+  Value by = s.integer(x.getType(), 8 - bits);
+  return arith::ShRSIOp::create(s.b, arith::ShLIOp::create(s.b, x, by), by);
+}
+
+/// An integer as an f32 that rounds to bf16 as the integer would.
+static Value integerToBf16(Scalars &s, Value x, bool isUnsigned) {
+  Builder &b = s.b;
+  Type type = x.getType(), f32 = b.getF32Type(), f64 = b.getF64Type();
+  auto toFloat = [&](Value v, Type to) -> Value {
+    return isUnsigned ? Value(arith::UIToFPOp::create(b, to, v))
+                      : Value(arith::SIToFPOp::create(b, to, v));
+  };
+  auto shiftRight = [&](int64_t by) -> Value {
+    Value amount = s.integer(type, by);
+    return isUnsigned ? Value(arith::ShRUIOp::create(b, x, amount))
+                      : Value(arith::ShRSIOp::create(b, x, amount));
+  };
+  unsigned width = type.getIntOrFloatBitWidth();
+  if (width <= 16)
+    return toFloat(x, f32);
+  if (width == 32)
+    return s.roundToOdd(toFloat(x, f64));
+  // Above 48 bits, the lowest of the upper 48 stands for the lower 16: exact in f64, rounded alike.
+  Value rest = s.isTrue(arith::AndIOp::create(b, x, s.integer(type, 0xffff)));
+  Value upper = arith::OrIOp::create(b, shiftRight(16), arith::ExtUIOp::create(b, type, rest));
+  Value large = s.mul(toFloat(upper, f64), s.constant(f64, 65536));
+  Value top = shiftRight(48), isSmall = s.equal(top, s.integer(type, 0));
+  if (!isUnsigned)
+    isSmall = s.either(isSmall, s.equal(top, s.integer(type, -1)));
+  return s.roundToOdd(s.select(isSmall, toFloat(x, f64), large));
+}
+
+/// The type that bodies compute a type in.
+static Type bodyType(Builder &b, int32_t type) {
   using T = onnx::TensorProto;
-  if (to == T::BOOL)
-    return from == T::BOOL ? x : Value(arith::ExtUIOp::create(b, b.getI8Type(), isTrue(x)));
-  Type target;
-  switch (to) {
+  switch (type) {
   case T::DOUBLE:
-    target = b.getF64Type();
-    break;
+    return b.getF64Type();
   case T::FLOAT:
   case T::FLOAT16:
   case T::BFLOAT16:
-    target = b.getF32Type();
-    break;
+    return b.getF32Type();
   case T::INT8:
   case T::UINT8:
-    target = b.getI8Type();
-    break;
+    return b.getI8Type();
   case T::INT16:
   case T::UINT16:
-    target = b.getI16Type();
-    break;
+    return b.getI16Type();
   case T::INT32:
   case T::UINT32:
-    target = b.getI32Type();
-    break;
+    return b.getI32Type();
   default:
-    target = b.getI64Type();
-    break;
+    return b.getI64Type();
   }
-  Type source = x.getType();
+}
+
+Value Scalars::cast(Value x, int32_t from, int32_t to, CastRules rules) {
+  using T = onnx::TensorProto;
+  if (const SmallFloat *format = smallFloat(from)) {
+    x = decodeSmallFloat(x, *format);
+    from = T::FLOAT;
+  } else if (subByteIntegerBits(from)) {
+    x = keepLowBits(*this, x, from);
+    from = isUnsignedType(from) ? T::UINT8 : T::INT8;
+  }
+  if (to == T::BOOL)
+    return from == T::BOOL ? x : Value(arith::ExtUIOp::create(b, b.getI8Type(), isTrue(x)));
+  if (const SmallFloat *format = smallFloat(to)) // integers beyond f32's are beyond these, too
+    return encodeSmallFloat(isFloat(x.getType()) ? x : cast(x, from, T::FLOAT), *format, rules);
+  if (subByteIntegerBits(to)) {
+    if (isFloat(x.getType())) {
+      x = cast(x, from, T::INT32);
+      from = T::INT32;
+    }
+    return keepLowBits(*this, cast(x, from, T::INT8), to);
+  }
+  Type source = x.getType(), target = bodyType(b, to);
+  bool narrow = to == T::FLOAT16 || to == T::BFLOAT16;
   if (isFloat(source) && isFloat(target)) {
     if (source == target)
       return x;
     if (source.getIntOrFloatBitWidth() < target.getIntOrFloatBitWidth())
       return arith::ExtFOp::create(b, target, x);
-    return arith::TruncFOp::create(b, target, x);
+    return narrow ? roundToOdd(x) : Value(arith::TruncFOp::create(b, target, x));
   }
   if (isFloat(source))
     return floatToInteger(*this, x, target, isUnsignedType(to));
   bool fromUnsigned = isUnsignedType(from);
+  if (to == T::BFLOAT16) // f16 ends where f32 is still exact
+    return integerToBf16(*this, x, fromUnsigned);
   if (isFloat(target))
     return fromUnsigned ? Value(arith::UIToFPOp::create(b, target, x))
                         : Value(arith::SIToFPOp::create(b, target, x));

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Builders.h"
+#include "Steps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/Endian.h"
@@ -63,35 +64,17 @@ Results dropout(NodeContext &c) {
 
 /// The only element of a TensorProto as an attribute of `element`, or null.
 TypedAttr onlyElement(const onnx::TensorProto &t, Type element) {
-  if (t.has_raw_data()) {
-    unsigned bytes = element.getIntOrFloatBitWidth() / 8;
-    const std::string &raw = t.raw_data();
-    if (raw.size() != bytes)
-      return {};
-    uint64_t bits = 0;
-    for (unsigned i = 0; i < bytes; ++i)
-      bits |= uint64_t(uint8_t(raw[i])) << (8 * i);
-    APInt value(bytes * 8, bits);
-    if (auto f = dyn_cast<FloatType>(element))
-      return FloatAttr::get(f, APFloat(f.getFloatSemantics(), value));
-    return IntegerAttr::get(element, value);
-  }
-  if (t.float_data_size() == 1)
-    return numberAttr(element, t.float_data(0));
-  if (t.double_data_size() == 1)
-    return numberAttr(element, t.double_data(0));
-  if (t.int64_data_size() == 1)
-    return integerAttr(element, t.int64_data(0));
-  if (t.uint64_data_size() == 1)
-    return integerAttr(element, static_cast<int64_t>(t.uint64_data(0)));
-  if (t.int32_data_size() == 1) {
-    if (auto f = dyn_cast<FloatType>(element)) // f16 and bf16 as bits
-      return FloatAttr::get(f,
-                            APFloat(f.getFloatSemantics(),
-                                    APInt(f.getWidth(), static_cast<uint16_t>(t.int32_data(0)))));
-    return integerAttr(element, t.int32_data(0));
-  }
-  return {};
+  std::optional<std::string> bytes = inlineTensorBytes(t);
+  unsigned width = element.getIntOrFloatBitWidth();
+  if (!bytes || bytes->size() != width / 8)
+    return {};
+  uint64_t bits = 0;
+  for (size_t i = 0; i < bytes->size(); ++i)
+    bits |= uint64_t(uint8_t((*bytes)[i])) << (8 * i);
+  APInt value(width, bits);
+  if (auto f = dyn_cast<FloatType>(element))
+    return FloatAttr::get(f, APFloat(f.getFloatSemantics(), value));
+  return IntegerAttr::get(element, value);
 }
 
 Results constantOfShape(NodeContext &c) {

@@ -83,24 +83,33 @@ const Payload *payloadOf(const ModelFile &file, const onnx::TensorProto &tensor)
 
 /// Bits of an element; 0 for types without a fixed size (string, undefined).
 unsigned elementBits(int32_t onnxType);
-/// The element type in the model phase; null if it has none (string, complex, fp8, 4 bits and
-/// less).
+/// Bits that an element takes in raw_data, or in a typed field (where floats of 6 bits are not
+/// packed).
+unsigned storedBits(int32_t onnxType, bool raw);
+/// Bytes in raw_data, else entries in a typed field (of bytes, for types of 8 bits and fewer).
+uint64_t storedBytes(int32_t onnxType, int64_t elements, bool raw);
+/// The element type in the model phase: i8 for floats of 8 bits and for everything smaller; null if
+/// it has none (string, complex).
 mlir::Type elementType(int32_t onnxType, mlir::MLIRContext *context);
 /// "f32", "i64", "bool", "u8": the caller's name of an element type; null if elementType has none.
 const char *callerTypeName(int32_t onnxType);
 /// "FLOAT", "STRING": ONNX's own name, for messages.
 std::string onnxTypeName(int32_t onnxType);
+/// "a tensor of STRING, which is not supported", "a sequence, not a tensor": why a value cannot be.
+std::string describeType(const onnx::TypeProto &type);
 
 /// The product of dims; nullopt if one is negative or the product exceeds `limit`.
 std::optional<int64_t> countElements(llvm::ArrayRef<int64_t> dims, int64_t limit);
 llvm::ArrayRef<int64_t> dimsOf(const onnx::TensorProto &tensor);
 
-/// Row-major little-endian elements of an inline tensor, whatever field holds them; nullopt if they
-/// are not as many as the shape says or the type has no equivalent.
+/// Row-major little-endian elements of an inline tensor, whatever field holds them, unpacked to at
+/// least a byte each; nullopt if they are not as many as the shape says or the type has no
+/// equivalent.
 std::optional<std::string> inlineTensorBytes(const onnx::TensorProto &tensor);
 
 /// A tensor small enough to compute with when compiling. Integers and bools are in `ints`,
-/// wrapped to their type (u64 as its bits); floats, rounded to theirs, in `floats`.
+/// wrapped to their type (u64 as its bits); floats, rounded to theirs, in `floats`. Floats of 8
+/// bits and fewer are their codes, in `ints`.
 struct SmallTensor {
   int32_t type = 0;
   llvm::SmallVector<int64_t> dims;
@@ -111,11 +120,12 @@ struct SmallTensor {
   int64_t size() const { return isFloat() ? floats.size() : ints.size(); }
 };
 
-/// nullopt for references, more than maxFoldedElements and types other than integers, bool, f16,
-/// bf16, f32, f64.
+/// nullopt for references, more than maxFoldedElements, strings and complex numbers.
 std::optional<SmallTensor> decodeSmall(const onnx::TensorProto &tensor);
-/// Inline and raw. Types as for decodeSmall but f16 and bf16.
+/// Inline and raw, of a type that isFoldable.
 onnx::TensorProto encodeSmall(const SmallTensor &tensor);
+/// Whether foldNode computes with a type: bool, f32, f64 and integers of at least 8 bits.
+bool isFoldable(int32_t onnxType);
 /// The value of an integer in `type`, wrapped.
 int64_t wrapInteger(int32_t type, int64_t value);
 

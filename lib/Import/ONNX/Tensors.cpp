@@ -14,6 +14,7 @@ using T = onnx::TensorProto;
 namespace mtc::onnx_import {
 namespace {
 
+/// `bits` as TensorProto packs them; in the model phase an element has at least a byte.
 struct TypeRow {
   int32_t onnx;
   unsigned bits;
@@ -21,13 +22,31 @@ struct TypeRow {
 };
 
 constexpr TypeRow typeRows[] = {
-    {T::FLOAT, 32, ElementType::F32},   {T::DOUBLE, 64, ElementType::F64},
-    {T::FLOAT16, 16, ElementType::F16}, {T::BFLOAT16, 16, ElementType::BF16},
-    {T::INT8, 8, ElementType::I8},      {T::INT16, 16, ElementType::I16},
-    {T::INT32, 32, ElementType::I32},   {T::INT64, 64, ElementType::I64},
-    {T::UINT8, 8, ElementType::U8},     {T::UINT16, 16, ElementType::U16},
-    {T::UINT32, 32, ElementType::U32},  {T::UINT64, 64, ElementType::U64},
+    {T::FLOAT, 32, ElementType::F32},
+    {T::DOUBLE, 64, ElementType::F64},
+    {T::FLOAT16, 16, ElementType::F16},
+    {T::BFLOAT16, 16, ElementType::BF16},
+    {T::INT8, 8, ElementType::I8},
+    {T::INT16, 16, ElementType::I16},
+    {T::INT32, 32, ElementType::I32},
+    {T::INT64, 64, ElementType::I64},
+    {T::UINT8, 8, ElementType::U8},
+    {T::UINT16, 16, ElementType::U16},
+    {T::UINT32, 32, ElementType::U32},
+    {T::UINT64, 64, ElementType::U64},
     {T::BOOL, 8, ElementType::Bool},
+    {T::FLOAT8E4M3FN, 8, ElementType::F8E4M3FN},
+    {T::FLOAT8E4M3FNUZ, 8, ElementType::F8E4M3FNUZ},
+    {T::FLOAT8E5M2, 8, ElementType::F8E5M2},
+    {T::FLOAT8E5M2FNUZ, 8, ElementType::F8E5M2FNUZ},
+    {T::FLOAT8E8M0, 8, ElementType::F8E8M0},
+    {T::FLOAT6E2M3, 6, ElementType::F6E2M3},
+    {T::FLOAT6E3M2, 6, ElementType::F6E3M2},
+    {T::FLOAT4E2M1, 4, ElementType::F4E2M1},
+    {T::INT4, 4, ElementType::I4},
+    {T::UINT4, 4, ElementType::U4},
+    {T::INT2, 2, ElementType::I2},
+    {T::UINT2, 2, ElementType::U2},
 };
 
 const TypeRow *findType(int32_t type) {
@@ -63,6 +82,24 @@ void unpack(const std::string &bytes, std::vector<Out> &out) {
   }
 }
 
+/// One element a byte from elements that lie one after the other, the first in the lowest bits.
+/// Integers are extended.
+std::string unpackBits(const std::string &packed, int32_t type, unsigned bits, int64_t count) {
+  bool isSigned = type == T::INT4 || type == T::INT2;
+  std::string bytes;
+  for (int64_t i = 0; i < count; ++i) {
+    size_t at = i * bits / 8, shift = i * bits % 8;
+    unsigned word = static_cast<uint8_t>(packed[at]);
+    if (at + 1 < packed.size())
+      word |= static_cast<unsigned>(static_cast<uint8_t>(packed[at + 1])) << 8;
+    unsigned element = (word >> shift) & ((1u << bits) - 1);
+    if (isSigned && element >> (bits - 1))
+      element |= ~0u << bits;
+    bytes.push_back(static_cast<char>(element));
+  }
+  return bytes;
+}
+
 } // namespace
 
 unsigned elementBits(int32_t type) {
@@ -73,25 +110,18 @@ unsigned elementBits(int32_t type) {
     return 64;
   case T::COMPLEX128:
     return 128;
-  case T::FLOAT8E4M3FN:
-  case T::FLOAT8E4M3FNUZ:
-  case T::FLOAT8E5M2:
-  case T::FLOAT8E5M2FNUZ:
-  case T::FLOAT8E8M0:
-    return 8;
-  case T::FLOAT6E2M3:
-  case T::FLOAT6E3M2:
-    return 6;
-  case T::UINT4:
-  case T::INT4:
-  case T::FLOAT4E2M1:
-    return 4;
-  case T::UINT2:
-  case T::INT2:
-    return 2;
   default:
     return 0;
   }
+}
+
+unsigned storedBits(int32_t type, bool raw) {
+  bool isFloat6 = type == T::FLOAT6E2M3 || type == T::FLOAT6E3M2;
+  return isFloat6 && !raw ? 8 : elementBits(type);
+}
+
+uint64_t storedBytes(int32_t type, int64_t elements, bool raw) {
+  return (static_cast<uint64_t>(elements) * storedBits(type, raw) + 7) / 8;
 }
 
 mlir::Type elementType(int32_t type, mlir::MLIRContext *context) {
@@ -107,7 +137,7 @@ mlir::Type elementType(int32_t type, mlir::MLIRContext *context) {
     return b.getBF16Type();
   default:
     const TypeRow *row = findType(type);
-    return row ? mlir::Type(b.getIntegerType(row->bits)) : mlir::Type();
+    return row ? mlir::Type(b.getIntegerType(std::max(8u, row->bits))) : mlir::Type();
   }
 }
 
@@ -119,6 +149,18 @@ const char *callerTypeName(int32_t type) {
 std::string onnxTypeName(int32_t type) {
   return T::DataType_IsValid(type) ? T::DataType_Name(static_cast<T::DataType>(type))
                                    : std::to_string(type);
+}
+
+std::string describeType(const onnx::TypeProto &type) {
+  if (type.has_tensor_type())
+    return "a tensor of " + onnxTypeName(type.tensor_type().elem_type()) +
+           ", which is not supported";
+  const char *kind = type.has_sequence_type()        ? "a sequence"
+                     : type.has_optional_type()      ? "an optional"
+                     : type.has_map_type()           ? "a map"
+                     : type.has_sparse_tensor_type() ? "a sparse tensor"
+                                                     : "of no type";
+  return std::string(kind) + ", not a tensor";
 }
 
 std::optional<int64_t> countElements(llvm::ArrayRef<int64_t> dims, int64_t limit) {
@@ -169,16 +211,24 @@ std::optional<std::string> inlineTensorBytes(const T &tensor) {
       break;
     default:
       bytes =
-          row->bits == 8 ? pack<uint8_t>(tensor.int32_data()) : pack<uint16_t>(tensor.int32_data());
+          row->bits <= 8 ? pack<uint8_t>(tensor.int32_data()) : pack<uint16_t>(tensor.int32_data());
     }
   }
-  if (bytes.size() != static_cast<uint64_t>(*count) * row->bits / 8)
+  if (bytes.size() != storedBytes(tensor.data_type(), *count, tensor.has_raw_data()))
     return std::nullopt;
-  return bytes;
+  bool isPacked = row->bits < 8 && storedBits(tensor.data_type(), tensor.has_raw_data()) < 8;
+  return isPacked ? unpackBits(bytes, tensor.data_type(), row->bits, *count) : bytes;
 }
 
 bool SmallTensor::isFloat() const {
   return type == T::FLOAT || type == T::DOUBLE || type == T::FLOAT16 || type == T::BFLOAT16;
+}
+
+bool isFoldable(int32_t type) {
+  const TypeRow *row = findType(type);
+  if (!row || row->bits < 8 || type == T::FLOAT16 || type == T::BFLOAT16)
+    return false;
+  return elementTypeInfo(row->type).storage == row->type;
 }
 
 int64_t wrapInteger(int32_t type, int64_t value) {
@@ -242,6 +292,8 @@ std::optional<SmallTensor> decodeSmall(const T &tensor) {
     unpack<uint16_t>(*bytes, small.ints);
     break;
   case T::INT8:
+  case T::INT4:
+  case T::INT2:
     unpack<int8_t>(*bytes, small.ints);
     break;
   default:

@@ -66,11 +66,16 @@ StatusOr<mt::WeightOp> WeightTable::get(const onnx::TensorProto &tensor, const s
   if (!element)
     return unsupported("tensor '" + name + "' is of type " + onnxTypeName(tensor.data_type()));
   auto type = mlir::RankedTensorType::get(dimsOf(tensor), element);
-  int64_t size = type.getNumElements() * element.getIntOrFloatBitWidth() / 8;
-  if (size == 0)
+  if (type.getNumElements() == 0)
     return unsupported("tensor '" + name + "' has no elements");
 
   const Payload *payload = payloadOf(file, tensor);
+  if (payload && storedBits(tensor.data_type(), !payload->proto) < 8)
+    type = mlir::RankedTensorType::get(
+        static_cast<int64_t>(
+            storedBytes(tensor.data_type(), type.getNumElements(), !payload->proto)),
+        element);
+  int64_t size = type.getNumElements() * element.getIntOrFloatBitWidth() / 8;
   std::vector<uint8_t> buffer;
   std::optional<std::string> inlined;
   std::span<const uint8_t> bytes;

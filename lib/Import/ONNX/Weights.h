@@ -14,7 +14,8 @@ public:
   WeightTable(mt::ProgramOp program, const ModelFile &file, std::string tenant)
       : program(program), file(file), tenant(std::move(tenant)) {}
 
-  /// The weight for a tensor; `name` is its name in the model.
+  /// The weight for a tensor; `name` is its name in the model. A large tensor of elements of fewer
+  /// than 8 bits gives its packed bytes, of rank 1 (unpackWeight).
   /// Fails if the bytes are not what the type needs (InvalidInput).
   StatusOr<mt::WeightOp> get(const onnx::TensorProto &tensor, const std::string &name);
   /// The weight for a constant that a handler computed.

@@ -86,6 +86,19 @@ constexpr Element kElements[] = {
     {10, "FLOAT16", 2, Int32Data, true},  {11, "DOUBLE", 8, DoubleData, true},
     {12, "UINT32", 4, Uint64Data, false}, {13, "UINT64", 8, Uint64Data, false},
     {16, "BFLOAT16", 2, Int32Data, true},
+    // Codes and packed bytes, which the weight's type counts.
+    {17, "FLOAT8E4M3FN", 1, Int32Data, false},
+    {18, "FLOAT8E4M3FNUZ", 1, Int32Data, false},
+    {19, "FLOAT8E5M2", 1, Int32Data, false},
+    {20, "FLOAT8E5M2FNUZ", 1, Int32Data, false},
+    {21, "UINT4", 1, Int32Data, false},
+    {22, "INT4", 1, Int32Data, false},
+    {23, "FLOAT4E2M1", 1, Int32Data, false},
+    {24, "FLOAT8E8M0", 1, Int32Data, false},
+    {25, "UINT2", 1, Int32Data, false},
+    {26, "INT2", 1, Int32Data, false},
+    {27, "FLOAT6E2M3", 1, Int32Data, false},
+    {28, "FLOAT6E3M2", 1, Int32Data, false},
 };
 
 /// The data fields as they were found; packed and single elements of a field are appended in order.
