@@ -6,8 +6,13 @@ references=build/references
 # make_references SET: inputs and onnxruntime's outputs of the set's models under build/references.
 make_references() {
   grep -E "^name|	$1	" test/sets/models.tsv > "build/$1.tsv"
-  [ -f "$references/.$1" ] && return 0
+  local stamp=$references/.$1 script
+  for script in test/sets/models.tsv test/sets/tolerances.py test/peers/peers.py; do
+    [ "$stamp" -nt "$script" ] || stamp=
+  done
+  [ -n "$stamp" ] && return 0
   build/venv/bin/python test/peers/peers.py --table "build/$1.tsv" static build/models "$references"
+  build/venv/bin/python test/sets/tolerances.py "$references" $(tail -n +2 "build/$1.tsv" | cut -f1)
   touch "$references/.$1"
 }
 
@@ -19,6 +24,9 @@ tenant_arguments() {
   done < <(jq -r '(.inputs[] | "--input\tin\t" + .), (.outputs[] | "--expected-output\tout\t" + .)' \
     "$references/$1/io.json")
 }
+
+# output_argument TENANT NAME: NAME=@FILE of the reference for one output.
+output_argument() { printf '%s' "$2=@$references/$1/out.$(printf %s "$2" | tr '/:' '__').npy"; }
 
 # input_arguments TENANT [PREFIX]: the inputs alone.
 input_arguments() { tenant_arguments "$@" | paste - - | grep -P '^--input\t' | tr '\t' '\n'; }
