@@ -1,5 +1,7 @@
 //===- CpuTest.cpp - what this machine can run ----------------------------===//
 #include "mtc/Runtime/Cpu.h"
+#include "mtc/Runtime/Peak.h"
+#include "mtc/Support/Cores.h"
 
 #include <gtest/gtest.h>
 
@@ -24,4 +26,14 @@ TEST(CpuTest, FeaturesAgreeWithTheCompiler) {
 TEST(CpuTest, UnknownFeaturesAreMissing) {
   EXPECT_EQ(host::missingFeatures({"quantum", "sse2", "abacus"}),
             (std::vector<std::string>{"quantum", "abacus"}));
+}
+
+// The roofs are those of real hardware: no core is slower than one scalar multiply-add in two
+// cycles of 1 GHz or faster than 8 vectors of 16 at 6 GHz.
+TEST(CpuTest, PeakIsPlausible) {
+  const host::Peak peak = host::measurePeak({cpuBudget().cpus[0]});
+  EXPECT_GT(peak.flopsPerNs, 0.5);
+  EXPECT_LT(peak.flopsPerNs, 8 * 16 * 2 * 6.0);
+  EXPECT_GT(peak.bytesPerNs, 0.05);
+  EXPECT_LT(peak.bytesPerNs, 4096.0);
 }

@@ -6,8 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Commands.h"
+#include "TaskTimes.h"
 #include "Tensors.h"
 #include "Trace.h"
+#include "mtc/Runtime/Peak.h"
+#include "mtc/Support/Cores.h"
 #include "mtc/Support/File.h"
 #include "mtc/Support/Text.h"
 
@@ -36,20 +39,6 @@ int64_t nowNs() {
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
-
-/// Times in ns and what is reported of them.
-struct Samples {
-  std::vector<int64_t> ns;
-  double quantileMs(double q) const {
-    std::vector<int64_t> sorted = ns;
-    std::sort(sorted.begin(), sorted.end());
-    const auto at = static_cast<size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5);
-    return static_cast<double>(sorted[at]) / 1e6;
-  }
-  double medianMs() const { return quantileMs(0.5); }
-  /// Distance of the quartiles, relative to the median.
-  double spread() const { return (quantileMs(0.75) - quantileMs(0.25)) / medianMs(); }
-};
 
 /// A tenant with the caller's side of its tensors.
 struct Client {
@@ -120,69 +109,6 @@ StatusOr<int64_t> iterateSolo(Session &session, std::vector<Client> &clients, bo
   return sum;
 }
 
-/// Times per task over all jobs of `--mode kernels`.
-class TaskTimes {
-public:
-  void add(const JobReport &report) {
-    std::map<int32_t, std::pair<int64_t, int64_t>> spans; // by command, over its workers
-    for (const TaskRecord &record : report.tasks) {
-      auto [at, isNew] = spans.try_emplace(record.command, record.startNs, record.endNs);
-      if (!isNew)
-        at->second = {std::min(at->second.first, record.startNs),
-                      std::max(at->second.second, record.endNs)};
-    }
-    for (const auto &[index, span] : spans) {
-      const Command &command = report.plan.commands[index];
-      const int32_t entry = report.schedule.workload.instances[command.instance];
-      Row &row = rows_[{entry, command.task}];
-      row.kernel = command.kernel;
-      row.variant = command.variant;
-      row.workers = __builtin_popcountll(command.granules);
-      row.predictedNs = report.schedule.places[index].durationNs;
-      row.times.ns.push_back(span.second - span.first);
-    }
-  }
-
-  /// All tasks, those with the largest share of the time first.
-  void report(const Problem &problem, bool print, nlohmann::ordered_json &json) const {
-    std::vector<std::pair<double, std::pair<int32_t, int32_t>>> order;
-    for (const auto &[key, row] : rows_)
-      order.emplace_back(-row.times.medianMs(), key);
-    std::sort(order.begin(), order.end());
-    json = nlohmann::ordered_json::array();
-    for (const auto &[negativeMs, key] : order) {
-      const Row &row = rows_.at(key);
-      const Entry &entry = problem.entries[key.first];
-      const Task &task = entry.tasks[key.second];
-      const Kernel &kernel = problem.kernels[row.kernel];
-      const std::string &tenant = problem.tenants[entry.tenant].name;
-      const double us = row.times.medianMs() * 1e3;
-      const double gflops = us > 0 ? static_cast<double>(kernel.flops) / us / 1e3 : 0;
-      if (print)
-        fmt::print("{:>10.1f} us  predicted {:>10.1f}  {:>7.1f} GFLOP/s  {} {}  {}  {}\n", us,
-                   double(row.predictedNs) / 1e3, gflops, tenant, task.id, task.name, kernel.name);
-      json.push_back({{"tenant", tenant},
-                      {"task", task.id},
-                      {"name", task.name},
-                      {"kernel", kernel.name},
-                      {"config", kernel.variants[row.variant].config},
-                      {"workers", row.workers},
-                      {"median_us", us},
-                      {"min_us", row.times.quantileMs(0) * 1e3},
-                      {"predicted_us", double(row.predictedNs) / 1e3},
-                      {"gflops", gflops}});
-    }
-  }
-
-private:
-  struct Row {
-    int32_t kernel = 0, variant = 0, workers = 0;
-    int64_t predictedNs = 0;
-    Samples times;
-  };
-  std::map<std::pair<int32_t, int32_t>, Row> rows_; ///< by entry and task
-};
-
 /// A value of /proc/self/status in bytes, e.g. of "VmHWM:".
 int64_t processBytes(const char *key) {
   const auto text = readTextFile("/proc/self/status");
@@ -220,6 +146,16 @@ StatusOr<double> parsePercent(const std::string &text) {
   return value / 100;
 }
 
+/// The roofs of the CPUs that the session's workers are pinned to.
+StatusOr<host::Peak> peakOf(const DeviceOptions &device, int workers) {
+  std::vector<int> cpus = cpuBudget().cpus;
+  if (!device.cpus.empty()) {
+    MTC_ASSIGN_OR_RETURN(cpus, parseCpuList(device.cpus));
+  }
+  cpus.resize(std::min(cpus.size(), static_cast<size_t>(workers)));
+  return host::measurePeak(cpus);
+}
+
 Status bench(const BenchArguments &arguments) {
   const bool solo = arguments.mode != "round", kernels = arguments.mode == "kernels";
   double stable = 0;
@@ -242,6 +178,10 @@ Status bench(const BenchArguments &arguments) {
   };
   MTC_ASSIGN_OR_RETURN(auto session,
                        openSession(arguments.device, arguments.output, std::move(options)));
+  host::Peak peak;
+  if (kernels) {
+    MTC_ASSIGN_OR_RETURN(peak, peakOf(arguments.device, session->workers()));
+  }
   MTC_ASSIGN_OR_RETURN(auto clients, makeClients(*session, fill));
 
   Samples rounds;
@@ -301,7 +241,7 @@ Status bench(const BenchArguments &arguments) {
   const Problem problem = session->target().problem;
   session.reset(); // the last job has been reported now
   if (kernels)
-    taskTimes.report(problem, print, json["tasks"]);
+    taskTimes.report(problem, peak, print, json);
   if (!arguments.trace.empty())
     MTC_RETURN_IF_ERROR(trace.write(arguments.trace));
   MTC_RETURN_IF_ERROR(writeJson(arguments.output, json));
@@ -318,7 +258,8 @@ std::function<Status()> declareBench(CLI::App &app) {
   auto arguments = std::make_shared<BenchArguments>();
   addDeviceOptions(app, arguments->device);
   app.add_option("--mode", arguments->mode,
-                 "round: all tenants together; solo: each alone; kernels: alone, time per task")
+                 "round: all tenants together; solo: each alone; kernels: alone, time per task and "
+                 "its part of the roofline measured at the start")
       ->type_name("M")
       ->capture_default_str()
       ->check(CLI::IsMember({"round", "solo", "kernels"}));

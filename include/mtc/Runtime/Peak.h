@@ -1,0 +1,20 @@
+//===- Peak.h - what this machine reaches at most -------------------------===//
+#pragma once
+
+#include <vector>
+
+namespace mtc::host {
+
+/// The two roofs of the roofline model, measured.
+/// Source: Williams, Waterman, Patterson: Roofline, https://doi.org/10.1145/1498765.1498785.
+struct Peak {
+  double flopsPerNs = 0; ///< f32 multiply-adds (2 each) of one core while the others do the same
+  double bytesPerNs = 0; ///< read and written in main memory by all cores together
+};
+
+/// Measures on the given CPUs, a pinned thread each, with the widest vectors this CPU has.
+/// The best of several short runs: on a shared machine the neighbours are part of the figure, so
+/// take it beside what is compared with it. Takes about 0.3 s and 64 MiB a CPU.
+Peak measurePeak(const std::vector<int> &cpus);
+
+} // namespace mtc::host

@@ -1,0 +1,141 @@
+//===- Peak.cpp - what this machine reaches at most -----------------------===//
+//
+// Twelve independent chains of multiply-adds cover latency (4 cycles) times units (2) on every core
+// of the last ten years; a copy of buffers larger than a core's share of the last cache shows the
+// bandwidth. Reads and writes count, the reads of a line that is then overwritten do not.
+//
+//===----------------------------------------------------------------------===//
+#include "mtc/Runtime/Peak.h"
+
+#include "mtc/Runtime/Cpu.h"
+
+#include <immintrin.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <barrier>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <thread>
+
+namespace mtc::host {
+namespace {
+
+constexpr int chains = 12, steps = 200'000, runs = 5;
+constexpr size_t copyBytes = size_t(32) << 20;
+
+/// Each returns the floating-point operations that it did.
+using Spin = int64_t (*)();
+
+__attribute__((target("avx512f"))) int64_t spinAvx512() {
+  __m512 sums[chains], factor = _mm512_set1_ps(0.999f);
+  for (__m512 &sum : sums)
+    sum = _mm512_set1_ps(1.0f);
+  for (int i = 0; i < steps; ++i) {
+#pragma GCC unroll 12
+    for (int j = 0; j < chains; ++j)
+      sums[j] = _mm512_fmadd_ps(sums[j], factor, factor);
+  }
+  for (__m512 &sum : sums)
+    asm volatile("" : : "v"(sum));
+  return int64_t(steps) * chains * 16 * 2;
+}
+
+__attribute__((target("avx2,fma"))) int64_t spinAvx2() {
+  __m256 sums[chains], factor = _mm256_set1_ps(0.999f);
+  for (__m256 &sum : sums)
+    sum = _mm256_set1_ps(1.0f);
+  for (int i = 0; i < steps; ++i) {
+#pragma GCC unroll 12
+    for (int j = 0; j < chains; ++j)
+      sums[j] = _mm256_fmadd_ps(sums[j], factor, factor);
+  }
+  for (__m256 &sum : sums)
+    asm volatile("" : : "x"(sum));
+  return int64_t(steps) * chains * 8 * 2;
+}
+
+int64_t spinSse() {
+  __m128 sums[chains], factor = _mm_set1_ps(0.999f);
+  for (__m128 &sum : sums)
+    sum = _mm_set1_ps(1.0f);
+  for (int i = 0; i < steps; ++i) {
+#pragma GCC unroll 12
+    for (int j = 0; j < chains; ++j)
+      sums[j] = _mm_add_ps(_mm_mul_ps(sums[j], factor), factor);
+  }
+  for (__m128 &sum : sums)
+    asm volatile("" : : "x"(sum));
+  return int64_t(steps) * chains * 4 * 2;
+}
+
+Spin widestSpin() {
+  if (missingFeatures({"avx512f"}).empty())
+    return spinAvx512;
+  return missingFeatures({"avx2", "fma"}).empty() ? spinAvx2 : spinSse;
+}
+
+int64_t nowNs() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+void pinTo(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+}
+
+/// What one thread found, by run.
+struct Found {
+  double flopsPerNs[runs] = {}, bytesPerNs[runs] = {};
+};
+
+void measureOn(int cpu, std::barrier<> &together, Found &found) {
+  pinTo(cpu);
+  const Spin spin = widestSpin();
+  auto from = std::make_unique<uint8_t[]>(copyBytes), to = std::make_unique<uint8_t[]>(copyBytes);
+  std::memset(from.get(), 1, copyBytes);
+  std::memset(to.get(), 1, copyBytes);
+  for (int run = 0; run < runs; ++run) {
+    together.arrive_and_wait();
+    int64_t start = nowNs();
+    const int64_t flops = spin();
+    found.flopsPerNs[run] = double(flops) / double(std::max<int64_t>(1, nowNs() - start));
+    together.arrive_and_wait();
+    start = nowNs();
+    std::memcpy(to.get(), from.get(), copyBytes);
+    asm volatile("" : : "r"(to.get()) : "memory");
+    found.bytesPerNs[run] = 2.0 * copyBytes / double(std::max<int64_t>(1, nowNs() - start));
+  }
+}
+
+} // namespace
+
+Peak measurePeak(const std::vector<int> &cpus) {
+  std::vector<Found> found(cpus.size());
+  std::barrier together(static_cast<ptrdiff_t>(cpus.size()));
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < cpus.size(); ++i)
+      threads.emplace_back([&, i] { measureOn(cpus[i], together, found[i]); });
+  }
+  Peak peak;
+  for (int run = 0; run < runs; ++run) {
+    double flops = 0, bytes = 0;
+    for (const Found &f : found) {
+      flops += f.flopsPerNs[run] / double(found.size());
+      bytes += f.bytesPerNs[run];
+    }
+    peak.flopsPerNs = std::max(peak.flopsPerNs, flops);
+    peak.bytesPerNs = std::max(peak.bytesPerNs, bytes);
+  }
+  return peak;
+}
+
+} // namespace mtc::host

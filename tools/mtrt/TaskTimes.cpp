@@ -1,0 +1,89 @@
+//===- TaskTimes.cpp - how long each task takes ---------------------------===//
+#include "TaskTimes.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <bit>
+#include <cmath>
+
+namespace mtc::tool {
+
+void TaskTimes::add(const JobReport &report) {
+  std::map<int32_t, std::pair<int64_t, int64_t>> spans; // by command, over its workers
+  for (const TaskRecord &record : report.tasks) {
+    auto [at, isNew] = spans.try_emplace(record.command, record.startNs, record.endNs);
+    if (!isNew)
+      at->second = {std::min(at->second.first, record.startNs),
+                    std::max(at->second.second, record.endNs)};
+  }
+  for (const auto &[index, span] : spans) {
+    const Command &command = report.plan.commands[index];
+    const int32_t entry = report.schedule.workload.instances[command.instance];
+    Row &row = rows_[{entry, command.task}];
+    row.kernel = command.kernel;
+    row.variant = command.variant;
+    row.workers = std::popcount(command.granules);
+    row.predictedNs = report.schedule.places[index].durationNs;
+    row.times.ns.push_back(span.second - span.first);
+  }
+}
+
+void TaskTimes::report(const Problem &problem, const host::Peak &peak, bool print,
+                       nlohmann::ordered_json &json) const {
+  std::vector<std::pair<double, std::pair<int32_t, int32_t>>> order;
+  for (const auto &[key, row] : rows_)
+    order.emplace_back(-row.times.medianMs(), key);
+  std::sort(order.begin(), order.end());
+  json["roofline"] = {{"origin", "measured"},
+                      {"gflops_per_core", peak.flopsPerNs},
+                      {"gbytes_per_s", peak.bytesPerNs}};
+  json["tasks"] = nlohmann::ordered_json::array();
+  if (print)
+    fmt::print("roofline: {:.1f} GFLOP/s a core (f32), {:.1f} GB/s\n"
+               "{:>10} {:>10} {:>8} {:>7} {:>5}  task\n",
+               peak.flopsPerNs, peak.bytesPerNs, "us", "predicted", "GFLOP/s", "GB/s", "roof");
+  double logSum = 0;
+  int contractions = 0;
+  for (const auto &[negativeMs, key] : order) {
+    const Row &row = rows_.at(key);
+    const Entry &entry = problem.entries[key.first];
+    const Task &task = entry.tasks[key.second];
+    const Kernel &kernel = problem.kernels[row.kernel];
+    const std::string &tenant = problem.tenants[entry.tenant].name;
+    const double ns = std::max(1.0, row.times.medianMs() * 1e6);
+    const auto flops = static_cast<double>(kernel.flops), bytes = static_cast<double>(kernel.bytes);
+    const double floorNs =
+        std::max(flops / (peak.flopsPerNs * row.workers), bytes / peak.bytesPerNs);
+    const double part = floorNs / ns;
+    if (kernel.kind == KernelKind::Contraction && flops > 10e6) {
+      logSum += std::log(flops / (peak.flopsPerNs * row.workers) / ns);
+      ++contractions;
+    }
+    if (print)
+      fmt::print("{:>10.1f} {:>10.1f} {:>8.1f} {:>7.1f} {:>4.0f}%  {} {}  {}  {}\n", ns / 1e3,
+                 double(row.predictedNs) / 1e3, flops / ns, bytes / ns, part * 100, tenant, task.id,
+                 task.name, kernel.name);
+    json["tasks"].push_back({{"tenant", tenant},
+                             {"task", task.id},
+                             {"name", task.name},
+                             {"kernel", kernel.name},
+                             {"config", kernel.variants[row.variant].config},
+                             {"workers", row.workers},
+                             {"median_us", ns / 1e3},
+                             {"min_us", row.times.quantileMs(0) * 1e3},
+                             {"predicted_us", double(row.predictedNs) / 1e3},
+                             {"gflops", flops / ns},
+                             {"gbytes_per_s", bytes / ns},
+                             {"roofline_fraction", part}});
+  }
+  if (contractions == 0)
+    return;
+  const double mean = std::exp(logSum / contractions);
+  json["contractions"] = {{"count", contractions}, {"geomean_of_peak", mean}};
+  if (print)
+    fmt::print("{} contractions above 10 MFLOP: {:.0f}% of the cores' peak (geometric mean)\n",
+               contractions, mean * 100);
+}
+
+} // namespace mtc::tool
