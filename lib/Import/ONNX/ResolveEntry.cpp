@@ -81,6 +81,9 @@ void Resolver::infer(const onnx::NodeProto &node, const onnx::OpSchema &schema,
     }
     return;
   }
+  // onnx 1.23.2 has no inference for MeanVarianceNormalization and GroupNormalization.
+  if (!schema.has_type_and_shape_inference_function() && entry->types.count(node.input(0)))
+    context.allOutputTypes_[0] = *entry->types.find(node.input(0))->second;
   for (int i = 0; i < node.output_size(); ++i)
     if (!node.output(i).empty() &&
         context.allOutputTypes_[i].value_case() != onnx::TypeProto::VALUE_NOT_SET)

@@ -232,7 +232,7 @@ private:
       llvm::DenseMap<Value, std::pair<Value, Value>> affine;
       affine[body.getArgument(link.input)] = {scale, shift};
       for (Operation &o : body.without_terminator()) {
-        bool first = affine.contains(o.getOperand(0));
+        bool first = o.getNumOperands() > 0 && affine.contains(o.getOperand(0));
         bool second = o.getNumOperands() > 1 && affine.contains(o.getOperand(1));
         if (!first && !second) {
           b.clone(o, map);
