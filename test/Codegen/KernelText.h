@@ -268,4 +268,19 @@ inline void expectLikePlain(const std::string &text, const std::string &emitter,
   }
 }
 
+/// A result for each element beside the sum of all: both accumulate in the loops of the sum.
+inline std::string sumBesideElements(int64_t m, int64_t n) {
+  std::string t = tensor({m, n}), v = tensor({m});
+  return "mt.kernel @k kind(rows) (%x: " + t + ") -> (" + t + ", " + v +
+         ") {\n%c = arith.constant 0.0 : f32\n%e = tensor.empty() : " + t +
+         "\n%f = linalg.fill ins(%c : f32) outs(%e : " + t + ") -> " + t +
+         "\n%es = tensor.empty() : " + v + "\n%g = linalg.fill ins(%c : f32) outs(%es : " + v +
+         ") -> " + v + "\n%r:2 = linalg.generic {indexing_maps = [" + map("i,j", "i,j") + ", " +
+         map("i,j", "i,j") + ", " + map("i,j", "i") + "], iterator_types = " + iterators(1, 1) +
+         "} ins(%x : " + t + ") outs(%f, %g : " + t + ", " + v + ") {\n" +
+         "^bb0(%a: f32, %o: f32, %p: f32):\n%s = arith.addf %a, %o : f32\n%q = arith.addf %p, %s "
+         ": f32\nlinalg.yield %s, %q : f32, f32\n} -> (" +
+         t + ", " + v + ")\nmt.yield %r#0, %r#1 : " + t + ", " + v + "\n}";
+}
+
 } // namespace mtc::host::test

@@ -63,3 +63,6 @@ TEST(Rows, Gather) { expectLikePlain(gather(37, 50, 24), "rows"); }
 
 // Two results, one of them of another type.
 TEST(Rows, SeveralResults) { expectLikePlain(twoResults(19, 21), "rows"); }
+
+// A reduction's loops that also give a result per element are no row nest.
+TEST(Rows, SumBesideElements) { expectLikePlain(sumBesideElements(19, 70), "plain"); }

@@ -99,7 +99,7 @@ class Graph:
             array = np.asarray(self.random.uniform(lo, hi, shape), np.float32)
             return np.asarray(np.clip(array, np.float32(lo), np.float32(hi)))
         lo, hi = (-20 if lo is None else lo), (20 if hi is None else hi)
-        return np.asarray(self.random.integers(lo, hi + 1, shape), NUMPY[dtype])
+        return np.asarray(self.random.integers(lo, hi + 1, shape)).astype(NUMPY[dtype])
 
     def facts(self, dtype, array, grid):
         lo, hi = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)

@@ -106,8 +106,8 @@ def main():
     parser.add_argument("--bin", required=True)
     parser.add_argument("--work", required=True)
     parser.add_argument("--first", type=int, default=100000)
-    parser.add_argument("--count", type=int, default=40)
-    parser.add_argument("--alone", type=int, default=10, help="how many of them are compiled and run alone, too")
+    parser.add_argument("--count", type=int, default=30)
+    parser.add_argument("--alone", type=int, default=8, help="how many of them are compiled and run alone, too")
     arguments = parser.parse_args()
     compiler = cases.Compiler(arguments.bin, arguments.work)
     failures, comparisons = [], 0

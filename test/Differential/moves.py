@@ -164,7 +164,7 @@ def indices(g, shape, extent, distinct=False):
     values = g.random.permutation(extent)[:math.prod(shape)].reshape(shape) if distinct else g.random.integers(0, extent, shape)
     values = np.asarray(values, np.int64)
     if g.chance(0.4):
-        values = values - extent * (g.random.random(shape) < 0.5)
+        values = np.asarray(values - extent * (g.random.random(shape) < 0.5))
     values = values.astype(np.int64 if g.chance(0.7) else np.int32)
     if g.chance(0.5):
         return g.constant(values)
@@ -289,8 +289,8 @@ def trilu(g):
 
 
 def one_hot(g):
-    x = g.pick_or_make(g.choice(("i32", "i64")), accept=lambda v: v.rank <= 3 and v.size <= 512)
-    if x.rank > 3 or x.size > 512:
+    x = g.pick_or_make(g.choice(("i32", "i64")), accept=lambda v: 1 <= v.rank <= 3 and v.size <= 512)
+    if not 1 <= x.rank <= 3 or x.size > 512:
         return
     depth = g.integer(2, 9)
     ends = g.array("f32", (2,), grid=1)

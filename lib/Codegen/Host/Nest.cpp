@@ -229,8 +229,13 @@ private:
     }
     for (auto [i, result] : llvm::enumerate(op->getResults())) {
       AffineMap map = maps[op.getNumDpsInputs() + i];
-      if (failed(access(result, map, loops, common, nest.writes.emplace_back())))
+      Access &write = nest.writes.emplace_back();
+      if (failed(access(result, map, loops, common, write)))
         return failure();
+      // A result beside a sum, one for each element that is summed: plain loops do it.
+      for (int64_t d = 0; d < loops; ++d)
+        if (nest.isReduction[d] && write.strides[d] != 0)
+          return failure();
       Value initial;
       OpOperand *init = op.getDpsInitOperand(i);
       if (op.payloadUsesValueFromOperand(init)) {

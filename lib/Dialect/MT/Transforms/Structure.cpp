@@ -31,7 +31,9 @@ bool isContraction(linalg::GenericOp op) {
 
 bool isAllParallel(Operation *op) {
   auto generic = dyn_cast<linalg::GenericOp>(op);
-  return generic && generic.getNumParallelLoops() == generic.getNumLoops();
+  return generic && generic.getNumParallelLoops() == generic.getNumLoops() &&
+         llvm::none_of(generic.getDpsInitsMutable(),
+                       [&](OpOperand &init) { return generic.payloadUsesValueFromOperand(&init); });
 }
 
 bool readsWindow(linalg::GenericOp op) {

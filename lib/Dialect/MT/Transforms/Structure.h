@@ -15,7 +15,7 @@ namespace mtc::mt {
 /// a reduction.
 bool isContraction(mlir::linalg::GenericOp op);
 
-/// All loops parallel.
+/// Elementwise: all loops parallel, and the results do not depend on what they start from.
 bool isAllParallel(mlir::Operation *op);
 
 /// An input is read through a window: some map result is not a plain loop.

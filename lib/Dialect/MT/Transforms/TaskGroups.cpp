@@ -240,7 +240,7 @@ private:
       if (tryJoin(op, it->second))
         return;
     }
-    if (isAllParallel(op))
+    if (op.getNumReductionLoops() == 0)
       return;
     unsigned count = op.getNumParallelLoops();
     SmallVector<int64_t> sizes = op.getStaticLoopRanges();
