@@ -82,9 +82,11 @@ Status buildModel(Compilation &compilation, const CompileOptions &options) {
   ImportLimits limits;
   limits.maxNodes = options.limits.maxNodes;
   limits.maxNesting = int(options.limits.maxNesting);
+  limits.maxSubgraphs = options.limits.maxSubgraphs;
   limits.maxRank = int(options.limits.maxRank);
   limits.maxElements = options.limits.maxElements;
   limits.maxFoldedBytes = options.limits.maxFoldedMib << 20;
+  limits.maxUnrolledNodes = options.limits.maxUnrolledNodes;
 
   // Every model is read before the first error is reported: a user mends all of them at once.
   Status failure;

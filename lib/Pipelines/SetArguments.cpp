@@ -86,7 +86,8 @@ Status applyShape(SetSpec &set, const std::string &text, std::set<std::string> &
     return invalidInput(flag + ": expected [TENANT/]INPUT:1x3x480x640");
   std::string name = text.substr(0, colon);
   std::vector<Extent> shape;
-  for (const std::string &part : split(text.substr(colon + 1), 'x')) {
+  std::string dims = text.substr(colon + 1);
+  for (const std::string &part : dims.empty() ? std::vector<std::string>() : split(dims, 'x')) {
     StatusOr<int64_t> size = parseCount(part, "extent");
     if (size.ok())
       shape.push_back({*size, ""});
@@ -208,7 +209,12 @@ StatusOr<std::vector<EntryBinding>> bindEntries(const TenantSpec &tenant) {
         entry.name +=
             fmt::format("{}{}{}", entry.name.empty() ? "" : "_", sanitized(name, false), value);
       entry.dims = dims;
-      for (const auto &[input, extents] : buckets[b])
+      for (const auto &[input, extents] : buckets[b]) {
+        if (extents.size() == 1 && extents[0].letter == noElements) {
+          entry.absent.insert(input);
+          continue;
+        }
+        entry.shapes[input]; // a scalar's shape is empty, but given
         for (const Extent &extent : extents) {
           auto bound = dims.find(extent.letter);
           if (!extent.letter.empty() && bound == dims.end())
@@ -217,8 +223,7 @@ StatusOr<std::vector<EntryBinding>> bindEntries(const TenantSpec &tenant) {
                             tenant.name, extent.letter, input));
           entry.shapes[input].push_back(extent.letter.empty() ? extent.size : bound->second);
         }
-      for (const auto &[input, extents] : buckets[b])
-        entry.shapes[input]; // a scalar's shape is empty, but given
+      }
     }
   return entries;
 }

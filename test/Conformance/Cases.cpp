@@ -167,9 +167,12 @@ Status readData(const std::string &folder, const char *kind, const Values &value
     result.plain &= isPlain(values[i].type());
     const std::string path = fmt::format("{}/test_data_set_0/{}_{}.pb", folder, kind, i);
     MTC_ASSIGN_OR_RETURN(const std::string text, readTextFile(path));
+    const size_t before = into.size();
     if (auto problem = decodeFile(text, values[i].type(), values[i].name(), into);
         !problem.empty() && result.problem.empty())
       result.problem = problem;
+    if (&into == &result.inputs && into.size() == before)
+      result.empty.push_back(values[i].name());
   }
   return okStatus();
 }

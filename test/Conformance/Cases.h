@@ -27,6 +27,7 @@ struct Case {
   bool plain = false;      ///< no `_expanded`, tensors of f32, i32, i64 and bool only
   double rtol = 0, atol = 0;
   std::vector<CaseTensor> inputs, outputs;
+  std::vector<std::string> empty; ///< inputs: sequences without elements, optionals without value
   std::string problem; ///< not empty: its data cannot be fed ("strings"), with the reason
 };
 

@@ -38,6 +38,8 @@ TenantSpec tenantOf(const Case &c, size_t position) {
   for (const CaseTensor &input : c.inputs)
     for (std::vector<Extent> &shape = bucket[input.name]; int64_t size : input.shape)
       shape.push_back({size, ""});
+  for (const std::string &input : c.empty)
+    bucket[input] = {{0, noElements}};
   return tenant;
 }
 

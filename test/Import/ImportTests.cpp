@@ -1,58 +1,8 @@
 //===- ImportTests.cpp - hostile models end in one line, soon -------------===//
-#include "TestModel.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/BuiltinOps.h"
-
-#include <chrono>
+#include "ImportTest.h"
 
 namespace mtc::onnx_import {
 namespace {
-
-class ImportTest : public testing::Test {
-protected:
-  ImportTest() {
-    context.loadDialect<mt::MTDialect, mlir::arith::ArithDialect, mlir::linalg::LinalgDialect,
-                        mlir::math::MathDialect, mlir::tensor::TensorDialect>();
-    mlir::OpBuilder b(&context);
-    module = mlir::ModuleOp::create(b.getUnknownLoc());
-    b.setInsertionPointToEnd(module->getBody());
-    program = mt::ProgramOp::create(b, b.getUnknownLoc(), "set");
-  }
-
-  Status import(const onnx::ModelProto &model) { return importBytes(model.SerializeAsString()); }
-  Status importBytes(const std::string &bytes, const std::string &tenant = "t") {
-    std::string path = folder.write(tenant + ".onnx", bytes);
-    unsupportedNodes.clear();
-    auto start = std::chrono::steady_clock::now();
-    Status status = importModel(program, {tenant, path, {{"n1", {}, {}}}}, {}, unsupportedNodes);
-    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    return status;
-  }
-  bool isEmpty() { return program.getBody().front().empty(); }
-
-  TestFolder folder;
-  mlir::MLIRContext context;
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-  mt::ProgramOp program;
-  std::vector<UnsupportedNode> unsupportedNodes;
-  double seconds = 0;
-};
-
-bool contains(const std::string &text, const std::string &part) {
-  return text.find(part) != std::string::npos;
-}
-
-#define EXPECT_REFUSED(status, part)                                                               \
-  do {                                                                                             \
-    Status s = (status);                                                                           \
-    EXPECT_EQ(s.code(), ErrorCode::InvalidInput) << s.message();                                   \
-    EXPECT_PRED2(contains, s.message(), part);                                                     \
-    EXPECT_TRUE(isEmpty());                                                                        \
-  } while (false)
 
 // A weight above the inline limit is a reference with a content hash; equal ones of a tenant are
 // one.

@@ -1,6 +1,7 @@
 //===- ImportTool.cpp - the importer alone, for lit -----------------------===//
 //
-// mtc-import MODEL.onnx [--tenant T] [--shapes x:1x3]... [--dim N=1]... [--limit-nodes N] [--time]
+// mtc-import MODEL.onnx [--tenant T] [--shapes x:1x3]... [--dim N=1]... [--limit-nodes N]
+// [--limit-unrolled N] [--time]
 // prints the program in the model phase; an error goes to stderr, its code is the exit code. More
 // than one model makes a set; `--operators` prints the operator table of docs/operators.md instead;
 // --shapes and --dim belong to the model before them.
@@ -55,6 +56,9 @@ int main(int argc, char **argv) {
     } else if (flag == "--limit-nodes") {
       if (value.getAsInteger(10, limits.maxNodes))
         return 2;
+    } else if (flag == "--limit-unrolled") {
+      if (value.getAsInteger(10, limits.maxUnrolledNodes))
+        return 2;
     } else if (flag == "--entry") {
       requests.back().entries.push_back({value.str(), {}, {}});
     } else if (flag == "--dim") {
@@ -63,6 +67,10 @@ int main(int argc, char **argv) {
         return 2;
     } else if (flag == "--shapes") {
       auto [name, dims] = value.rsplit(':');
+      if (dims == "none") {
+        entry.absent.insert(name.str());
+        continue;
+      }
       std::vector<int64_t> &shape = entry.shapes[name.str()];
       llvm::SmallVector<llvm::StringRef> parts;
       if (!dims.empty())

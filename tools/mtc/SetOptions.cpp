@@ -35,9 +35,12 @@ void addLimitOptions(CLI::App &app, ModelLimits &limits) {
   };
   add("--max-nodes", limits.maxNodes, "refuse models with more nodes after function expansion");
   add("--max-nesting", limits.maxNesting, "refuse models with deeper subgraphs");
+  add("--max-subgraphs", limits.maxSubgraphs, "refuse models with more subgraphs");
   add("--max-rank", limits.maxRank, "refuse tensors of higher rank");
   add("--max-elements", limits.maxElements, "refuse tensors with more elements");
   add("--max-folded-mib", limits.maxFoldedMib, "refuse more constants folded by the importer");
+  add("--max-unrolled-nodes", limits.maxUnrolledNodes,
+      "unroll loops of a model to at most so many nodes");
 }
 
 } // namespace mtc::tool

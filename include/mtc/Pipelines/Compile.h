@@ -34,9 +34,11 @@ struct Log {
 struct ModelLimits {
   int64_t maxNodes = 1'000'000;
   int64_t maxNesting = 32;
+  int64_t maxSubgraphs = 10'000;
   int64_t maxRank = 16;
   int64_t maxElements = int64_t(1) << 40;
   int64_t maxFoldedMib = 64;
+  int64_t maxUnrolledNodes = 4096;
 };
 
 struct CompileOptions {

@@ -23,6 +23,9 @@ struct Extent {
   std::string letter; ///< empty for a number
 };
 
+/// In place of a shape: the sequence has no elements, the optional holds nothing.
+inline constexpr const char *noElements = "none";
+
 /// Shapes of inputs by name. A tenant with several buckets has entries for each.
 using ShapeBucket = std::map<std::string, std::vector<Extent>>;
 

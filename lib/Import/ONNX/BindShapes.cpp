@@ -41,11 +41,13 @@ public:
 
   void addInput(const onnx::ValueInfoProto &value);
   Status checkNames();
-  StatusOr<std::vector<BoundInput>> bind();
+  /// An input that is a sequence or an optional, as what the binding says it holds.
+  Status addList(const onnx::ValueInfoProto &value);
+  StatusOr<BoundInputs> bind();
 
 private:
   Status applyShape(const onnx::ValueInfoProto &value);
-  StatusOr<BoundInput> bindInput(const onnx::ValueInfoProto &value, std::string &unbound);
+  StatusOr<BoundInput> bindInput(const onnx::ValueInfoProto &value);
   Status error(const Twine &message) const { return invalidInput((tenant + ": " + message).str()); }
 
   const std::string &tenant;
@@ -53,12 +55,62 @@ private:
   const ImportLimits &limits;
   std::vector<const onnx::ValueInfoProto *> inputs;
   std::map<std::string, int64_t> dims; ///< by name, given or taken from a given shape
+  std::vector<std::string> lists;      ///< names of sequences and optionals
+  std::deque<onnx::ValueInfoProto> elements;
+  std::map<std::string, int64_t> sequences;
+  std::set<std::string> absent;
+  std::string unbound; ///< a line for all that is
 };
 
 void Binder::addInput(const onnx::ValueInfoProto &value) { inputs.push_back(&value); }
 
+Status Binder::addList(const onnx::ValueInfoProto &value) {
+  const std::string &name = value.name();
+  const onnx::TypeProto *type = &value.type();
+  bool isOptional = type->has_optional_type(), isEmpty = binding.absent.count(name);
+  if (isOptional)
+    type = &type->optional_type().elem_type();
+  bool isSequence = type->has_sequence_type();
+  if (isSequence)
+    type = &type->sequence_type().elem_type();
+  if (!type->has_tensor_type() || !callerTypeName(type->tensor_type().elem_type()))
+    return unsupported(tenant + ": input '" + name + "' is " + describeType(value.type()));
+  lists.push_back(name);
+  if (isEmpty && isOptional) {
+    absent.insert(name);
+  } else if (!isSequence) {
+    elements.emplace_back().set_name(name);
+    *elements.back().mutable_type() = *type;
+    addInput(elements.back());
+  } else {
+    int64_t &length = sequences[name];
+    for (; binding.shapes.count(elementName(name, length)); ++length) {
+      // What the model says of the elements' shape need not hold for any of them.
+      elements.emplace_back().set_name(elementName(name, length));
+      elements.back().mutable_type()->mutable_tensor_type()->set_elem_type(
+          type->tensor_type().elem_type());
+      addInput(elements.back());
+    }
+    if (length == 0 && !isEmpty)
+      unbound +=
+          (unbound.empty() ? "" : "\n") +
+          (tenant + ": input '" + name + "' is a sequence, its length unbound; add --shapes " +
+           tenant + "/" + elementName(name, 0) + ":DIMS for each element, or " + tenant + "/" +
+           name + ":none");
+    else if (length != 0 && isEmpty)
+      return error("input '" + name + "' is both none and has elements");
+  }
+  return okStatus();
+}
+
 Status Binder::checkNames() {
   std::vector<std::string> inputNames, dimNames;
+  for (const std::string &name : binding.absent)
+    if (!llvm::is_contained(lists, name))
+      return error("'" + name +
+                   "' is no sequence or optional among the inputs, it cannot be none; "
+                   "those are " +
+                   quotedList(lists));
   for (const auto *value : inputs) {
     inputNames.push_back(value->name());
     for (const Dim &dim : value->type().tensor_type().shape().dim())
@@ -110,7 +162,7 @@ Status Binder::applyShape(const onnx::ValueInfoProto &value) {
   return okStatus();
 }
 
-StatusOr<BoundInput> Binder::bindInput(const onnx::ValueInfoProto &value, std::string &unbound) {
+StatusOr<BoundInput> Binder::bindInput(const onnx::ValueInfoProto &value) {
   const auto &type = value.type().tensor_type();
   BoundInput input{value.name(), type.elem_type(), {}};
   auto shape = binding.shapes.find(value.name());
@@ -158,22 +210,21 @@ StatusOr<BoundInput> Binder::bindInput(const onnx::ValueInfoProto &value, std::s
   return input;
 }
 
-StatusOr<std::vector<BoundInput>> Binder::bind() {
+StatusOr<BoundInputs> Binder::bind() {
   MTC_RETURN_IF_ERROR(checkNames());
   dims = binding.dims;
   for (const auto *value : inputs)
     MTC_RETURN_IF_ERROR(applyShape(*value));
-  std::vector<BoundInput> bound;
-  std::string unbound;
+  BoundInputs bound{{}, sequences, absent};
   for (const auto *value : inputs) {
-    MTC_ASSIGN_OR_RETURN(BoundInput input, bindInput(*value, unbound));
+    MTC_ASSIGN_OR_RETURN(BoundInput input, bindInput(*value));
     if (input.dims.size() > static_cast<size_t>(limits.maxRank))
       return error("input '" + value->name() + "' has " + Twine(input.dims.size()) +
                    " dims, at most " + Twine(limits.maxRank) + " are supported");
     if (!countElements(input.dims, limits.maxElements))
       return error("input '" + value->name() + "' has more than " + Twine(limits.maxElements) +
                    " elements");
-    bound.push_back(std::move(input));
+    bound.tensors.push_back(std::move(input));
   }
   if (!unbound.empty())
     return invalidInput(unbound);
@@ -182,9 +233,12 @@ StatusOr<std::vector<BoundInput>> Binder::bind() {
 
 } // namespace
 
-StatusOr<std::vector<BoundInput>> bindInputs(const onnx::GraphProto &graph,
-                                             const std::string &tenant, const EntryBinding &binding,
-                                             const ImportLimits &limits) {
+std::string elementName(const std::string &sequence, int64_t index) {
+  return sequence + "/" + std::to_string(index);
+}
+
+StatusOr<BoundInputs> bindInputs(const onnx::GraphProto &graph, const std::string &tenant,
+                                 const EntryBinding &binding, const ImportLimits &limits) {
   std::set<std::string> initializers;
   for (const onnx::TensorProto &tensor : graph.initializer())
     initializers.insert(tensor.name());
@@ -192,6 +246,10 @@ StatusOr<std::vector<BoundInput>> bindInputs(const onnx::GraphProto &graph,
   for (const onnx::ValueInfoProto &value : graph.input()) {
     if (initializers.count(value.name()))
       continue; // a default that callers of old IR versions could override: a constant here
+    if (value.type().has_sequence_type() || value.type().has_optional_type()) {
+      MTC_RETURN_IF_ERROR(binder.addList(value));
+      continue;
+    }
     if (!value.type().has_tensor_type() || !callerTypeName(value.type().tensor_type().elem_type()))
       return unsupported(tenant + ": input '" + value.name() + "' is " +
                          describeType(value.type()));

@@ -187,6 +187,8 @@ StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limit
       import.set_version(1);
     }
   if (version != canonicalOpset) {
+    // It knows types of tensors only, and drops the batch dimension of a Scan's inputs.
+    auto inputs = model.graph().input();
     try {
       model = onnx::version_conversion::ConvertVersion(model, canonicalOpset);
     } catch (const std::exception &e) {
@@ -194,7 +196,13 @@ StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limit
                         std::to_string(canonicalOpset),
                     e);
     }
+    *model.mutable_graph()->mutable_input() = std::move(inputs);
   }
+  if (version == 8)
+    forEachNode(*model.mutable_graph()->mutable_node(), [](onnx::NodeProto &node) {
+      if (node.op_type() == "Scan" && node.domain().empty())
+        node.set_domain(batchedScanDomain);
+    });
   opsets.canonical[""] = canonicalOpset;
   return opsets;
 }

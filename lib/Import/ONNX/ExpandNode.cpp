@@ -1,4 +1,4 @@
-//===- ExpandNode.cpp - a function's body or a branch in place of a node --===//
+//===- ExpandNode.cpp - a function's body or a subgraph in place of a node ===//
 //
 // libonnx's inliner wants a whole model and infers all its types again for every call; with the
 // call's static types at hand a copy and a renaming are enough.
@@ -76,10 +76,6 @@ std::string innerName(const std::string &outer, const onnx::NodeProto &inner, in
          (inner.name().empty() ? inner.op_type() + "_" + std::to_string(index) : inner.name());
 }
 
-std::string nameOf(const onnx::NodeProto &node) {
-  return !node.name().empty() || !node.output_size() ? node.name() : node.output(0);
-}
-
 onnx::NodeProto constantNode(const onnx::TensorProto &tensor, const std::string &output) {
   onnx::NodeProto constant;
   constant.set_op_type("Constant");
@@ -93,6 +89,10 @@ onnx::NodeProto constantNode(const onnx::TensorProto &tensor, const std::string 
 }
 
 } // namespace
+
+std::string nameOf(const onnx::NodeProto &node) {
+  return !node.name().empty() || !node.output_size() ? node.name() : node.output(0);
+}
 
 void specialize(onnx::FunctionProto &function,
                 const std::map<std::string, onnx::AttributeProto> &defaults,
@@ -159,35 +159,37 @@ std::vector<onnx::NodeProto> instantiate(const onnx::FunctionProto &function,
   return nodes;
 }
 
-std::vector<onnx::NodeProto> inlineBranch(const onnx::GraphProto &branch,
-                                          const onnx::NodeProto &node, const std::string &prefix) {
-  Names names;
+std::vector<onnx::NodeProto> constantsOf(const onnx::GraphProto &graph, const std::string &prefix) {
   std::vector<onnx::NodeProto> nodes;
-  for (const onnx::TensorProto &tensor : branch.initializer()) {
-    names[tensor.name()] = prefix + tensor.name();
+  for (const onnx::TensorProto &tensor : graph.initializer())
     nodes.push_back(constantNode(tensor, prefix + tensor.name()));
-  }
-  for (const onnx::NodeProto &inner : branch.node())
+  return nodes;
+}
+
+InlinedGraph inlineGraph(const onnx::GraphProto &graph, llvm::ArrayRef<std::string> actuals,
+                         const std::string &name, const std::string &prefix,
+                         const std::string &constantPrefix) {
+  Names names;
+  for (const onnx::TensorProto &tensor : graph.initializer())
+    names[tensor.name()] = constantPrefix + tensor.name();
+  for (const onnx::NodeProto &inner : graph.node())
     for (const std::string &output : inner.output())
       if (!output.empty())
         names[output] = prefix + output;
+  for (size_t i = 0; i < actuals.size(); ++i)
+    names[graph.input(static_cast<int>(i)).name()] = actuals[i];
+  InlinedGraph inlined;
   int index = 0;
-  for (const onnx::NodeProto &inner : branch.node()) {
-    onnx::NodeProto &copy = nodes.emplace_back(inner);
-    copy.set_name(innerName(nameOf(node), inner, index++));
+  for (const onnx::NodeProto &inner : graph.node()) {
+    onnx::NodeProto &copy = inlined.nodes.emplace_back(inner);
+    copy.set_name(innerName(name, inner, index++));
     renameNode(copy, names);
   }
-  for (int i = 0; i < branch.output_size() && i < node.output_size(); ++i) {
-    if (node.output(i).empty())
-      continue;
-    onnx::NodeProto &pass = nodes.emplace_back();
-    pass.set_op_type("Identity");
-    pass.set_name(node.name());
-    auto it = names.find(branch.output(i).name());
-    pass.add_input(it == names.end() ? branch.output(i).name() : it->second);
-    pass.add_output(node.output(i));
+  for (const onnx::ValueInfoProto &output : graph.output()) {
+    auto it = names.find(output.name());
+    inlined.results.push_back(it == names.end() ? output.name() : it->second);
   }
-  return nodes;
+  return inlined;
 }
 
 } // namespace mtc::onnx_import

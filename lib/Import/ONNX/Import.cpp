@@ -25,7 +25,8 @@ public:
       : tenant(tenant), opsets(opsets), nodes(nodes) {}
 
   void add(const ResolvedNode &node) {
-    std::string domain = node.domain == unknownDomain ? "" : node.domain;
+    bool isOurs = node.domain == unknownDomain || node.domain == batchedScanDomain;
+    std::string domain = isOurs ? "" : node.domain;
     UnsupportedNode row;
     row.tenant = tenant;
     row.node = node.name;

@@ -174,6 +174,7 @@ private:
 
   ModelFile &file;
   const ImportLimits &limits;
+  int64_t subgraphs = 0;
 };
 
 Status Scanner::rewrite(Message message, std::span<const uint8_t> in, std::string &out,
@@ -182,6 +183,9 @@ Status Scanner::rewrite(Message message, std::span<const uint8_t> in, std::strin
     return rewriteTensor(in, out);
   if (message == Message::Graph && ++graphs > limits.maxNesting)
     return invalidInput(("graphs nest deeper than " + Twine(limits.maxNesting)).str());
+  // A graph of 20 bytes is a hundred times as large once it is parsed.
+  if (message == Message::Graph && ++subgraphs > limits.maxSubgraphs + 1)
+    return invalidInput(("has more than " + Twine(limits.maxSubgraphs) + " subgraphs").str());
   WireReader reader(in);
   WireField field;
   while (reader.next(field)) {

@@ -143,8 +143,12 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
   if (!problem.empty())
     return error(result, problem);
   bool isDefault = result.domain.empty();
-  if (isDefault && node.op_type() == "If" && resolveIf(pending))
-    return okStatus();
+  if (isDefault) {
+    MTC_ASSIGN_OR_RETURN(bool resolved, resolveControlFlow(pending, result));
+    if (resolved)
+      return okStatus();
+    checkLists(result);
+  }
   if (isDefault && (node.op_type() == "Shape" || node.op_type() == "Size") && foldShapeOf(node))
     return okStatus();
   if (isDefault && node.op_type() == "Identity")
@@ -155,14 +159,14 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
   bool hasGraphs = llvm::any_of(
       node.attribute(), [](const onnx::AttributeProto &a) { return a.has_g() || a.graphs_size(); });
   bool hasHandler = findOp(result.domain, node.op_type(), canonicalOpset) != nullptr;
-  if (hasGraphs)
-    result.problem = node.op_type() == "If" ? "its condition is known only at run time"
-                                            : "control flow at run time is not supported";
-  else if (!hasHandler && !result.unresolved && node.op_type() != "Constant" &&
-           expand(pending, schema))
+  if ((hasGraphs && isDefault) || !result.problem.empty()) {
+    // Left to run time.
+  } else if (!hasHandler && !result.unresolved && node.op_type() != "Constant" &&
+             expand(pending, schema)) {
     return okStatus();
-  else
+  } else {
     infer(node, schema, result);
+  }
   if (isDefault && node.op_type() == "Constant" && result.problem.empty())
     return resolveConstant(node, result);
   if (isDefault && result.problem.empty() && fold(node)) {
@@ -198,6 +202,13 @@ Status Resolver::resolve(const Pending &pending) {
   result.name = node.name().empty() && node.output_size() ? node.output(0) : node.name();
   for (const std::string &input : node.input())
     result.unresolved |= !input.empty() && !entry->staticDims(input);
+  if (result.domain == batchedScanDomain) {
+    size_t before = stack.size();
+    Status status = resolveBatchedScan(pending, result);
+    if (stack.size() != before)
+      define.release();
+    return status;
+  }
   auto opset = opsets.canonical.find(result.domain);
   const onnx::OpSchema *schema = nullptr;
   if (opset != opsets.canonical.end())
@@ -254,8 +265,32 @@ void Resolver::keepLiveNodes() {
   entry->nodes.assign(std::make_move_iterator(kept.rbegin()), std::make_move_iterator(kept.rend()));
 }
 
-StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(std::vector<BoundInput> inputs) {
-  for (const BoundInput &input : inputs) {
+/// Adds an output of the graph: a tensor, or all elements of a sequence.
+Status Resolver::addOutput(const std::string &name) {
+  if (!defined.count(name))
+    return invalidInput("output '" + name + "' is computed by no node");
+  auto sequence = sequences.find(name);
+  if (sequence == sequences.end()) {
+    if (absent.count(name))
+      return okStatus(); // an empty optional is no tensor
+    entry->outputs.push_back(name);
+    if (entry->constants.count(name) && !callerTypeName(entry->typeOf(name)))
+      return unsupported("output '" + name + "' is " + describeType(*entry->types[name]));
+    return okStatus();
+  }
+  for (size_t i = 0; i < sequence->second.size(); ++i) {
+    std::string element = elementName(name, i);
+    push({makeNode("Identity", name, {*sequence->second[i]}, {element})}, 0);
+    Pending identity = stack.back();
+    stack.pop_back();
+    MTC_RETURN_IF_ERROR(resolve(identity));
+    entry->outputs.push_back(element);
+  }
+  return okStatus();
+}
+
+StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(BoundInputs inputs) {
+  for (const BoundInput &input : inputs.tensors) {
     onnx::TypeProto type;
     type.mutable_tensor_type()->set_elem_type(input.type);
     auto *shape = type.mutable_tensor_type()->mutable_shape();
@@ -265,7 +300,17 @@ StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(std::vector<BoundInput> i
     if (!defined.insert(input.name).second || input.name.empty())
       return invalidInput("input '" + input.name + "' is defined twice or has no name");
   }
-  entry->inputs = std::move(inputs);
+  entry->inputs = std::move(inputs.tensors);
+  for (const auto &[name, length] : inputs.sequences) {
+    if (!defined.insert(name).second)
+      return invalidInput("input '" + name + "' is defined twice");
+    for (int64_t i = 0; i < length; ++i)
+      sequences[name].push_back(intern(elementName(name, i)));
+    sequences[name]; // also an empty one
+  }
+  for (const std::string &name : inputs.absent)
+    if (!defined.insert(name).second || !absent.insert(name).second)
+      return invalidInput("input '" + name + "' is defined twice");
   for (const onnx::TensorProto &tensor : graph.initializer()) {
     if (!defined.insert(tensor.name()).second || tensor.name().empty())
       return invalidInput("initializer '" + tensor.name() + "' is defined twice or has no name");
@@ -276,24 +321,20 @@ StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(std::vector<BoundInput> i
   while (!stack.empty()) {
     Pending next = stack.back();
     stack.pop_back();
-    MTC_RETURN_IF_ERROR(resolve(next));
+    MTC_RETURN_IF_ERROR(next.loop ? nextIteration(*next.loop) : resolve(next));
   }
   if (graph.output_size() == 0)
     return invalidInput("the graph has no outputs");
-  for (const onnx::ValueInfoProto &output : graph.output()) {
-    if (!defined.count(output.name()))
-      return invalidInput("output '" + output.name() + "' is computed by no node");
-    entry->outputs.push_back(output.name());
-    if (entry->constants.count(output.name()) && !callerTypeName(entry->typeOf(output.name())))
-      return unsupported("output '" + output.name() + "' is " +
-                         describeType(*entry->types[output.name()]));
-  }
+  for (const onnx::ValueInfoProto &output : graph.output())
+    MTC_RETURN_IF_ERROR(addOutput(output.name()));
+  if (entry->outputs.empty())
+    return unsupported("all its outputs are empty");
   keepLiveNodes();
   return std::move(entry);
 }
 
 StatusOr<std::unique_ptr<ResolvedEntry>> resolveEntry(const ModelFile &file, const Opsets &opsets,
-                                                      std::vector<BoundInput> inputs,
+                                                      BoundInputs inputs,
                                                       const ImportLimits &limits) {
   return Resolver(file, opsets, limits).run(std::move(inputs));
 }

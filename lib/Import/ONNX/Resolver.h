@@ -2,7 +2,7 @@
 //
 // One object walks one entry. ResolveEntry.cpp has the walk; what a node may turn into has a file
 // each: a constant (ResolveConstants.cpp), the body of a function (ResolveFunctions.cpp), a branch
-// (ResolveControlFlow.cpp).
+// or the iterations of a loop (ResolveControlFlow.cpp), a list of values (ResolveSequences.cpp).
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -15,11 +15,35 @@
 
 namespace mtc::onnx_import {
 
-/// A node on the way to being resolved.
+struct Unrolled;
+
+/// A node on the way to being resolved, or the end of an iteration.
 struct Pending {
-  const onnx::NodeProto *node;
-  int depth; ///< functions and branches it came out of
+  const onnx::NodeProto *node; ///< null at the end of an iteration
+  int depth;                   ///< functions and subgraphs it came out of
+  Unrolled *loop = nullptr;
 };
+
+/// A Loop or Scan on the way to being unrolled.
+struct Unrolled {
+  ResolvedNode node;
+  const onnx::GraphProto *body = nullptr;
+  int64_t bodyNodes = 0;
+  int depth = 0;
+  std::string prefix; ///< of all its values
+  bool isScan = false;
+  int64_t trips = 0;                ///< at most
+  int64_t trip = 0;                 ///< iterations so far
+  std::string condition;            ///< the value that says whether there is another
+  std::vector<std::string> carried; ///< values of the loop's state after these iterations
+  std::vector<std::string> scanned; ///< what a Scan reads an element of in each iteration
+  llvm::SmallVector<int64_t> inputAxes, inputBackwards, outputAxes, outputBackwards;
+  std::vector<std::vector<std::string>> results; ///< by scan output, then iteration
+};
+
+onnx::NodeProto makeNode(llvm::StringRef op, const std::string &name,
+                         llvm::ArrayRef<std::string> inputs, llvm::ArrayRef<std::string> outputs);
+void setInt(onnx::NodeProto &node, const std::string &name, int64_t value);
 
 class Resolver {
 public:
@@ -27,14 +51,13 @@ public:
       : graph(file.model.graph()), opsets(opsets), limits(limits),
         entry(std::make_unique<ResolvedEntry>()) {}
 
-  StatusOr<std::unique_ptr<ResolvedEntry>> run(std::vector<BoundInput> inputs);
+  StatusOr<std::unique_ptr<ResolvedEntry>> run(BoundInputs inputs);
 
 private:
   Status resolve(const Pending &pending);
   Status checkNames(const onnx::NodeProto &node);
   Status resolveKnown(const Pending &pending, ResolvedNode &result, const onnx::OpSchema &schema);
   Status resolveConstant(const onnx::NodeProto &node, ResolvedNode &result);
-  bool resolveIf(const Pending &pending);
   const onnx::FunctionProto *bodyOf(const onnx::NodeProto &node, const onnx::OpSchema &schema);
   bool expand(const Pending &pending, const onnx::OpSchema &schema);
   bool foldShapeOf(const onnx::NodeProto &node);
@@ -42,6 +65,43 @@ private:
   void infer(const onnx::NodeProto &node, const onnx::OpSchema &schema, ResolvedNode &result);
   Status checkOutputs(ResolvedNode &result);
   void push(std::vector<onnx::NodeProto> nodes, int depth);
+
+  // A node that is another graph or says which value is which. True: it is resolved; false: it is
+  // left to run time, and `result.problem` says why, or a problem of a node before it does.
+  StatusOr<bool> resolveControlFlow(const Pending &pending, ResolvedNode &result);
+  StatusOr<bool> resolveIf(const Pending &pending, ResolvedNode &result);
+  StatusOr<bool> resolveLoop(const Pending &pending, ResolvedNode &result);
+  StatusOr<bool> resolveScan(const Pending &pending, ResolvedNode &result);
+  Status resolveBatchedScan(const Pending &pending, ResolvedNode &result);
+  StatusOr<bool> startLoop(const Pending &pending, const ResolvedNode &result,
+                           const onnx::GraphProto &body, Unrolled loop);
+  Status nextIteration(Unrolled &loop);
+  Status finishLoop(Unrolled &loop);
+  Status leaveLoop(Unrolled &loop, const std::string &problem);
+
+  // Sequences and optionals. A present optional is the value that it holds.
+  using Items = std::vector<const std::string *>; ///< names of tensors
+  StatusOr<bool> resolveSequence(const Pending &pending, ResolvedNode &result);
+  StatusOr<bool> resolveSequenceAt(const Pending &pending, ResolvedNode &result);
+  StatusOr<bool> resolveSplitToSequence(const Pending &pending, ResolvedNode &result);
+  StatusOr<bool> resolveConcatFromSequence(const Pending &pending, ResolvedNode &result);
+  StatusOr<bool> resolveSequenceMap(const Pending &pending, ResolvedNode &result);
+  StatusOr<bool> resolveOptional(const Pending &pending, ResolvedNode &result);
+  /// A position that an input gives, from the front: nullopt if it is not constant, `otherwise` if
+  /// it is absent.
+  StatusOr<std::optional<int64_t>> positionIn(const ResolvedNode &result, int input,
+                                              int64_t otherwise, int64_t last);
+  Status setSequence(const ResolvedNode &node, const std::string &value, Items items);
+  const std::string *intern(const std::string &name);
+  void checkLists(ResolvedNode &result);
+  Status addOutput(const std::string &name);
+
+  /// Defines a constant unless it is there, and gives its name.
+  std::string defineConstant(const std::string &name, SmallTensor value);
+  std::string defineInts(const std::string &name, std::vector<int64_t> ints);
+  /// Nodes that compute `to`: the element of a value at an index of an axis.
+  void pushElement(std::vector<onnx::NodeProto> &nodes, const std::string &name,
+                   const std::string &from, int64_t axis, int64_t index, const std::string &to);
 
   void setType(const std::string &value, onnx::TypeProto type);
   void setConstant(const std::string &value, onnx::TensorProto tensor);
@@ -60,7 +120,11 @@ private:
   std::set<std::string> defined;
   std::unordered_map<std::string, std::optional<SmallTensor>> decoded;
   std::map<std::string, std::unique_ptr<onnx::FunctionProto>> bodies; ///< by call
-  int64_t visited = 0, expansions = 0, foldedBytes = 0;
+  std::deque<Unrolled> loops;
+  std::unordered_map<std::string, Items> sequences;
+  std::set<std::string> absent; ///< optionals that hold nothing
+  std::set<std::string> names;  ///< that sequences point to
+  int64_t visited = 0, expansions = 0, foldedBytes = 0, unrolledNodes = 0, sequenceItems = 0;
 };
 
 } // namespace mtc::onnx_import

@@ -143,6 +143,9 @@ struct Opsets {
 /// ai.onnx.
 inline constexpr const char *unknownDomain = "mtc.unknown";
 
+/// The domain of Scan as opset 8 has it, with a batch dimension; in messages it is ai.onnx.
+inline constexpr const char *batchedScanDomain = "mtc.scan8";
+
 /// Inlines local functions and converts to the canonical opset, in place.
 /// Fails if that is impossible or passes a cap (InvalidInput; Unsupported for sparse tensors).
 StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limits);
@@ -165,9 +168,21 @@ void specialize(onnx::FunctionProto &function,
 /// local ones unique by `prefix`.
 std::vector<onnx::NodeProto> instantiate(const onnx::FunctionProto &function,
                                          const onnx::NodeProto &call, const std::string &prefix);
-/// Copies of a branch's nodes and initializers (as Constant nodes) in place of an If.
-std::vector<onnx::NodeProto> inlineBranch(const onnx::GraphProto &branch,
-                                          const onnx::NodeProto &node, const std::string &prefix);
+/// A node's name, or its first output's when it has none.
+std::string nameOf(const onnx::NodeProto &node);
+
+/// A subgraph in place of its node.
+struct InlinedGraph {
+  std::vector<onnx::NodeProto> nodes;
+  std::vector<std::string> results; ///< the values that are the subgraph's outputs
+};
+/// Copies of a subgraph's nodes: its first inputs become `actuals`, what it computes unique by
+/// `prefix`, its initializers by `constantPrefix`. `name` stands before the nodes' names.
+InlinedGraph inlineGraph(const onnx::GraphProto &graph, llvm::ArrayRef<std::string> actuals,
+                         const std::string &name, const std::string &prefix,
+                         const std::string &constantPrefix);
+/// The initializers of a subgraph as Constant nodes.
+std::vector<onnx::NodeProto> constantsOf(const onnx::GraphProto &graph, const std::string &prefix);
 
 //===----------------------------------------------------------------------===//
 // Static shapes
@@ -180,12 +195,22 @@ struct BoundInput {
   llvm::SmallVector<int64_t> dims;
 };
 
+/// The inputs of an entry. What is no tensor in the model is bound to tensors or nothing: a
+/// sequence to its elements, an optional to what it holds.
+struct BoundInputs {
+  std::vector<BoundInput> tensors;
+  std::map<std::string, int64_t> sequences; ///< their lengths; elements are among the tensors
+  std::set<std::string> absent;             ///< optionals that hold nothing
+};
+
+/// The name of an element of a sequence that is an input or output: "x/0".
+std::string elementName(const std::string &sequence, int64_t index);
+
 /// Gives every dim of every input a value.
 /// Fails if one is left, or a name or shape does not fit the model (InvalidInput, all unbound dims
 /// at once).
-StatusOr<std::vector<BoundInput>> bindInputs(const onnx::GraphProto &graph,
-                                             const std::string &tenant, const EntryBinding &binding,
-                                             const ImportLimits &limits);
+StatusOr<BoundInputs> bindInputs(const onnx::GraphProto &graph, const std::string &tenant,
+                                 const EntryBinding &binding, const ImportLimits &limits);
 
 /// A node that has to be computed when the entry runs, or that cannot be.
 struct ResolvedNode {
@@ -218,12 +243,12 @@ struct ResolvedEntry {
 };
 
 /// Walks the nodes once, in order: infers types with libonnx's schemas, folds what is constant and
-/// small, takes the branch of an If whose condition is constant, expands functions without a
-/// handler. Since nodes are in topological order, one walk is the fixed point of inference and
+/// small, takes the branch of an If whose condition is constant, unrolls loops whose iterations can
+/// be counted, follows sequences and optionals, expands functions without a handler. Since nodes are in topological order, one walk is the fixed point of inference and
 /// folding. Fails if the graph is not well formed or passes a cap (InvalidInput). Nodes that cannot
 /// be compiled are marked.
 StatusOr<std::unique_ptr<ResolvedEntry>> resolveEntry(const ModelFile &file, const Opsets &opsets,
-                                                      std::vector<BoundInput> inputs,
+                                                      BoundInputs inputs,
                                                       const ImportLimits &limits);
 
 /// The outputs of a node from its constant inputs (null where absent), or nullopt when the operator

@@ -155,6 +155,10 @@ std::string describeType(const onnx::TypeProto &type) {
   if (type.has_tensor_type())
     return "a tensor of " + onnxTypeName(type.tensor_type().elem_type()) +
            ", which is not supported";
+  if (type.has_sequence_type() && type.sequence_type().elem_type().has_tensor_type())
+    return "a sequence of " +
+           onnxTypeName(type.sequence_type().elem_type().tensor_type().elem_type()) +
+           " tensors, which is not supported";
   const char *kind = type.has_sequence_type()        ? "a sequence"
                      : type.has_optional_type()      ? "an optional"
                      : type.has_map_type()           ? "a map"

@@ -5,17 +5,20 @@
 #include "mtc/Support/Status.h"
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace mtc {
 
 /// Fixed shapes of one entry. `shapes` gives whole shapes of inputs by name, `dims` values of
-/// symbolic dimensions (dim_param) of the model.
+/// symbolic dimensions (dim_param) of the model. A sequence `x` has as many elements as there are
+/// shapes of "x/0", "x/1", ...; its elements are inputs of these names.
 struct EntryBinding {
   std::string name; ///< of the entry, e.g. "n1"
   std::map<std::string, std::vector<int64_t>> shapes;
   std::map<std::string, int64_t> dims;
+  std::set<std::string> absent; ///< sequences without elements, optionals that hold nothing
 };
 
 struct ImportRequest {
@@ -28,9 +31,11 @@ struct ImportRequest {
 struct ImportLimits {
   int64_t maxNodes = 1'000'000; ///< after function expansion, counted before inlining
   int maxNesting = 32;
+  int64_t maxSubgraphs = 10'000; ///< of a file
   int maxRank = 16;
   int64_t maxElements = int64_t(1) << 40;
   int64_t maxFoldedBytes = int64_t(64) << 20;
+  int64_t maxUnrolledNodes = 4096; ///< of an entry, out of loops; what is longer runs as a loop
 };
 
 /// A node that cannot be compiled.
