@@ -43,6 +43,8 @@ const onnx::FunctionProto *Resolver::bodyOf(const onnx::NodeProto &node,
       onnx::FunctionBodyBuildContextImpl context(node, types);
       if (version == 0 || !schema.BuildContextDependentFunction(context, *body, version))
         return nullptr;
+      if (!schema.domain().empty())
+        version = canonicalOpset; // its own version says nothing of the body's
     }
     specialize(*body, defaults, node, types, version);
     it->second = std::move(body);
