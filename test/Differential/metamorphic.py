@@ -16,13 +16,11 @@ import onnx
 from onnx import helper, numpy_helper
 
 import cases
-import minimize
 
 
 def edges(case):
     """(node, input number, array) of the floats that nodes read and nodes or callers write."""
-    values = [name for n in case.model.graph.node for name in n.output if name]
-    arrays = {**case.inputs, **cases.answer(minimize.with_outputs(case.model, values), case.inputs)}
+    arrays = {**case.inputs, **cases.all_values(case.model, case.inputs)}
     return [(n, i, arrays[name]) for n, node in enumerate(case.model.graph.node) for i, name in enumerate(node.input)
             if name in arrays and arrays[name].dtype == np.float32 and arrays[name].ndim]
 

@@ -4,17 +4,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from cases import Case, answer, refer
-
-
-def with_outputs(model, names):
-    """The model with these values as its outputs, and only the nodes that they need."""
-    needed, nodes = set(names), []
-    for node in reversed(model.graph.node):
-        if needed & set(node.output):
-            nodes.append(node)
-            needed |= set(node.input)
-    return rebuild(model, nodes[::-1], [v for v in model.graph.input if v.name in needed], names)
+from cases import Case, all_values, refer
 
 
 def rebuild(model, nodes, inputs, outputs):
@@ -28,8 +18,7 @@ def rebuild(model, nodes, inputs, outputs):
 def minimize(case, fails):
     """The smallest case found for which `fails(case)` holds, starting from one for which it does."""
     model = onnx.shape_inference.infer_shapes(case.model)
-    values = [name for n in model.graph.node for name in n.output if name]
-    everything = answer(with_outputs(model, values), case.inputs)
+    everything = all_values(model, case.inputs)
     types = {str(np.dtype(t)): c for t, c in
              ((np.float32, 1), (np.int32, 6), (np.int64, 7), (np.bool_, 9))}
 
@@ -41,7 +30,8 @@ def minimize(case, fails):
         read = list(dict.fromkeys(read))
         arrays = {name: case.inputs.get(name, everything.get(name)) for name in read}
         inputs = [helper.make_tensor_value_info(name, types[str(a.dtype)], a.shape) for name, a in arrays.items()]
-        smaller = Case(case.name, rebuild(model, nodes, inputs, outputs), arrays, {}, set(case.exact), dict(case.bounds))
+        smaller = Case(case.name, rebuild(model, nodes, inputs, outputs), arrays, {}, set(case.exact),
+                       dict(case.bounds), set(case.discrete))
         return smaller if refer(smaller) and fails(smaller) else None
 
     nodes = list(model.graph.node)

@@ -132,7 +132,7 @@ Results mean(NodeContext &c) {
         Value acc = v[0];
         for (Value x : v.drop_front())
           acc = s.add(acc, x);
-        return s.mul(acc, s.like(acc, 1.0 / n));
+        return s.div(acc, s.like(acc, n));
       })};
 }
 

@@ -56,11 +56,10 @@ Moments momentsOver(Builder &b, Value x, ArrayRef<int64_t> axes, double epsilon)
   Moments m;
   m.identity = b.getMultiDimIdentityMap(rank);
   m.rows = selectDims(b, rank, kept);
-  double reciprocal = 1.0 / double(count);
   Value sum = reduceAxes(b, x, axes, Combiner::Add);
   auto rowType = cast<RankedTensorType>(sum.getType());
   m.mean = mapElements(b, rowType, {Operand(sum)}, [&](Scalars &s, ValueRange v) {
-    return s.mul(v[0], s.like(v[0], reciprocal));
+    return s.div(v[0], s.like(v[0], double(count)));
   });
   m.centered =
       mapElements(b, tensorType(type.getShape(), rowType.getElementType()), {x, m.mean},
@@ -68,7 +67,7 @@ Moments momentsOver(Builder &b, Value x, ArrayRef<int64_t> axes, double epsilon)
   Value squares = reduceAxes(b, m.centered, axes, Combiner::Add, false,
                              [](Scalars &s, ValueRange v) { return s.mul(v[0], v[0]); });
   m.inverseDeviation = mapElements(b, rowType, {Operand(squares)}, [&](Scalars &s, ValueRange v) {
-    Value variance = s.mul(v[0], s.like(v[0], reciprocal));
+    Value variance = s.div(v[0], s.like(v[0], double(count)));
     return s.div(s.like(v[0], 1), s.sqrt(s.add(variance, s.like(v[0], epsilon))));
   });
   return m;
@@ -126,12 +125,12 @@ Results rmsNormalization(NodeContext &c) {
   int64_t rank = in.getRank(), axis = normalizeAxis(c.intAttr("axis", -1), rank);
   SmallVector<int64_t> axes = axesFrom(axis, rank);
   double epsilon = c.floatAttr("epsilon", 1e-5f);
-  double reciprocal = 1.0 / double(elementCount(in.getShape().drop_front(axis)));
+  double count = elementCount(in.getShape().drop_front(axis));
   Value sum = reduceAxes(b, c.inputs[0], axes, Combiner::Add, false,
                          [](Scalars &s, ValueRange v) { return s.mul(v[0], v[0]); });
   auto rowType = cast<RankedTensorType>(sum.getType());
   Value factor = mapElements(b, rowType, {Operand(sum)}, [&](Scalars &s, ValueRange v) {
-    Value mean = s.mul(v[0], s.like(v[0], reciprocal));
+    Value mean = s.div(v[0], s.like(v[0], count));
     return s.div(s.like(v[0], 1), s.sqrt(s.add(mean, s.like(v[0], epsilon))));
   });
   auto [scale, scaleMap] = broadcastOperand(b, c.inputs[1], in.getShape());

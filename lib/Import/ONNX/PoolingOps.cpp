@@ -202,7 +202,7 @@ Results globalPool(NodeContext &c, Combiner combiner, ScalarBody f, ScalarBody f
 Results globalAveragePool(NodeContext &c) {
   double n = elementCount(c.type(0).getShape().drop_front(2));
   return globalPool(c, Combiner::Add, itself,
-                    [&](Scalars &s, ValueRange v) { return s.mul(v[0], s.like(v[0], 1.0 / n)); });
+                    [&](Scalars &s, ValueRange v) { return s.div(v[0], s.like(v[0], n)); });
 }
 Results globalLpPool(NodeContext &c) {
   int64_t p = c.intAttr("p", 2);

@@ -90,7 +90,7 @@ Results reduceMean(NodeContext &c) {
       b, tensorType(kept, result.getElementType()), {Operand(sum)},
       [&](Scalars &s, ValueRange v) {
         if (isFloat(v[0].getType()))
-          return s.mul(v[0], s.like(v[0], 1.0 / double(count)));
+          return s.div(v[0], s.like(v[0], double(count)));
         return s.div(v[0], s.integer(v[0].getType(), count));
       },
       isUnsigned);
@@ -270,7 +270,7 @@ const OpRow rows[] = {
     {"", "ReduceLogSum", 1, reduce<Combiner::Add, itself, logarithm>, numbers, ""},
     {"", "ReduceLogSumExp", 1, reduceLogSumExp, floats, ""},
     {"", "ReduceMax", 1, plain<Combiner::Max>, "numbers and bool", ""},
-    {"", "ReduceMean", 1, reduceMean, numbers, "sum * (1 / n)"},
+    {"", "ReduceMean", 1, reduceMean, numbers, ""},
     {"", "ReduceMin", 1, plain<Combiner::Min>, "numbers and bool", ""},
     {"", "ReduceProd", 1, plain<Combiner::Mul>, numbers, ""},
     {"", "ReduceSum", 1, plain<Combiner::Add>, numbers, ""},
