@@ -25,35 +25,46 @@ void Emitter::copy(Value source, int storage) {
           [&](ArrayRef<Value> at) { write(read(source, at), storage, shapeOf(source), at); });
 }
 
+/// The arguments of the body at loop indices `indices`: elements of the inputs, and `results`.
+SmallVector<Value> Emitter::arguments(linalg::LinalgOp op, ArrayRef<Value> indices,
+                                      ArrayRef<Value> results) {
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  SmallVector<Value> values;
+  for (OpOperand *operand : op.getDpsInputOperands()) {
+    BlockArgument argument = op.getBlock()->getArgument(operand->getOperandNumber());
+    if (op.isScalar(operand))
+      values.push_back(scalars.lookup(operand->get()));
+    else if (argument.use_empty()) // gives a shape only
+      values.push_back(constant(cast<TypedAttr>(b.getZeroAttr(argument.getType()))));
+    else
+      values.push_back(read(operand->get(), evaluate(maps[operand->getOperandNumber()], indices)));
+  }
+  llvm::append_range(values, results);
+  return values;
+}
+
 void Emitter::emitStructured(linalg::LinalgOp op) {
   Block &body = *op.getBlock();
   for (auto [i, init] : llvm::enumerate(op.getDpsInits()))
     if (op.payloadUsesValueFromOperand(op.getDpsInitOperand(i)))
       copy(init, plan.lookup(op->getResult(i)));
 
+  if (emitSum(op))
+    return;
   SmallVector<AffineMap> maps = op.getIndexingMapsArray();
   forNest(op.getStaticLoopRanges(), [&](ArrayRef<Value> indices) {
-    SmallVector<Value> arguments;
-    for (OpOperand &operand : op->getOpOperands()) {
-      BlockArgument argument = body.getArgument(operand.getOperandNumber());
-      Value element;
-      if (op.isScalar(&operand)) {
-        element = scalars.lookup(operand.get());
-      } else if (argument.use_empty()) { // gives a shape only
-        element = constant(cast<TypedAttr>(b.getZeroAttr(argument.getType())));
-      } else {
-        SmallVector<Value> at = evaluate(maps[operand.getOperandNumber()], indices);
-        if (op.isDpsInit(&operand)) {
-          Value result = op.getTiedOpResult(&operand);
-          element = memref::LoadOp::create(b, loc, memory[plan.lookup(result)],
-                                           linearIndex(shapeOf(result), at));
-        } else {
-          element = read(operand.get(), at);
-        }
-      }
-      arguments.push_back(element);
+    SmallVector<Value> soFar;
+    for (auto [i, result] : llvm::enumerate(op->getResults())) {
+      int64_t operand = op.getNumDpsInputs() + i;
+      if (body.getArgument(operand).use_empty())
+        soFar.push_back(
+            constant(cast<TypedAttr>(b.getZeroAttr(body.getArgument(operand).getType()))));
+      else
+        soFar.push_back(
+            memref::LoadOp::create(b, loc, memory[plan.lookup(result)],
+                                   linearIndex(shapeOf(result), evaluate(maps[operand], indices))));
     }
-    SmallVector<Value> yielded = cloneBody(body, arguments, indices);
+    SmallVector<Value> yielded = cloneBody(body, arguments(op, indices, soFar), indices);
     for (auto [i, value] : llvm::enumerate(yielded)) {
       Value result = op->getResult(i);
       AffineMap map = maps[op.getNumDpsInputs() + i];

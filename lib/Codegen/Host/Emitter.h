@@ -71,6 +71,11 @@ public:
 
 private:
   void emitStructured(mlir::linalg::LinalgOp op);
+  /// A long sum in blocks; returns whether it was one. Its result holds what it starts from.
+  bool emitSum(mlir::linalg::LinalgOp op);
+  llvm::SmallVector<mlir::Value> arguments(mlir::linalg::LinalgOp op,
+                                           llvm::ArrayRef<mlir::Value> indices,
+                                           llvm::ArrayRef<mlir::Value> results);
   void emitFill(mlir::Value scalar, mlir::Value tensor);
   void copy(mlir::Value source, int storage);
   mlir::LogicalResult emitMove(mlir::Operation &op);
