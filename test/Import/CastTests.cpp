@@ -4,16 +4,9 @@
 // number of the target type, ties to the even code: exactly, bit for bit.
 //
 //===----------------------------------------------------------------------===//
-#include "../Dialect/EvaluateEntry.h"
-#include "TestModel.h"
+#include "EvaluateModel.h"
 
 #include "mtc/Support/SmallFloat.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/BuiltinOps.h"
 
 #include <cmath>
 #include <random>
@@ -51,41 +44,6 @@ onnx::ModelProto castModel(int32_t from, int32_t to, int64_t count) {
   return model;
 }
 
-/// The bytes of a model's first output.
-std::vector<uint8_t> outputOf(const onnx::ModelProto &model, llvm::ArrayRef<uint8_t> input) {
-  mlir::MLIRContext context;
-  context.loadDialect<mt::MTDialect, mlir::arith::ArithDialect, mlir::linalg::LinalgDialect,
-                      mlir::math::MathDialect, mlir::tensor::TensorDialect>();
-  mlir::OpBuilder b(&context);
-  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(b.getUnknownLoc());
-  b.setInsertionPointToEnd(module->getBody());
-  auto program = mt::ProgramOp::create(b, b.getUnknownLoc(), "set");
-  TestFolder folder;
-  std::vector<UnsupportedNode> unsupported;
-  Status status = importModel(
-      program, {"t", folder.write("m.onnx", model.SerializeAsString()), {{"n1", {}, {}}}}, {},
-      unsupported);
-  EXPECT_TRUE(status.ok()) << status.message();
-  if (!status.ok())
-    return {};
-  auto tenant = *program.getBody().getOps<mt::TenantOp>().begin();
-  auto entry = *tenant.getBody().getOps<mt::EntryOp>().begin();
-  std::vector<mt::TensorBytes> inputs;
-  if (entry.getBody().getNumArguments())
-    inputs.push_back({mlir::cast<mlir::RankedTensorType>(entry.getBody().getArgument(0).getType()),
-                      input, nullptr});
-  StatusOr<mt::TensorBytes> result = mt::evaluateEntry(program, entry, inputs, 0);
-  EXPECT_TRUE(result.ok()) << (result.ok() ? "" : result.status().message());
-  return result.ok() ? std::vector<uint8_t>(result->data.begin(), result->data.end())
-                     : std::vector<uint8_t>();
-}
-
-template <typename To> std::vector<To> numbersIn(const std::vector<uint8_t> &bytes) {
-  std::vector<To> numbers(bytes.size() / sizeof(To));
-  std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(To));
-  return numbers;
-}
-
 /// What a Cast makes of numbers of type `from`.
 template <typename To, typename From>
 std::vector<To> castAll(const std::vector<From> &numbers, int32_t from, int32_t to,
@@ -94,8 +52,7 @@ std::vector<To> castAll(const std::vector<From> &numbers, int32_t from, int32_t 
   onnx::NodeProto &node = *model.mutable_graph()->mutable_node(0);
   setAttribute(node, "saturate", saturate);
   setAttribute(node, "round_mode", rounding);
-  std::vector<To> result = numbersIn<To>(outputOf(
-      model, {reinterpret_cast<const uint8_t *>(numbers.data()), numbers.size() * sizeof(From)}));
+  std::vector<To> result = numbersIn<To>(outputOf(model, {bytesOf(numbers)}));
   EXPECT_EQ(result.size(), numbers.size());
   result.resize(numbers.size());
   return result;

@@ -228,6 +228,7 @@ const OpRow rows[] = {
     {"", "ConvTranspose", 1, convTranspose, floats, "1-D to 3-D, groups, dilations, auto_pad"},
     {"", "DequantizeLinear", 10, dequantizeLinear,
      "integers of 32 bits and fewer, floats of 8 and fewer", "per tensor, axis or block"},
+    {"", "DynamicQuantizeLinear", 11, dynamicQuantizeLinear, "f32 to u8", ""},
     {"", "Einsum", 12, einsum, numbers, "one or two operands, no repeated label in an operand"},
     {"", "GRU", 7, gru, "f32", unrolled},
     {"", "Gemm", 7, gemm, numbers, ""},

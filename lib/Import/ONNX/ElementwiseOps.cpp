@@ -158,6 +158,24 @@ Value powConstant(Scalars &s, Value x, double power) {
   return {};
 }
 
+/// x to the power y in f64 where y is an integer below 64: by squaring, so that what an f64 can
+/// hold is exact and an integer is not cut to the one below; else math.powf.
+Value powOfInteger(Scalars &s, Value x, Value y) {
+  Value size = s.abs(y), limit = s.like(y, 64);
+  Value whole = s.both(s.less(size, limit), s.equal(y, math::FloorOp::create(s.b, y)));
+  Type i64 = s.b.getI64Type();
+  Value n = s.cast(s.select(whole, size, s.like(y, 0)), onnx::TensorProto::DOUBLE,
+                   onnx::TensorProto::INT64);
+  Value product = s.like(x, 1), square = x;
+  for (int64_t bit = 1; bit < 64; bit *= 2) {
+    Value has = s.isTrue(arith::AndIOp::create(s.b, n, s.integer(i64, bit)));
+    product = s.select(has, s.mul(product, square), product);
+    square = s.mul(square, square);
+  }
+  Value exact = s.select(s.less(y, s.like(y, 0)), s.div(s.like(x, 1), product), product);
+  return s.select(whole, exact, math::PowFOp::create(s.b, x, y));
+}
+
 /// Integers go through f64: exact up to 2^53.
 Results pow(NodeContext &c) {
   using T = onnx::TensorProto;
@@ -177,7 +195,7 @@ Results pow(NodeContext &c) {
         Value x = viaDouble ? s.cast(v[0], type, T::DOUBLE) : v[0];
         bool wide = isFloat(x.getType()) && x.getType().isF64();
         Value y = s.cast(v[1], powerType, wide ? T::DOUBLE : T::FLOAT);
-        Value r = math::PowFOp::create(s.b, x, y);
+        Value r = viaDouble ? powOfInteger(s, x, y) : Value(math::PowFOp::create(s.b, x, y));
         return viaDouble ? s.cast(r, T::DOUBLE, type) : r;
       })};
 }

@@ -84,6 +84,7 @@ llvm::ArrayRef<OpRow> poolingOps();        ///< MaxPool, AveragePool, Global*Poo
 llvm::ArrayRef<OpRow> reductionOps();      ///< Reduce*, ArgMax, CumSum
 llvm::ArrayRef<OpRow> normalizationOps();  ///< BatchNormalization, LayerNormalization, ...
 llvm::ArrayRef<OpRow> shapeOps();          ///< Reshape, Flatten, Squeeze, Unsqueeze, Identity, Expand, Shape, ...
+llvm::ArrayRef<OpRow> microsoftOps();      ///< operators of com.microsoft
 llvm::ArrayRef<OpRow> moveOps();           ///< Transpose, Concat, Slice, Split, Pad, Gather*, Scatter*, Resize, Tile
 
 /// The row for a node, or null. Complexity: a hash lookup.

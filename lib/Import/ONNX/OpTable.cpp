@@ -9,9 +9,9 @@
 
 namespace mtc::onnx_import {
 
-static std::array<llvm::ArrayRef<OpRow>, 8> families() {
-  return {elementwiseOps(), activationOps(),    contractionOps(), poolingOps(),
-          reductionOps(),   normalizationOps(), shapeOps(),       moveOps()};
+static std::array<llvm::ArrayRef<OpRow>, 9> families() {
+  return {elementwiseOps(),   activationOps(), contractionOps(), poolingOps(),  reductionOps(),
+          normalizationOps(), shapeOps(),      moveOps(),        microsoftOps()};
 }
 
 using Rows = llvm::StringMap<llvm::SmallVector<const OpRow *, 1>>;

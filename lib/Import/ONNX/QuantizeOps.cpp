@@ -1,4 +1,4 @@
-//===- QuantizeOps.cpp - QuantizeLinear and DequantizeLinear --------------===//
+//===- QuantizeOps.cpp - QuantizeLinear, DequantizeLinear, dynamic too ----===//
 //
 // y = saturate(round(x / scale) + zeroPoint) and x = (y - zeroPoint) * scale. One scale may count
 // for the whole tensor, for a position along an axis, or for a block of positions along an axis;
@@ -132,6 +132,33 @@ Value roundToInteger(Scalars &s, Value x, Value zeroPoint, int32_t to) {
     q = s.min(s.max(q, s.like(q, low)), s.like(q, low + std::ldexp(1.0, bits) - 1));
   }
   return s.cast(q, from, to);
+}
+
+Quantized quantizeDynamically(Builder &b, Value x) {
+  auto type = cast<RankedTensorType>(x.getType());
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
+  RankedTensorType number = tensorType({}, b.getF32Type()), code = tensorType({}, b.getI8Type());
+  auto low = [](Scalars &s, Value v) { return s.min(v, s.like(v, 0)); };
+  auto high = [](Scalars &s, Value v) { return s.max(v, s.like(v, 0)); };
+  Value least = reduceAxes(b, x, axes, Combiner::Min), most = reduceAxes(b, x, axes, Combiner::Max);
+  Quantized q;
+  q.scale = mapElements(b, number, {least, most}, [&](Scalars &s, ValueRange v) {
+    return s.div(s.sub(high(s, v[1]), low(s, v[0])), s.like(v[0], 255));
+  });
+  // All zeros: 0 / 0 is NaN, which becomes 0.
+  q.zeroPoint = mapElements(b, code, {least, q.scale}, [&](Scalars &s, ValueRange v) {
+    return roundToInteger(s, s.div(s.sub(s.like(v[0], 0), low(s, v[0])), v[1]), {}, T::UINT8);
+  });
+  q.codes = mapElements(b, tensorType(type.getShape(), b.getI8Type()), {x, q.scale, q.zeroPoint},
+                        [](Scalars &s, ValueRange v) {
+                          return roundToInteger(s, s.div(v[0], v[1]), v[2], T::UINT8);
+                        });
+  return q;
+}
+
+Results dynamicQuantizeLinear(NodeContext &c) {
+  Quantized q = quantizeDynamically(c.b, c.inputs[0]);
+  return SmallVector<Value>{q.codes, q.scale, q.zeroPoint};
 }
 
 Results dequantizeLinear(NodeContext &c) {

@@ -16,8 +16,6 @@ namespace {
 
 constexpr int64_t maxSteps = 256;
 
-using Activation = Value (*)(Scalars &, Value);
-
 Value sigmoid(Scalars &s, Value x) { return s.sigmoid(x); }
 Value tanh(Scalars &s, Value x) { return s.tanh(x); }
 Value relu(Scalars &s, Value x) { return s.max(x, s.like(x, 0)); }
@@ -38,20 +36,8 @@ Activation findActivation(StringRef name) {
   return nullptr;
 }
 
-/// One direction of a recurrent layer. Gates lie side by side: [batch, gates * hidden].
-struct Layer {
-  NodeContext &c;
-  int64_t gates, steps, batch, features, hidden, directions;
-  SmallVector<Activation> activations; ///< of all directions
-  Value x;                             ///< [steps, batch, features]
-  bool batchFirst;
+} // namespace
 
-  RankedTensorType stateType() const {
-    return tensorType({batch, hidden}, c.type(0).getElementType());
-  }
-};
-
-/// Part `index` of dim 0, dropped, then a range of the next dim.
 Value partOf(Builder &b, Value v, int64_t index, int64_t from, int64_t count) {
   auto type = cast<RankedTensorType>(v.getType());
   Shape offsets(type.getRank(), 0), sizes(type.getShape()), strides(type.getRank(), 1);
@@ -63,15 +49,16 @@ Value partOf(Builder &b, Value v, int64_t index, int64_t from, int64_t count) {
   return reshape(b, part, Shape(sizes.begin() + 1, sizes.end()));
 }
 
-FailureOr<Layer> readLayer(NodeContext &c, int64_t gates, ArrayRef<StringRef> defaults) {
-  Layer l{c, gates, 0, 0, 0, 0, 0, {}, c.inputs[0], c.intAttr("layout", 0) == 1};
+FailureOr<Layer> readLayer(NodeContext &c, int64_t gates, ArrayRef<StringRef> defaults,
+                           bool weightsByColumn) {
+  Layer l{c, gates, 0, 0, 0, 0, 0, {}, c.inputs[0], c.intAttr("layout", 0) == 1, {}, {}};
   if (l.batchFirst)
     l.x = transpose(c.b, l.x, {1, 0, 2});
   auto x = cast<RankedTensorType>(l.x.getType());
   l.steps = x.getDimSize(0);
   l.batch = x.getDimSize(1);
   l.features = x.getDimSize(2);
-  l.hidden = c.type(2).getDimSize(2);
+  l.hidden = c.type(2).getDimSize(weightsByColumn ? 1 : 2);
   l.directions = c.type(2).getDimSize(0);
   // Every input as the first three say; null is absent.
   int64_t rows = gates * l.hidden;
@@ -84,6 +71,9 @@ FailureOr<Layer> readLayer(NodeContext &c, int64_t gates, ArrayRef<StringRef> de
                     state,
                     state,
                     {l.directions, 3 * l.hidden}};
+  if (weightsByColumn)
+    for (Shape &weight : MutableArrayRef(wanted).take_front(2))
+      std::swap(weight[1], weight[2]);
   for (unsigned i = 1; i < c.inputs.size() && i <= std::size(wanted); ++i)
     if (c.hasInput(i) && c.type(i).getShape() != ArrayRef<int64_t>(wanted[i - 1]))
       return c.reject("the shape of input " + Twine(i));
@@ -107,6 +97,8 @@ FailureOr<Layer> readLayer(NodeContext &c, int64_t gates, ArrayRef<StringRef> de
   }
   return l;
 }
+
+namespace {
 
 /// x[steps, batch, features] * w[rows, features]' -> [steps, batch, rows]
 Value project(Builder &b, Value x, Value w) {
@@ -199,8 +191,8 @@ SmallVector<Value> finish(Layer &l, ArrayRef<Value> ys, ArrayRef<SmallVector<Val
   return results;
 }
 
-/// Weights of one direction: input gates [steps, batch, gates * hidden] with their bias, the
-/// recurrent weight, its bias (or null) and the first state(s).
+/// One direction: input gates [steps, batch, gates * hidden] with their bias, the recurrent weight
+/// (null where the layer multiplies by its own) and its bias (or null), and the first state(s).
 struct Direction {
   Value inputGates, recurrent, recurrentBias;
   SmallVector<Value> states;
@@ -211,8 +203,12 @@ Direction readDirection(Layer &l, int64_t d, unsigned stateCount) {
   Builder &b = c.b;
   int64_t rows = l.gates * l.hidden;
   Direction dir;
-  dir.inputGates = project(b, l.x, partOf(b, c.inputs[1], d, 0, rows));
-  dir.recurrent = partOf(b, c.inputs[2], d, 0, rows);
+  if (l.project) {
+    dir.inputGates = l.project(d, l.x);
+  } else {
+    dir.inputGates = project(b, l.x, partOf(b, c.inputs[1], d, 0, rows));
+    dir.recurrent = partOf(b, c.inputs[2], d, 0, rows);
+  }
   if (c.hasInput(3)) {
     Value bias = partOf(b, c.inputs[3], d, 0, rows);
     dir.inputGates = addTo(b, dir.inputGates, bias);
@@ -253,12 +249,8 @@ runLayer(Layer &l, unsigned stateCount,
 
 } // namespace
 
-/// Gates i, o, f, c; peepholes i, o, f.
-Results lstm(NodeContext &c) {
-  FailureOr<Layer> layer = readLayer(c, 4, {"Sigmoid", "Tanh", "Tanh"});
-  if (failed(layer))
-    return failure();
-  Layer &l = *layer;
+Results runLstm(Layer &l) {
+  NodeContext &c = l.c;
   Builder &b = c.b;
   if (c.intAttr("input_forget", 0))
     return c.reject("input_forget");
@@ -266,7 +258,8 @@ Results lstm(NodeContext &c) {
   return runLayer(l, 2, [&](int64_t d, Direction &dir, Value gates, ArrayRef<Value> states) {
     Activation f = l.activations[3 * d], g = l.activations[3 * d + 1],
                out = l.activations[3 * d + 2];
-    Value sum = addTo(b, recur(b, states[0], dir.recurrent), gates);
+    Value own = l.recur ? l.recur(d, states[0]) : recur(b, states[0], dir.recurrent);
+    Value sum = addTo(b, own, gates);
     if (dir.recurrentBias)
       sum = addTo(b, sum, dir.recurrentBias);
     Value gi = columns(b, sum, 0, h), go = columns(b, sum, h, h);
@@ -291,6 +284,13 @@ Results lstm(NodeContext &c) {
     });
     return SmallVector<Value>{hidden, cell};
   });
+}
+
+Results lstm(NodeContext &c) {
+  FailureOr<Layer> layer = readLayer(c, 4, {"Sigmoid", "Tanh", "Tanh"});
+  if (failed(layer))
+    return failure();
+  return runLstm(*layer);
 }
 
 /// Gates z, r, h.

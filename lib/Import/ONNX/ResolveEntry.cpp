@@ -212,8 +212,7 @@ Status Resolver::resolve(const Pending &pending) {
   auto opset = opsets.canonical.find(result.domain);
   const onnx::OpSchema *schema = nullptr;
   if (opset != opsets.canonical.end())
-    schema = onnx::OpSchemaRegistry::Schema(node.op_type(), static_cast<int>(opset->second),
-                                            result.domain);
+    schema = findSchema(result.domain, node.op_type(), opset->second);
   if (schema) {
     // An expansion defines the outputs itself.
     size_t before = stack.size();

@@ -26,6 +26,10 @@
 #include <unordered_map>
 #include <vector>
 
+namespace onnx {
+class OpSchema;
+}
+
 namespace mtc::onnx_import {
 
 /// The opset that handlers see. The newest of libonnx 1.23.2; going up loses the meaning of one of
@@ -211,6 +215,10 @@ std::string elementName(const std::string &sequence, int64_t index);
 /// at once).
 StatusOr<BoundInputs> bindInputs(const onnx::GraphProto &graph, const std::string &tenant,
                                  const EntryBinding &binding, const ImportLimits &limits);
+
+/// The schema of an operator: libonnx's, or ours for domains that it does not know; null if there
+/// is none. (MicrosoftOps.cpp)
+const onnx::OpSchema *findSchema(const std::string &domain, const std::string &op, int64_t version);
 
 /// A node that has to be computed when the entry runs, or that cannot be.
 struct ResolvedNode {
