@@ -140,9 +140,11 @@ Status formTasks(Compilation &compilation, const CompileOptions &options) {
         passes.addPass(mt::createFuseElementwise());
       }
       passes.addPass(mt::createFormTasks(mt::FormTasksOptions{options.optimize}));
-      if (options.optimize)
-        passes.addPass(
-            mt::createPackWeights(mt::PackWeightsOptions{target.target.vectorBytes / 4}));
+      const int64_t lanes = target.target.vectorBytes / 4;
+      if (options.optimize) {
+        passes.addPass(mt::createUseWinograd(mt::UseWinogradOptions{lanes}));
+        passes.addPass(mt::createPackWeights(mt::PackWeightsOptions{lanes}));
+      }
       passes.addPass(mt::createShareKernels());
       passes.addPass(mt::createShareWeights());
     }));

@@ -58,7 +58,8 @@ inline void fill(Buffer &buffer, unsigned seed) {
 class Program {
 public:
   Program(const std::string &body, const std::string &target = "host:x86-64-v4,cores=2",
-          bool plain = false, CompileOptions options = {}) {
+          bool plain = false, CompileOptions options = {},
+          std::unique_ptr<mlir::Pass> before = nullptr) {
     mlir::DialectRegistry registry;
     registerMtcDialects(registry);
     context = std::make_unique<mlir::MLIRContext>(registry, mlir::MLIRContext::Threading::DISABLED);
@@ -72,6 +73,8 @@ public:
     }
     program = *module->getOps<mt::ProgramOp>().begin();
     mlir::PassManager pm(context.get());
+    if (before)
+      pm.addNestedPass<mt::ProgramOp>(std::move(before));
     TuneKernelsOptions tune;
     tune.plain = plain;
     pm.addNestedPass<mt::ProgramOp>(createTuneKernels(tune));

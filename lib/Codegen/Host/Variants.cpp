@@ -3,6 +3,7 @@
 
 #include "EmitContraction.h"
 #include "EmitRows.h"
+#include "Winograd.h"
 
 using namespace mlir;
 
@@ -60,6 +61,21 @@ static FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const HostTarget
   return Choice{config, {tilesOf(*c, t)}, scratchOf(*c, t)};
 }
 
+static FailureOr<Choice> chooseWinograd(mt::KernelOp kernel, const HostTarget &target) {
+  FailureOr<Winograd> w = analyseWinograd(kernel);
+  if (failed(w) || w->nr % lanesOf(target) != 0)
+    return failure();
+  WinogradTiling t = chooseWinogradTiling(*w, target);
+  Builder b(kernel.getContext());
+  auto number = [&](StringRef name, int64_t value) {
+    return b.getNamedAttr(name, b.getI64IntegerAttr(value));
+  };
+  auto config =
+      b.getDictionaryAttr({b.getNamedAttr("emitter", b.getStringAttr("winograd")),
+                           number("lanes", t.lanes), number("mr", t.mr), number("block", t.block)});
+  return Choice{config, {tilesOf(*w, t)}, scratchOf(*w, t)};
+}
+
 /// The tiling that a config says; fails if a number is missing or not positive.
 static FailureOr<Tiling> tilingOf(DictionaryAttr config) {
   Tiling t;
@@ -80,6 +96,9 @@ FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const HostTarget &target, bo
   FailureOr<int64_t> scratch = plainScratchBytes(kernel);
   if (failed(scratch))
     return failure();
+  if (!plain)
+    if (FailureOr<Choice> winograd = chooseWinograd(kernel, target); succeeded(winograd))
+      return winograd;
   if (!plain)
     if (FailureOr<Choice> contraction = chooseContraction(kernel, target); succeeded(contraction))
       return contraction;
@@ -117,6 +136,22 @@ LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr c
     c->plan.scratchBytes = scratchOf(*c, *tiling);
     Emitter emitter(module, kernel, c->plan, symbol);
     return emitContraction(emitter, *c, *tiling);
+  }
+  if (name && name.getValue() == "winograd") {
+    FailureOr<Winograd> w = analyseWinograd(kernel);
+    WinogradTiling t;
+    bool fits = succeeded(w);
+    for (auto [key, field] : {std::pair("lanes", &t.lanes), {"mr", &t.mr}, {"block", &t.block}}) {
+      auto value = config.getAs<IntegerAttr>(key);
+      fits = fits && value && value.getInt() >= 1;
+      if (fits)
+        *field = value.getInt();
+    }
+    if (!fits || w->nr % t.lanes || t.block % t.mr)
+      return kernel.emitOpError("does not fit its config: ") << config;
+    w->plan.scratchBytes = scratchOf(*w, t);
+    Emitter emitter(module, kernel, w->plan, symbol);
+    return emitWinograd(emitter, *w, t);
   }
   return kernel.emitOpError("has a config of no known emitter: ") << config;
 }

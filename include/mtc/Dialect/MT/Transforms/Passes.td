@@ -54,6 +54,18 @@ def FormTasks : MT_ProgramPass<"mt-form-tasks"> {
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def UseWinograd : MT_ProgramPass<"mt-use-winograd"> {
+  let summary = "compute 3x3 convolutions of stride 1 by minimal filtering F(4x4, 3x3)";
+  let description = [{
+    A kernel that convolves channels-last data with a 3x3 weight, without strides, dilation or groups, becomes transforms of
+    tiles and 36 matrix products, where the modelled cost is lower; its weight becomes [F / nr][6][6][C][nr], transformed when the bundle
+    is written. `numerics` of the kernel changes with it.
+  }];
+  let options = [Option<"lanes", "lanes", "int64_t", /*default=*/"16", "elements of a vector register">];
+  let statistics = [Statistic<"rewritten", "kernels-rewritten", "convolutions computed so">];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
 def PackWeights : MT_ProgramPass<"mt-pack-weights"> {
   let summary = "store the weights of contractions in panels";
   let description = [{

@@ -1,0 +1,288 @@
+//===- EmitWinograd.cpp - blocks of tiles through three steps -------------===//
+//
+// For a block of 4x4 output tiles: (1) their 6x6 input tiles are transformed, 16 channels at a time
+// in registers, into 36 matrices [tile][channel]; for each group of output channels (2) the 36
+// products with the weight's panels run as register tiles, (3) the results are transformed back and
+// go through the epilogue. Nothing of it leaves the worker's scratch before the result is stored.
+//
+//===----------------------------------------------------------------------===//
+#include "Winograd.h"
+
+#include "VectorBody.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace mtc::host {
+namespace {
+
+class WinogradEmitter {
+public:
+  WinogradEmitter(Emitter &e, const Winograd &w, const WinogradTiling &t)
+      : e(e), b(e.b), w(w), t(t), channels(llvm::alignTo(w.c, t.lanes)),
+        type(VectorType::get({t.lanes}, b.getF32Type())) {
+    int64_t at = 0;
+    auto take = [&](int64_t elements) {
+      Value view = memref::ViewOp::create(b, e.loc, MemRefType::get({elements}, b.getF32Type()),
+                                          e.scratch, e.constant(at), ValueRange());
+      at += elements * 4;
+      return view;
+    };
+    inputs = take(36 * t.block * channels);
+    products = take(36 * t.block * w.nr);
+    outputs = take(16 * w.nr);
+  }
+
+  void emit() {
+    loop(e.lo, e.hi, 1, [&](Value block) {
+      first = e.mul(block, t.block);
+      Value left = sub(e.constant(w.tiles()), first);
+      count = arith::MinSIOp::create(b, e.loc, left, e.constant(t.block));
+      loop(e.constant(0), count, 1, [&](Value i) { transformInput(i); });
+      loop(e.constant(0), e.constant(w.groups), 1, [&](Value group) {
+        loop(e.constant(0), e.constant(36), 1, [&](Value p) {
+          loop(e.constant(0), count, t.mr, [&](Value i) { multiply(group, p, i); });
+        });
+        loop(e.constant(0), count, 1, [&](Value i) { transformOutput(group, i); });
+      });
+    });
+  }
+
+private:
+  void loop(Value from, Value to, int64_t step, function_ref<void(Value)> body) {
+    auto op = scf::ForOp::create(b, e.loc, from, to, e.constant(step));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(op.getBody());
+    body(op.getInductionVar());
+  }
+
+  Value sub(Value x, Value y) { return arith::SubIOp::create(b, e.loc, x, y); }
+  Value fadd(Value x, Value y) { return arith::AddFOp::create(b, e.loc, x, y); }
+  Value fsub(Value x, Value y) { return arith::SubFOp::create(b, e.loc, x, y); }
+  /// x * factor + y
+  Value fma(double factor, Value x, Value y) {
+    auto splat = DenseElementsAttr::get(type, b.getF32FloatAttr(static_cast<float>(factor)));
+    Value f = arith::ConstantOp::create(b, e.loc, splat);
+    return vector::FMAOp::create(b, e.loc, x, f, y);
+  }
+  Value scaled(double factor, Value x) {
+    auto splat = DenseElementsAttr::get(type, b.getF32FloatAttr(static_cast<float>(factor)));
+    return arith::MulFOp::create(b, e.loc, x, arith::ConstantOp::create(b, e.loc, splat));
+  }
+  Value load(Value memory, Value at) { return vector::LoadOp::create(b, e.loc, type, memory, at); }
+  void store(Value v, Value memory, Value at) { vector::StoreOp::create(b, e.loc, v, memory, at); }
+
+  /// The transform of an input tile along one side.
+  static SmallVector<Value> inputSide(WinogradEmitter &s, ArrayRef<Value> d) {
+    Value even = s.fma(-4, d[2], d[4]), odd = s.fma(-4, d[1], d[3]);
+    Value near = s.fsub(d[4], d[2]), far = s.scaled(2, s.fsub(d[3], d[1]));
+    return {s.fma(4, d[0], s.fma(-5, d[2], d[4])),
+            s.fadd(even, odd),
+            s.fsub(even, odd),
+            s.fadd(near, far),
+            s.fsub(near, far),
+            s.fma(4, d[1], s.fma(-5, d[3], d[5]))};
+  }
+
+  /// The transform of a product along one side.
+  static SmallVector<Value> outputSide(WinogradEmitter &s, ArrayRef<Value> m) {
+    Value sum = s.fadd(m[1], m[2]), difference = s.fsub(m[1], m[2]);
+    Value sum2 = s.fadd(m[3], m[4]), difference2 = s.fsub(m[3], m[4]);
+    return {s.fadd(m[0], s.fadd(sum, sum2)), s.fma(2, difference2, difference), s.fma(4, sum2, sum),
+            s.fadd(s.fma(8, difference2, difference), m[5])};
+  }
+
+  using Side = SmallVector<Value> (*)(WinogradEmitter &, ArrayRef<Value>);
+
+  /// Both sides of a square of 6 x 6 vectors, row-major.
+  SmallVector<Value> transform(ArrayRef<Value> square, Side side, int64_t size) {
+    SmallVector<SmallVector<Value>> columns;
+    for (int64_t x = 0; x < 6; ++x) {
+      SmallVector<Value> column;
+      for (int64_t y = 0; y < 6; ++y)
+        column.push_back(square[y * 6 + x]);
+      columns.push_back(side(*this, column));
+    }
+    SmallVector<Value> result;
+    for (int64_t y = 0; y < size; ++y) {
+      SmallVector<Value> row;
+      for (int64_t x = 0; x < 6; ++x)
+        row.push_back(columns[x][y]);
+      llvm::append_range(result, side(*this, row));
+    }
+    return result;
+  }
+
+  /// Image, tile row and tile column of the block's tile `i`.
+  std::array<Value, 3> placeOf(Value i) {
+    Value tile = e.add(first, i);
+    Value x = e.constant(w.tilesX()), y = e.constant(w.tilesY());
+    Value column = arith::RemUIOp::create(b, e.loc, tile, x);
+    Value rest = arith::DivUIOp::create(b, e.loc, tile, x);
+    return {arith::DivUIOp::create(b, e.loc, rest, y), arith::RemUIOp::create(b, e.loc, rest, y),
+            column};
+  }
+
+  Value within(Value x, int64_t size) { // 0 <= x < size
+    return arith::CmpIOp::create(b, e.loc, arith::CmpIPredicate::ult, x, e.constant(size));
+  }
+
+  void transformInput(Value i) {
+    auto [n, ty, tx] = placeOf(i);
+    Value y0 = sub(e.mul(ty, 4), e.constant(w.padTop));
+    Value x0 = sub(e.mul(tx, 4), e.constant(w.padLeft));
+    Value image = e.mul(n, w.h * w.w * w.c);
+    Value inside = both(both(within(y0, w.h), within(e.add(y0, e.constant(5)), w.h)),
+                        both(within(x0, w.w), within(e.add(x0, e.constant(5)), w.w)));
+    auto branch = scf::IfOp::create(b, e.loc, inside, /*withElseRegion=*/true);
+    for (bool edge : {false, true}) {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(edge ? branch.elseBlock() : branch.thenBlock());
+      const int64_t whole = w.c / t.lanes * t.lanes;
+      auto chunk = [&](Value c, Value mask) { transformChunk(i, image, y0, x0, c, mask, edge); };
+      if (whole)
+        loop(e.constant(0), e.constant(whole), t.lanes, [&](Value c) { chunk(c, {}); });
+      if (w.c > whole)
+        chunk(e.constant(whole), firstLanes(w.c - whole));
+    }
+  }
+
+  Value both(Value p, Value q) { return arith::AndIOp::create(b, e.loc, p, q); }
+
+  Value firstLanes(int64_t number) {
+    SmallVector<bool> bits(t.lanes, false);
+    std::fill(bits.begin(), bits.begin() + number, true);
+    return arith::ConstantOp::create(
+        b, e.loc, DenseElementsAttr::get(VectorType::get({t.lanes}, b.getI1Type()), bits));
+  }
+
+  /// 16 channels of a tile; at an edge what lies outside is 0 and not read.
+  void transformChunk(Value i, Value image, Value y0, Value x0, Value c, Value mask, bool edge) {
+    SmallVector<Value> square;
+    Value zero = arith::ConstantOp::create(b, e.loc, cast<TypedAttr>(b.getZeroAttr(type)));
+    Value memory = e.memory[w.input];
+    for (int64_t y = 0; y < 6; ++y)
+      for (int64_t x = 0; x < 6; ++x) {
+        Value row = e.add(y0, e.constant(y)), column = e.add(x0, e.constant(x));
+        Value at = e.linear(0, {{image, 1}, {row, w.w * w.c}, {column, w.c}, {c, 1}});
+        Value valid;
+        if (edge) {
+          valid = both(within(row, w.h), within(column, w.w));
+          at = arith::SelectOp::create(b, e.loc, valid, at, c);
+        }
+        Value v = mask ? Value(vector::MaskedLoadOp::create(b, e.loc, type, memory, at, mask, zero))
+                       : load(memory, at);
+        square.push_back(edge ? Value(arith::SelectOp::create(b, e.loc, valid, v, zero)) : v);
+      }
+    for (auto [p, v] : llvm::enumerate(transform(square, inputSide, 6)))
+      store(v, inputs,
+            e.linear(static_cast<int64_t>(p) * t.block * channels, {{i, channels}, {c, 1}}));
+  }
+
+  /// Products of mr tiles with a panel.
+  void multiply(Value group, Value p, Value i) {
+    const int64_t nv = w.nr / t.lanes;
+    Value zero = arith::ConstantOp::create(b, e.loc, cast<TypedAttr>(b.getZeroAttr(type)));
+    SmallVector<Value> accumulators(t.mr * nv, zero);
+    Value from = e.linear(0, {{p, t.block * channels}, {i, channels}});
+    Value panel = e.linear(0, {{group, 36 * w.c * w.nr}, {p, w.c * w.nr}});
+    auto op =
+        scf::ForOp::create(b, e.loc, e.constant(0), e.constant(w.c), e.constant(1), accumulators);
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(op.getBody());
+      Value c = op.getInductionVar();
+      SmallVector<Value> next(op.getRegionIterArgs()), shared;
+      for (int64_t v = 0; v < nv; ++v)
+        shared.push_back(load(e.memory[w.weight], e.linear(v * t.lanes, {{panel, 1}, {c, w.nr}})));
+      for (int64_t row = 0; row < t.mr; ++row) {
+        Value x =
+            memref::LoadOp::create(b, e.loc, inputs, e.linear(row * channels, {{from, 1}, {c, 1}}));
+        x = broadcast(e, x, t.lanes);
+        for (int64_t v = 0; v < nv; ++v) {
+          Value &sum = next[row * nv + v];
+          sum = vector::FMAOp::create(b, e.loc, x, shared[v], sum);
+        }
+      }
+      scf::YieldOp::create(b, e.loc, next);
+    }
+    for (auto [k, sum] : llvm::enumerate(op.getResults()))
+      store(sum, products,
+            e.linear(static_cast<int64_t>(k) * t.lanes, {{p, t.block * w.nr}, {i, w.nr}}));
+  }
+
+  void transformOutput(Value group, Value i) {
+    auto [n, ty, tx] = placeOf(i);
+    Value y0 = e.mul(ty, 4), x0 = e.mul(tx, 4), f0 = e.mul(group, w.nr);
+    loop(e.constant(0), e.constant(w.nr), t.lanes, [&](Value f) {
+      SmallVector<Value> square;
+      for (int64_t p = 0; p < 36; ++p)
+        square.push_back(load(products, e.linear(p * t.block * w.nr, {{i, w.nr}, {f, 1}})));
+      for (auto [k, v] : llvm::enumerate(transform(square, outputSide, 4)))
+        store(v, outputs, e.linear(static_cast<int64_t>(k) * w.nr, {{f, 1}}));
+    });
+    Value rows = arith::MinSIOp::create(b, e.loc, sub(e.constant(w.oh), y0), e.constant(4));
+    Value columns = arith::MinSIOp::create(b, e.loc, sub(e.constant(w.ow), x0), e.constant(4));
+    loop(e.constant(0), rows, 1, [&](Value y) {
+      loop(e.constant(0), columns, 1, [&](Value x) {
+        for (int64_t f = 0; f < w.nr; f += t.lanes) {
+          Value v = load(outputs, e.linear(f, {{y, 4 * w.nr}, {x, w.nr}}));
+          finish(v, {n, e.add(y0, y), e.add(x0, x), e.add(f0, e.constant(f))});
+        }
+      });
+    });
+  }
+
+  /// The epilogue on 16 channels of a pixel, and its stores.
+  void finish(Value v, ArrayRef<Value> place) {
+    SmallVector<Value> results = {v};
+    if (linalg::LinalgOp op = w.epilogue) {
+      SmallVector<Value> arguments;
+      for (OpOperand &operand : op->getOpOperands()) {
+        Type element = op.getBlock()->getArgument(operand.getOperandNumber()).getType();
+        if (op.isDpsInit(&operand))
+          arguments.push_back(e.constant(cast<TypedAttr>(b.getZeroAttr(element))));
+        else if (operand.get() == w.result)
+          arguments.push_back(v);
+        else if (!isa<RankedTensorType>(operand.get().getType()))
+          arguments.push_back(e.scalars.lookup(operand.get()));
+        else
+          arguments.push_back(readAt(operand.get(), op.getMatchingIndexingMap(&operand), place));
+      }
+      results = cloneVectorBody(e, *op.getBlock(), arguments, {}, -1, {t.lanes, Value()});
+    }
+    const int64_t shape[] = {w.n, w.oh, w.ow, w.f()};
+    for (auto [value, storage] : llvm::zip_equal(results, w.outputs))
+      storeVector(e, value, storage, e.linearIndex(shape, place), 1, {t.lanes, Value()});
+  }
+
+  Value readAt(Value tensor, AffineMap map, ArrayRef<Value> place) {
+    ArrayRef<int64_t> shape = cast<RankedTensorType>(tensor.getType()).getShape();
+    const bool alongF = map.isFunctionOfDim(map.getNumDims() - 1);
+    return loadVector(e, w.plan.lookup(tensor), e.linearIndex(shape, e.evaluate(map, place)),
+                      alongF ? 1 : 0, {t.lanes, Value()});
+  }
+
+  Emitter &e;
+  OpBuilder &b;
+  const Winograd &w;
+  const WinogradTiling &t;
+  const int64_t channels; ///< of a transformed tile in scratch: whole vectors
+  VectorType type;
+  Value inputs, products, outputs; ///< scratch: [36][block][channels], [36][block][nr], [16][nr]
+  Value first, count;              ///< the block's tiles
+};
+
+} // namespace
+
+LogicalResult emitWinograd(Emitter &e, const Winograd &w, const WinogradTiling &t) {
+  for (Operation &op : e.kernel.getBody().front().without_terminator())
+    e.emitScalar(op);
+  WinogradEmitter(e, w, t).emit();
+  e.finish();
+  return success();
+}
+
+} // namespace mtc::host

@@ -1,0 +1,146 @@
+//===- Winograd.cpp - 3x3 convolutions by minimal filtering ---------------===//
+//
+// Reads back what lib/Dialect/MT/Transforms/UseWinograd.cpp wrote.
+//
+//===----------------------------------------------------------------------===//
+#include "Winograd.h"
+
+#include "VectorBody.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+
+namespace mtc::host {
+namespace {
+
+ArrayRef<int64_t> shapeOf(Value v) { return cast<RankedTensorType>(v.getType()).getShape(); }
+
+/// Whether a map of the epilogue reads a vector along f, or one number: f is the last result or
+/// does not occur.
+bool readsAlongLast(AffineMap map) {
+  if (!map.isProjectedPermutation())
+    return false;
+  const unsigned last = map.getNumDims() - 1;
+  for (auto [i, expr] : llvm::enumerate(map.getResults()))
+    if (expr.isFunctionOfDim(last) && i + 1 != map.getNumResults())
+      return false;
+  return true;
+}
+
+LogicalResult checkEpilogue(const Winograd &w) {
+  linalg::LinalgOp op = w.epilogue;
+  if (op.getNumLoops() != 4 || op.getNumReductionLoops() != 0 || !canVectorize(*op.getBlock()))
+    return failure();
+  for (OpOperand &operand : op->getOpOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    const bool isOut = op.isDpsInit(&operand);
+    if (isOut && op.payloadUsesValueFromOperand(&operand))
+      return failure();
+    if (isOut || operand.get() == w.result) {
+      if (!map.isIdentity())
+        return failure();
+    } else if (isa<RankedTensorType>(operand.get().getType()) &&
+               (!readsAlongLast(map) || w.plan.lookup(operand.get()) < 0)) {
+      return failure();
+    }
+  }
+  for (Operation &inner : *op.getBlock())
+    if (isa<linalg::IndexOp, tensor::ExtractOp>(inner))
+      return failure();
+  return success();
+}
+
+} // namespace
+
+FailureOr<Winograd> analyseWinograd(mt::KernelOp kernel) {
+  if (kernel.getNumerics() != "winograd-f4x4-3x3")
+    return failure();
+  Winograd w;
+  SmallVector<linalg::GenericOp> generics;
+  tensor::PadOp pad;
+  tensor::CollapseShapeOp collapse;
+  tensor::ExtractSliceOp slice;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    if (auto generic = dyn_cast<linalg::GenericOp>(op))
+      generics.push_back(generic);
+    else if (auto p = dyn_cast<tensor::PadOp>(op); p && !pad)
+      pad = p;
+    else if (auto c = dyn_cast<tensor::CollapseShapeOp>(op); c && !collapse)
+      collapse = c;
+    else if (auto s = dyn_cast<tensor::ExtractSliceOp>(op); s && !slice)
+      slice = s;
+    else if (!isa<tensor::EmptyOp, linalg::FillOp>(op) && !op.hasTrait<OpTrait::ConstantLike>())
+      return failure();
+  }
+  if ((generics.size() != 5 && generics.size() != 6) || !pad || !collapse)
+    return failure();
+  auto u = dyn_cast<BlockArgument>(generics[2].getOperand(1));
+  if (!u || shapeOf(u).size() != 5 || generics[0].getOperand(0) != pad.getResult() ||
+      collapse.getSrc() != generics[4].getResult(0))
+    return failure();
+  w.result = slice ? slice.getResult() : collapse.getResult();
+  if (slice && slice.getSource() != collapse.getResult())
+    return failure();
+  w.groups = shapeOf(u)[0];
+  w.c = shapeOf(u)[3];
+  w.nr = shapeOf(u)[4];
+  w.n = shapeOf(w.result)[0];
+  w.oh = shapeOf(w.result)[1];
+  w.ow = shapeOf(w.result)[2];
+  w.h = shapeOf(pad.getSource())[1];
+  w.w = shapeOf(pad.getSource())[2];
+  w.padTop = pad.getStaticLow()[1];
+  w.padLeft = pad.getStaticLow()[2];
+  FailureOr<BufferPlan> plan = planBuffers(kernel);
+  if (failed(plan))
+    return failure();
+  w.plan = std::move(*plan);
+  w.input = w.plan.lookup(pad.getSource());
+  w.weight = w.plan.lookup(u);
+  if (generics.size() == 6) {
+    w.epilogue = generics[5];
+    if (failed(checkEpilogue(w)))
+      return failure();
+  }
+  auto yield = kernel.getBody().front().getTerminator();
+  auto results = w.epilogue ? w.epilogue->getResults() : w.result.getDefiningOp()->getResults();
+  if (yield->getNumOperands() != results.size() || !w.plan.resultCopies.empty())
+    return failure();
+  for (auto [yielded, result] : llvm::zip_equal(yield->getOperands(), results)) {
+    const int storage = w.plan.lookup(result);
+    if (yielded != result || storage < 0 || w.plan.storages[storage].kind != Storage::Kind::Result)
+      return failure();
+    w.outputs.push_back(storage);
+  }
+  return w.input < 0 || w.weight < 0 ? FailureOr<Winograd>(failure()) : std::move(w);
+}
+
+int64_t tilesOf(const Winograd &w, const WinogradTiling &t) {
+  return llvm::divideCeil(w.tiles(), t.block);
+}
+
+static int64_t channelsOf(const Winograd &w, const WinogradTiling &t) {
+  return llvm::alignTo(w.c, t.lanes);
+}
+
+int64_t scratchOf(const Winograd &w, const WinogradTiling &t) {
+  return 4 * (36 * t.block * (channelsOf(w, t) + w.nr) + 16 * w.nr);
+}
+
+WinogradTiling chooseWinogradTiling(const Winograd &w, const HostTarget &target) {
+  WinogradTiling t;
+  t.lanes = target.vectorBytes / 4;
+  const int64_t nv = w.nr / t.lanes;
+  // Accumulators, the panel's vectors and one for the broadcast fill the registers.
+  t.mr = std::clamp<int64_t>((target.vectorRegisters - nv - 2) / nv, 1, 24);
+  // Transformed tiles and products of a block stay in a private L2 cache (1 MiB on the servers of
+  // today) beside a part of the panels, and there are blocks enough for the cores to share.
+  constexpr int64_t cacheBytes = 640 << 10;
+  const int64_t fit = cacheBytes / (4 * 36 * (channelsOf(w, t) + w.nr));
+  const int64_t shared = llvm::divideCeil(w.tiles(), 8);
+  t.block = std::max<int64_t>(1, std::min(fit, shared) / t.mr) * t.mr;
+  return t;
+}
+
+} // namespace mtc::host
