@@ -69,14 +69,15 @@ void expectFallback(std::function<void()> misbehave, const std::string &reason,
 
 } // namespace
 
-// A kernel that takes too long is named and runs as plain loops, in as many tiles as before.
+// A kernel that takes too long is named and runs as plain loops, in as many tiles as before. On a
+// loaded machine the wall clock's 10 s may end it before it has had 1 s of CPU time.
 TEST(Contained, TimeLimit) {
   expectFallback(
       [] {
         for (volatile bool forever = true; forever;) {
         }
       },
-      "took more than 1 s of CPU time", {1024, 1});
+      "took more than 1", {1024, 1});
 }
 
 // Sleeping costs no CPU time: the wall clock ends it.
