@@ -48,7 +48,7 @@ public:
         return failure();
       if (independent) {
         for (Nest &nest : nests)
-          program.segments.push_back(shape(std::move(nest)));
+          addSegment(shape(std::move(nest)));
       } else {
         for (Nest &nest : nests) {
           if (!moveRowsToFront(nest, common))
@@ -72,6 +72,22 @@ public:
   }
 
 private:
+  /// The parts of a concatenation run row by row together where they can: apart, each would load
+  /// and store cache lines of the result that the others share (a concatenation of channels last
+  /// took twice the time).
+  void addSegment(Segment segment) {
+    if (!program.segments.empty()) {
+      Segment &last = program.segments.back();
+      const Nest &a = last.nests.front(), &b = segment.nests.front();
+      if (isa<tensor::ConcatOp>(a.op) && a.op == b.op && last.rowExtents == segment.rowExtents &&
+          a.splitDim < 0 && b.splitDim < 0) {
+        last.nests.push_back(std::move(segment.nests.front()));
+        return;
+      }
+    }
+    program.segments.push_back(std::move(segment));
+  }
+
   static bool isReshape(Operation &op) {
     return isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op);
   }
@@ -457,7 +473,8 @@ private:
     permute(nest, order);
     merge(nest, 0);
 
-    constexpr int64_t wantedBytes = 32 << 10;
+    // Below the least a row's own cost shows, so a row may rather be larger than wanted.
+    constexpr int64_t wantedBytes = 32 << 10, leastBytes = 2 << 10, mostBytes = 256 << 10;
     auto innerBytes = [&] {
       Segment s;
       s.nests.push_back(nest);
@@ -475,8 +492,14 @@ private:
       permute(nest, swapped);
     }
     int64_t staying = narrow ? 2 : 1;
-    while (nest.rowDims + staying < parallel && innerBytes() > wantedBytes)
+    while (nest.rowDims + staying < parallel && innerBytes() > wantedBytes) {
+      const int64_t before = innerBytes();
       ++nest.rowDims;
+      if (innerBytes() < leastBytes && before <= mostBytes) {
+        --nest.rowDims;
+        break;
+      }
+    }
     Segment segment;
     segment.rowExtents.assign(nest.extents.begin(), nest.extents.begin() + nest.rowDims);
     bool usesIndex = false;
