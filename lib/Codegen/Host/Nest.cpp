@@ -474,7 +474,7 @@ private:
     merge(nest, 0);
 
     // Below the least a row's own cost shows, so a row may rather be larger than wanted.
-    constexpr int64_t wantedBytes = 32 << 10, leastBytes = 2 << 10, mostBytes = 256 << 10;
+    constexpr int64_t wantedBytes = 32 << 10, leastBytes = 2 << 10, mostBytes = 64 << 10;
     auto innerBytes = [&] {
       Segment s;
       s.nests.push_back(nest);
