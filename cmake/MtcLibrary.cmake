@@ -58,11 +58,16 @@ function(mtc_add_precompiled name)
     <mlir/Pass/PassManager.h>)
 endfunction()
 
-# mtc_add_unittest(NAME SOURCES... [LINK libs...]): a GoogleTest program, each case a ctest.
+# mtc_add_unittest(NAME SOURCES... [LINK libs...] [LONG]): a GoogleTest program, each case a ctest;
+# LONG labels them `long` (see test.sh).
 function(mtc_add_unittest name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "LONG" "" "SOURCES;LINK" ${ARGN})
+  set(labels)
+  if(ARG_LONG)
+    set(labels PROPERTIES LABELS long)
+  endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/unittests)
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX ${name}.)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX ${name}. ${labels})
 endfunction()

@@ -12,6 +12,8 @@ const std::vector<Policy> &policies() {
        scheduleStreams, true},
       {"heft", "all tenants' tasks together, each on the share of granules that pays",
        scheduleHeft},
+      {"joint", "a search over order, granules and variants of all tenants together",
+       scheduleJoint},
   };
   return table;
 }

@@ -175,7 +175,7 @@ TEST(Policies, LargeRounds) {
 TEST(Policies, RunPolicyErrors) {
   Problem problem = smallProblem();
   EXPECT_EQ(runPolicy("fifo", problem, roundOf(problem)).status().message(),
-            "unknown policy 'fifo'; known: sequential, streams, heft");
+            "unknown policy 'fifo'; known: sequential, streams, heft, joint");
   EXPECT_EQ(runPolicy("heft", problem, {"none", {}, 1}).status().message(),
             "workload 'none' has no instance");
   problem.kernels[0].variants.clear();

@@ -34,7 +34,7 @@ static Status run(std::map<std::string, std::string> options) {
   PolicyOptions policyOptions;
   if (!options["--steps"].empty())
     policyOptions.searchSteps = std::stoll(options["--steps"]);
-  fmt::print("# set\tdevice\tbatch\ttasks\tpath\tarea\twork\tbytes");
+  fmt::print("# set\tdevice\tbatch\ttasks\tpath\tarea\twork\tbytes\tcombined");
   for (const std::string &name : names)
     fmt::print("\t{0}\t{0}.mean\t{0}.worst", name);
   fmt::print("\n");
@@ -53,8 +53,8 @@ static Status run(std::map<std::string, std::string> options) {
         size_t tasks = 0;
         for (int32_t e : frozen.round.instances)
           tasks += frozen.problem.entries[static_cast<size_t>(e)].tasks.size();
-        fmt::print("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}", set, device, batch, tasks, bounds.pathNs,
-                   bounds.areaNs, bounds.workNs, bounds.bytesNs);
+        fmt::print("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}", set, device, batch, tasks, bounds.pathNs,
+                   bounds.areaNs, bounds.workNs, bounds.bytesNs, bounds.combinedNs);
         for (const std::string &name : names) {
           MTC_ASSIGN_OR_RETURN(Outcome outcome, judge(name, frozen, aloneNs, policyOptions));
           fmt::print("\t{}\t{:.3f}\t{:.3f}", outcome.makespanNs, outcome.meanSlowdown,

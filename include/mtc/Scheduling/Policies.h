@@ -13,11 +13,14 @@ namespace mtc {
 
 /// What a search may cost.
 struct PolicyOptions {
-  /// Schedules that `joint` may try; for large workloads fewer.
+  /// Schedules that `joint` may try; up to 16 times as many for tiny workloads, fewer for large ones.
   int64_t searchSteps = 2000;
   /// Wall clock limit of a search in seconds; 0: none. With a limit the result depends on the
   /// machine.
   double budgetSeconds = 0;
+  /// `joint`: how much slower than on a stream of its own a tenant may be before that counts more
+  /// than the makespan. Infinite: never.
+  double slowdownRoom = 1.19;
 };
 
 /// One instance after the other, each task on all granules of the workload.
@@ -40,6 +43,15 @@ StatusOr<Schedule> scheduleStreams(const Problem &problem, const Workload &workl
 StatusOr<Schedule> scheduleHeft(const Problem &problem, const Workload &workload,
                                 const PolicyOptions &options = {});
 
+/// Order, granules and variants of all instances' tasks together: a large-neighbourhood search from
+/// many seeds. Goal, in this order: SLO misses, slowdown of tenants (weighted by 2^priority) beyond
+/// what they would have on a stream of their own, makespan, mean slowdown. Anytime: more steps
+/// never give a worse prediction.
+///
+/// Complexity: searchSteps passes of O(n log n), at most 25 million node visits.
+StatusOr<Schedule> scheduleJoint(const Problem &problem, const Workload &workload,
+                                 const PolicyOptions &options = {});
+
 struct Policy {
   const char *name;
   const char *summary;
@@ -57,8 +69,9 @@ const std::vector<Policy> &policies();
 StatusOr<Schedule> runPolicy(const std::string &name, const Problem &problem,
                              const Workload &workload, const PolicyOptions &options = {});
 
-/// The schedule of the policy with the least predicted makespan, of equals the first in the table.
-/// Baselines are left out.
+/// The schedule of the policy with the least predicted makespan; of those within half a percent the
+/// one with the least sum of latencies, each relative to the least that any policy gives. Of equals
+/// the first in the table; baselines are left out.
 StatusOr<Schedule> bestSchedule(const Problem &problem, const Workload &workload,
                                 const PolicyOptions &options = {});
 

@@ -45,13 +45,14 @@ StatusOr<SimulatedRound> simulate(const Problem &problem, const Schedule &schedu
 
 /// What no schedule of a workload can beat in the model of simulate(). Units: ns.
 struct LowerBounds {
-  int64_t pathNs = 0;  ///< longest chain of an instance, each task where it is fastest
-  int64_t areaNs = 0;  ///< granules times time, each task where that is least, launches included
-  int64_t workNs = 0;  ///< units that have tiles times time without launches
-  int64_t bytesNs = 0; ///< all bytes at full bandwidth
+  int64_t pathNs = 0;     ///< longest chain of an instance, each task where it is fastest
+  int64_t areaNs = 0;     ///< granules times time, each task where that is least, launches included
+  int64_t workNs = 0;     ///< units that have tiles times time without launches
+  int64_t bytesNs = 0;    ///< all bytes at full bandwidth
+  int64_t combinedNs = 0; ///< path and area at once: who is to be fast takes more area
 
   /// For places that have their granules to themselves.
-  int64_t exclusiveNs() const { return std::max({pathNs, areaNs, bytesNs}); }
+  int64_t exclusiveNs() const { return std::max({pathNs, areaNs, bytesNs, combinedNs}); }
   /// For `shared` places too: longest chain, or all work at full rate.
   int64_t anyNs() const { return std::max({pathNs, workNs, bytesNs}); }
 };

@@ -41,7 +41,9 @@ StatusOr<ScheduledPlan> Plans::makeAgain(const std::vector<int32_t> &entries) co
   const Workload workload = {entries.size() == 1 ? "alone" : "round", entries,
                              allGranules(workers_)};
   ScheduledPlan best;
-  MTC_ASSIGN_OR_RETURN(best.schedule, bestSchedule(problem, workload));
+  PolicyOptions options;
+  options.searchSteps = 200; // somebody waits
+  MTC_ASSIGN_OR_RETURN(best.schedule, bestSchedule(problem, workload, options));
   MTC_ASSIGN_OR_RETURN(best.plan, makePlan(problem, best.schedule));
   return best;
 }

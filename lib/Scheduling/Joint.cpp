@@ -1,0 +1,614 @@
+//===- Joint.cpp - order, lanes, granules and variants together -----------===//
+//
+// A large-neighbourhood search over decisions that Decode.h turns into schedules. Per instance two
+// numbers decide almost everything: how much area it may spend on speed (the trade, which picks the
+// width and variant of every kernel as the Lagrangian of time and area does), and a deadline, from
+// which its nodes' latest starts follow. Seeds take them from guesses of the makespan, in the
+// manner of dual approximation (Mounie, Rapine, Trystram, "A 3/2-approximation algorithm for
+// scheduling independent monotonic malleable tasks", SIAM J. Comput. 37(2), 2007). Then the search
+// changes one instance, a run of its nodes, or a node of the chain that determines the makespan,
+// and keeps what is better, or hardly worse at the beginning.
+//
+// Deterministic: its own random numbers, bounded by steps.
+//
+//===----------------------------------------------------------------------===//
+#include "Decode.h"
+#include "mtc/Scheduling/Policies.h"
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+#include <tuple>
+
+namespace mtc {
+namespace {
+
+/// Prices of a granule for the time of a task, relative to the task's time: ns * (1 + trade * g) is
+/// least. 0: whatever is fastest.
+constexpr double kTrades[] = {0,    0.004, 0.008, 0.016, 0.032, 0.05, 0.08,
+                              0.12, 0.18,  0.27,  0.4,   0.7,   1.5,  1e6};
+constexpr int kTradeCount = static_cast<int>(std::size(kTrades));
+
+/// How much worse than the best a schedule may be that the search goes on from, at its beginning.
+constexpr double kRoom = 0.02;
+
+/// Steps without a gain after which the search starts again from a changed best.
+constexpr int64_t kLeastPatience = 80, kMostPatience = 500;
+
+/// Nodes that a whole search may place: 30 s on one core of an AMD EPYC (Zen 4), 2025-11.
+constexpr int64_t kNodeVisits = 25'000'000;
+
+/// With more nodes than these `heft` takes too long to be tried as well.
+constexpr size_t kHeftNodes = 5000;
+
+/// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
+class Random {
+public:
+  uint64_t next() {
+    uint64_t z = state_ += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+  }
+  size_t below(size_t count) { return static_cast<size_t>(next() % count); }
+  /// In [0, 1).
+  double real() { return static_cast<double>(next() >> 11) * 0x1p-53; }
+
+private:
+  uint64_t state_ = 1;
+};
+
+/// What the search changes.
+struct Genome {
+  std::vector<int> trade;       ///< by instance: position in kTrades of its first nodes
+  std::vector<int> slope;       ///< by instance: added to that towards its last nodes
+  std::vector<int> stretch;     ///< by instance: cheaper price of granules that would stay idle
+  std::vector<double> deadline; ///< by instance
+  std::vector<int> home;        ///< by instance: how many of the last granules it keeps to; 0: all
+  std::vector<int8_t> widen;    ///< by node: options more than the trade picks
+  std::vector<double> nudge;    ///< by node: added to the latest start
+  std::vector<uint8_t> insists; ///< by node: waits for its width
+};
+
+class JointSearch {
+public:
+  JointSearch(const Problem &problem, const Workload &workload, const PolicyOptions &options)
+      : problem_(problem), workload_(workload), options_(options),
+        search_(buildSearchGraph(problem, workload)), decoder_(search_, instanceCount()),
+        begin_(std::chrono::steady_clock::now()) {
+    auto nodes = static_cast<int64_t>(std::max<size_t>(1, nodeCount()));
+    stepsLeft_ = std::min(options.searchSteps * std::clamp<int64_t>(200 / nodes, 1, 16),
+                          std::max<int64_t>(50, kNodeVisits / nodes));
+    firstNode_.assign(instanceCount() + 1, nodeCount());
+    for (size_t n = nodeCount(); n-- > 0;)
+      firstNode_[search_.instanceOf(n)] = n;
+    // An instance without tasks begins where the next one does.
+    for (size_t i = instanceCount(); i-- > 0;)
+      firstNode_[i] = std::min(firstNode_[i], firstNode_[i + 1]);
+    decisions_.width.resize(nodeCount());
+    decisions_.stretch.resize(nodeCount());
+    decisions_.insists.resize(nodeCount());
+    decisions_.home.resize(instanceCount());
+    decisions_.startBy.resize(nodeCount());
+  }
+
+  StatusOr<Schedule> run() {
+    MTC_RETURN_IF_ERROR(setReference());
+    trySeeds();
+    improve();
+    MTC_ASSIGN_OR_RETURN(
+        Schedule best, makeSchedule(problem_, workload_, "joint", search_.graph, bestPlacements_));
+    for (auto other : {scheduleSequential, scheduleHeft}) {
+      if (other == scheduleHeft && nodeCount() > kHeftNodes)
+        continue;
+      MTC_ASSIGN_OR_RETURN(Schedule schedule, other(problem_, workload_, options_));
+      MTC_RETURN_IF_ERROR(predictTimes(problem_, schedule));
+      if (double e = energy(latencies(schedule), static_cast<double>(schedule.makespanNs));
+          e < bestEnergy_) {
+        bestEnergy_ = e;
+        best = std::move(schedule);
+      }
+    }
+    best.policy = "joint";
+    return best;
+  }
+
+private:
+  size_t instanceCount() const { return workload_.instances.size(); }
+  size_t nodeCount() const { return search_.graph.nodes.size(); }
+
+  /// What tenants are compared with, and what no schedule can beat.
+  Status setReference() {
+    MTC_ASSIGN_OR_RETURN(Schedule streams, scheduleStreams(problem_, workload_));
+    MTC_RETURN_IF_ERROR(predictTimes(problem_, streams));
+    streamNs_ = limitNs_ = latencies(streams);
+    boundNs_ = 1;
+    areaNs_.assign(instanceCount(), 0);
+    std::vector<double> rank(nodeCount(), 0);
+    for (size_t n = nodeCount(); n-- > 0;) {
+      double least = INFINITY;
+      for (const WidthOption &option : search_.optionsOf(n))
+        least = std::min(least, option.ns * option.granules);
+      areaNs_[search_.instanceOf(n)] += least;
+      for (int32_t next : search_.graph.after[n])
+        rank[n] = std::max(rank[n], rank[static_cast<size_t>(next)]);
+      rank[n] += search_.optionsOf(n).back().ns;
+      boundNs_ = std::max(boundNs_, rank[n]);
+    }
+    double areaNs = std::accumulate(areaNs_.begin(), areaNs_.end(), 0.0);
+    boundNs_ = std::max(boundNs_, areaNs / static_cast<double>(search_.graph.granules.size()));
+    for (size_t i = 0; i < instanceCount(); ++i) {
+      streamNs_[i] = std::max(1.0, streamNs_[i]);
+      limitNs_[i] = streamNs_[i] * options_.slowdownRoom;
+      const Tenant &tenant = tenantOf(i);
+      sloNs_.push_back(tenant.sloP99Ns > 0 ? static_cast<double>(tenant.sloP99Ns) : INFINITY);
+      weight_.push_back(std::exp2(std::clamp(tenant.priority, -20, 20)));
+    }
+    return okStatus();
+  }
+
+  const Tenant &tenantOf(size_t instance) const {
+    const Entry &entry = problem_.entries[static_cast<size_t>(workload_.instances[instance])];
+    return problem_.tenants[static_cast<size_t>(entry.tenant)];
+  }
+
+  //===- genome to decisions ----------------------------------------------===//
+
+  static size_t pick(const std::vector<WidthOption> &options, double trade) {
+    size_t best = 0;
+    double bestCost = INFINITY;
+    for (size_t o = 0; o < options.size(); ++o)
+      if (double cost = options[o].ns * (1 + trade * options[o].granules); cost < bestCost) {
+        best = o;
+        bestCost = cost;
+      }
+    return best;
+  }
+
+  /// The last `count` granules of the workload.
+  GranuleMask lastGranules(int count) const {
+    const std::vector<int32_t> &granules = search_.graph.granules;
+    GranuleMask mask = 0;
+    for (size_t g = granules.size() - std::min(granules.size(), static_cast<size_t>(count));
+         g < granules.size(); ++g)
+      mask |= GranuleMask(1) << granules[g];
+    return count == 0 ? workload_.granules : mask;
+  }
+
+  void express(const Genome &genome, size_t instance) {
+    decisions_.home[instance] = lastGranules(genome.home[instance]);
+    auto count = static_cast<int>(firstNode_[instance + 1] - firstNode_[instance]);
+    for (size_t n = firstNode_[instance + 1]; n-- > firstNode_[instance];) {
+      const std::vector<WidthOption> &options = search_.optionsOf(n);
+      auto position = static_cast<int>(n - firstNode_[instance]);
+      int t = genome.trade[instance] + genome.slope[instance] * position / count;
+      double trade = kTrades[std::clamp(t, 0, kTradeCount - 1)];
+      auto width = static_cast<int>(pick(options, trade)) + genome.widen[n];
+      width = std::clamp(width, 0, static_cast<int>(options.size()) - 1);
+      decisions_.width[n] = static_cast<uint8_t>(width);
+      decisions_.insists[n] = genome.insists[n];
+      double idle = kTrades[std::clamp(t - genome.stretch[instance], 0, kTradeCount - 1)];
+      decisions_.stretch[n] =
+          static_cast<uint8_t>(std::max(width, static_cast<int>(pick(options, idle))));
+      double latest = genome.deadline[instance];
+      for (int32_t next : search_.graph.after[n])
+        latest = std::min(latest, decisions_.startBy[static_cast<size_t>(next)] -
+                                      genome.nudge[static_cast<size_t>(next)]);
+      latest -= options[static_cast<size_t>(width)].ns;
+      decisions_.startBy[n] = latest + genome.nudge[n];
+    }
+  }
+
+  void express(const Genome &genome) {
+    for (size_t i = 0; i < instanceCount(); ++i)
+      express(genome, i);
+  }
+
+  /// The longest path of an instance with the widths of a trade.
+  double pathNs(size_t instance, int trade) const {
+    std::vector<double> rank(firstNode_[instance + 1] - firstNode_[instance], 0);
+    double longest = 0;
+    for (size_t n = firstNode_[instance + 1]; n-- > firstNode_[instance];) {
+      double &own = rank[n - firstNode_[instance]];
+      for (int32_t next : search_.graph.after[n])
+        own = std::max(own, rank[static_cast<size_t>(next) - firstNode_[instance]]);
+      const std::vector<WidthOption> &options = search_.optionsOf(n);
+      own += options[pick(options, kTrades[trade])].ns;
+      longest = std::max(longest, own);
+    }
+    return longest;
+  }
+
+  //===- what is good -----------------------------------------------------===//
+
+  /// SLO misses, then slowdown beyond what a stream would give, then makespan, then mean slowdown,
+  /// as one number: each weighs far more than the next.
+  double energy(const std::vector<double> &latencyNs, double makespanNs) const {
+    double misses = 0, excess = 0, slowdown = 0;
+    for (size_t i = 0; i < instanceCount(); ++i) {
+      misses += weight_[i] * (latencyNs[i] > sloNs_[i]);
+      excess += weight_[i] * std::max(0.0, latencyNs[i] / limitNs_[i] - 1);
+      slowdown += latencyNs[i] / streamNs_[i];
+    }
+    return 1000 * misses + 10 * excess + makespanNs / boundNs_ +
+           0.002 * slowdown / static_cast<double>(instanceCount());
+  }
+
+  std::vector<double> latencies(const Schedule &schedule) const {
+    std::vector<double> latencyNs(instanceCount(), 0);
+    for (const Place &place : schedule.places) {
+      double &latency = latencyNs[static_cast<size_t>(place.instance)];
+      latency = std::max(latency, static_cast<double>(place.startNs + place.durationNs));
+    }
+    return latencyNs;
+  }
+
+  bool outOfSteps() {
+    if (stepsLeft_ <= 0)
+      return true;
+    if (options_.budgetSeconds > 0) {
+      std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin_;
+      return spent.count() > options_.budgetSeconds;
+    }
+    return false;
+  }
+
+  /// Decodes the decisions; infinite if that is not below `limit`.
+  double evaluate(double limit = INFINITY) {
+    --stepsLeft_;
+    const Decoded &decoded = decoder_.decode(decisions_, limit * boundNs_);
+    if (!std::isfinite(decoded.makespanNs))
+      return INFINITY;
+    double e = energy(decoded.latencyNs, decoded.makespanNs);
+    if (e < bestEnergy_) {
+      bestEnergy_ = e;
+      bestPlacements_ = decoded.placements;
+    }
+    last_ = &decoded;
+    return e;
+  }
+
+  //===- seeds ------------------------------------------------------------===//
+
+  void trySeed(const Genome &genome) {
+    if (outOfSteps())
+      return;
+    express(genome);
+    double e = evaluate();
+    if (e < currentEnergy_) {
+      currentEnergy_ = e;
+      current_ = genome;
+    }
+  }
+
+  void trySeeds() {
+    Genome genome;
+    genome.trade.assign(instanceCount(), 0);
+    genome.slope.assign(instanceCount(), 0);
+    genome.stretch.assign(instanceCount(), 3);
+    genome.home.assign(instanceCount(), 0);
+    genome.deadline.assign(instanceCount(), 0);
+    genome.widen.assign(nodeCount(), 0);
+    genome.nudge.assign(nodeCount(), 0);
+    genome.insists.assign(nodeCount(), 0);
+    std::vector<std::vector<double>> path(instanceCount());
+    for (size_t i = 0; i < instanceCount(); ++i)
+      for (int t = 0; t < kTradeCount; ++t)
+        path[i].push_back(pathNs(i, t));
+    for (int t = 0; t < kTradeCount; ++t)
+      for (bool fair : {true, false}) {
+        std::fill(genome.trade.begin(), genome.trade.end(), t);
+        for (size_t i = 0; i < instanceCount(); ++i)
+          genome.deadline[i] = deadlineFor(i, 1.2 * boundNs_, fair);
+        trySeed(genome);
+      }
+    for (double factor : {1.0, 1.05, 1.1, 1.2, 1.35, 1.6})
+      for (double part : {0.5, 0.65, 0.8, 0.9, 1.0})
+        for (bool fair : {true, false}) {
+          genome.slope.assign(instanceCount(), 0);
+          for (size_t i = 0; i < instanceCount(); ++i) {
+            genome.deadline[i] = deadlineFor(i, factor * boundNs_, fair);
+            int t = kTradeCount - 1;
+            while (t > 0 && path[i][static_cast<size_t>(t)] > part * genome.deadline[i])
+              --t;
+            genome.trade[i] = t;
+          }
+          trySeed(genome);
+          for (size_t i = 0; i < instanceCount(); ++i) {
+            genome.trade[i] = std::min(genome.trade[i] + 2, kTradeCount - 1);
+            genome.slope[i] = -4;
+          }
+          trySeed(genome);
+          if (fair)
+            trySmallTogether(genome);
+        }
+    // One after the other on all granules: by priority, the shortest first.
+    std::vector<size_t> order(instanceCount());
+    std::iota(order.begin(), order.end(), size_t(0));
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      return std::tuple(-weight_[a], path[a][0], a) < std::tuple(-weight_[b], path[b][0], b);
+    });
+    double ns = 0;
+    for (size_t i : order) {
+      genome.trade[i] = 0;
+      genome.deadline[i] = ns += path[i][0];
+    }
+    trySeed(genome);
+    if (bestPlacements_.empty()) { // no steps: the last seed's decisions
+      express(genome);
+      evaluate();
+      current_ = genome;
+    }
+  }
+
+  /// The instances of least area on the last granules, as many as their part of all area needs.
+  void trySmallTogether(Genome genome) {
+    if (instanceCount() < 2 || search_.graph.granules.size() < 4)
+      return;
+    std::vector<size_t> order(instanceCount());
+    std::iota(order.begin(), order.end(), size_t(0));
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      return std::pair(areaNs_[a], a) < std::pair(areaNs_[b], b);
+    });
+    double all = std::accumulate(areaNs_.begin(), areaNs_.end(), 0.0), small = 0;
+    for (size_t i : order) {
+      small += areaNs_[i];
+      auto granules = static_cast<double>(search_.graph.granules.size());
+      int count = static_cast<int>(std::ceil(1.1 * granules * small / all));
+      if (i == order.back() || count * 2 > static_cast<int>(granules))
+        break;
+      genome.home[i] = -1;
+      for (int &home : genome.home)
+        if (home != 0)
+          home = count;
+    }
+    trySeed(genome);
+  }
+
+  double deadlineFor(size_t instance, double makespanNs, bool fair) const {
+    double deadline = std::min(makespanNs, sloNs_[instance]);
+    return fair ? std::min(deadline, limitNs_[instance]) : deadline;
+  }
+
+  //===- improvement ------------------------------------------------------===//
+
+  /// Nodes of the chain that determines the makespan: from the last one back, always to what ended
+  /// when it started.
+  void findChain(const Decoded &decoded) {
+    chain_.clear();
+    std::vector<int32_t> order(nodeCount());
+    std::iota(order.begin(), order.end(), 0);
+    auto start = [&](int32_t n) { return decoded.startNs[static_cast<size_t>(n)]; };
+    std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+      return std::pair(start(a), a) < std::pair(start(b), b);
+    });
+    std::vector<int32_t> cause(nodeCount(), -1);
+    int32_t lastOn[64];
+    std::fill(std::begin(lastOn), std::end(lastOn), -1);
+    int32_t last = -1;
+    for (int32_t node : order) {
+      auto n = static_cast<size_t>(node);
+      auto consider = [&](int32_t first) {
+        if (first >= 0 && (cause[n] < 0 || decoded.endNs[static_cast<size_t>(first)] >
+                                               decoded.endNs[static_cast<size_t>(cause[n])]))
+          cause[n] = first;
+      };
+      for (int32_t first : search_.graph.before[n])
+        consider(first);
+      for (GranuleMask rest = decoded.placements[n].granules; rest != 0; rest &= rest - 1) {
+        int32_t &previous = lastOn[std::countr_zero(rest)];
+        consider(previous);
+        previous = node;
+      }
+      if (last < 0 || decoded.endNs[n] > decoded.endNs[static_cast<size_t>(last)])
+        last = node;
+    }
+    for (int32_t node = last; node >= 0; node = cause[static_cast<size_t>(node)]) {
+      auto n = static_cast<size_t>(node);
+      const std::vector<int32_t> &before = search_.graph.before[n];
+      bool isDependence = std::find(before.begin(), before.end(), cause[n]) != before.end();
+      chain_.emplace_back(node, isDependence ? -1 : cause[n]);
+    }
+  }
+
+  /// Changes one number of an instance.
+  void mutateInstance(Genome &genome, size_t i) {
+    int sign = random_.below(2) ? 1 : -1;
+    auto granules = static_cast<int>(search_.graph.granules.size());
+    switch (random_.below(6)) {
+    case 4:
+      genome.home[i] = genome.home[i] > 0 && random_.below(2)
+                           ? std::clamp(genome.home[i] + sign, 0, granules)
+                           : static_cast<int>(random_.below(static_cast<size_t>(granules)));
+      break;
+    case 0:
+      genome.trade[i] = std::clamp(genome.trade[i] + sign, 0, kTradeCount - 1);
+      break;
+    case 1:
+      genome.slope[i] = std::clamp(genome.slope[i] + 2 * sign, -12, 12);
+      break;
+    case 2:
+      genome.stretch[i] = std::clamp(genome.stretch[i] + sign, 0, 12);
+      break;
+    case 3:
+      genome.deadline[i] += (random_.real() - 0.5) * (random_.below(2) ? 1.5 : 0.4) * boundNs_;
+      break;
+    default:
+      genome.deadline[i] += (random_.real() - 0.5) * 0.08 * boundNs_;
+      break;
+    }
+  }
+
+  /// Changes widths or urgency of a run of nodes of an instance.
+  void mutateRun(Genome &genome, size_t i) {
+    size_t count = firstNode_[i + 1] - firstNode_[i];
+    size_t from = firstNode_[i] + random_.below(count);
+    size_t length = 1 + random_.below(random_.below(2) ? std::min<size_t>(count, 6) : count);
+    size_t to = std::min(firstNode_[i + 1], from + length);
+    int change = random_.below(2) ? 1 : -1;
+    double shift = (random_.real() - 0.5) * 0.2 * boundNs_;
+    bool isWidth = random_.below(2) == 0;
+    for (size_t n = from; n < to; ++n) {
+      if (isWidth)
+        genome.widen[n] = static_cast<int8_t>(std::clamp(genome.widen[n] + change, -20, 20));
+      else
+        genome.nudge[n] += shift;
+    }
+  }
+
+  /// Changes a node of the chain, or who kept it from starting; returns its instance.
+  size_t mutateChain(Genome &genome) {
+    // Nodes that nothing can change are passed over, for some tries.
+    for (int tries = 0; tries < 8; ++tries) {
+      auto [node, blocker] = chain_[random_.below(chain_.size())];
+      auto n = static_cast<size_t>(node);
+      if (blocker >= 0 && random_.below(2) == 0) {
+        auto b = static_cast<size_t>(blocker);
+        switch (random_.below(3)) {
+        case 0: // before its blocker
+          genome.nudge[n] += std::min(0.0, decisions_.startBy[b] - decisions_.startBy[n]) -
+                             random_.real() * 0.01 * boundNs_;
+          return search_.instanceOf(n);
+        case 1:
+          genome.nudge[n] -= random_.real() * 0.1 * boundNs_;
+          return search_.instanceOf(n);
+        default:
+          if (search_.optionsOf(b).size() < 2)
+            continue;
+          genome.widen[b] = static_cast<int8_t>(
+              std::clamp(genome.widen[b] + (random_.below(2) ? 1 : -1), -20, 20));
+          return search_.instanceOf(b);
+        }
+      }
+      if (search_.optionsOf(n).size() < 2)
+        continue;
+      if (random_.below(6) == 0)
+        genome.insists[n] ^= 1;
+      else
+        genome.widen[n] =
+            static_cast<int8_t>(std::clamp(genome.widen[n] + (random_.below(4) ? 1 : -1), -20, 20));
+      return search_.instanceOf(n);
+    }
+    size_t i = random_.below(instanceCount());
+    mutateInstance(genome, i);
+    return i;
+  }
+
+  /// Changes a genome at random; returns the instance that it changed.
+  size_t mutate(Genome &genome) {
+    size_t kind = random_.below(10);
+    if (kind < 4)
+      return mutateChain(genome);
+    size_t i = random_.below(instanceCount());
+    if (kind < 7 || firstNode_[i] == firstNode_[i + 1])
+      mutateInstance(genome, i);
+    else
+      mutateRun(genome, i);
+    return i;
+  }
+
+  /// Changes much at random: where the search goes on when it found nothing better for long.
+  void scatter(Genome &genome) {
+    // A small workload is searched from all sides, a large one never recovers from a bad start.
+    if (nodeCount() <= 64 && random_.below(2) == 0) {
+      for (size_t n = 0; n < nodeCount(); ++n) {
+        genome.widen[n] = static_cast<int8_t>(static_cast<int>(random_.below(5)) - 2);
+        genome.nudge[n] = (random_.real() - 0.5) * boundNs_;
+        genome.insists[n] = random_.below(4) == 0;
+      }
+      for (size_t i = 0; i < instanceCount(); ++i) {
+        genome.trade[i] = static_cast<int>(random_.below(kTradeCount));
+        genome.slope[i] = 0;
+        genome.home[i] = 0;
+        genome.deadline[i] = (0.3 + random_.real()) * boundNs_;
+      }
+    }
+    for (int change = 0; change < 6; ++change)
+      mutate(genome);
+    for (int change = 0; change < 4; ++change) {
+      size_t n = random_.below(nodeCount());
+      genome.widen[n] =
+          static_cast<int8_t>(std::clamp(genome.widen[n] + (random_.below(2) ? 1 : -1), -20, 20));
+      n = random_.below(nodeCount());
+      genome.insists[n] ^= 1;
+      n = random_.below(nodeCount());
+      genome.nudge[n] += (random_.real() - 0.5) * 0.3 * boundNs_;
+    }
+  }
+
+  void improve() {
+    if (outOfSteps() || nodeCount() == 0)
+      return;
+    express(current_);
+    currentEnergy_ = evaluate();
+    findChain(*last_);
+    const int64_t patience = std::clamp<int64_t>(stepsLeft_ / 10, kLeastPatience, kMostPatience);
+    int64_t lastGain = stepsLeft_;
+    double knownBest = bestEnergy_;
+    Genome candidate = current_, best = current_;
+    while (!outOfSteps()) {
+      if (lastGain - stepsLeft_ > patience) {
+        lastGain = stepsLeft_;
+        current_ = best;
+        scatter(current_);
+        express(current_);
+        currentEnergy_ = evaluate();
+        findChain(*last_);
+        candidate = current_;
+      }
+      // What is worse is accepted less and less until the next restart.
+      double part = 1 - static_cast<double>(lastGain - stepsLeft_) / static_cast<double>(patience);
+      double limit = std::max(currentEnergy_, bestEnergy_ * (1 + kRoom * part));
+      size_t changed[3];
+      size_t changes = 1 + random_.below(3);
+      for (size_t c = 0; c < changes; ++c)
+        changed[c] = mutate(candidate);
+      for (size_t c = 0; c < changes; ++c)
+        express(candidate, changed[c]);
+      double e = evaluate(limit);
+      if (e < limit) {
+        currentEnergy_ = e;
+        current_ = candidate;
+        findChain(*last_);
+      } else {
+        candidate = current_;
+        for (size_t c = 0; c < changes; ++c)
+          express(candidate, changed[c]);
+      }
+      if (bestEnergy_ < knownBest) {
+        knownBest = bestEnergy_;
+        lastGain = stepsLeft_;
+        best = current_;
+      }
+    }
+  }
+
+  const Problem &problem_;
+  const Workload &workload_;
+  const PolicyOptions &options_;
+  SearchGraph search_;
+  Decoder decoder_;
+  std::chrono::steady_clock::time_point begin_;
+  int64_t stepsLeft_ = 0;
+  Random random_;
+  std::vector<size_t> firstNode_;                                    ///< by instance, and one more
+  std::vector<double> streamNs_, limitNs_, sloNs_, weight_, areaNs_; ///< by instance
+  double boundNs_ = 1;
+  Decisions decisions_;
+  const Decoded *last_ = nullptr;
+  Genome current_;
+  double currentEnergy_ = INFINITY, bestEnergy_ = INFINITY;
+  std::vector<Placement> bestPlacements_;
+  std::vector<std::pair<int32_t, int32_t>> chain_; ///< node, and who held its granules before
+};
+
+} // namespace
+
+StatusOr<Schedule> scheduleJoint(const Problem &problem, const Workload &workload,
+                                 const PolicyOptions &options) {
+  return JointSearch(problem, workload, options).run();
+}
+
+} // namespace mtc
