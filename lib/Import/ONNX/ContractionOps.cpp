@@ -6,11 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Builders.h"
+#include "Contractions.h"
 #include "Convolution.h"
 #include "Quantized.h"
 #include "Recurrent.h"
-
-#include <map>
 
 using namespace mlir;
 
@@ -116,107 +115,6 @@ Results gemm(NodeContext &c) {
   })};
 }
 
-/// An equation without its spaces, split into the labels of each input and of the output; '.'
-/// stands for one dim of an ellipsis and is replaced by digits '0'... (labels are letters).
-struct Equation {
-  SmallVector<std::string> inputs;
-  std::string output;
-};
-
-bool parseEquation(NodeContext &c, Equation &equation) {
-  std::string text;
-  for (char ch : c.stringAttr("equation", ""))
-    if (ch != ' ')
-      text.push_back(ch);
-  auto [left, right] = StringRef(text).split("->");
-  bool isExplicit = text.find("->") != std::string::npos;
-  SmallVector<StringRef> terms;
-  left.split(terms, ',');
-  if (terms.size() != c.inputs.size())
-    return false;
-  size_t ellipsisRank = 0;
-  for (auto [i, term] : llvm::enumerate(terms))
-    if (size_t at = term.find("..."); at != StringRef::npos)
-      ellipsisRank = std::max<size_t>(ellipsisRank, c.type(i).getRank() - (term.size() - 3));
-  std::string ellipsis;
-  for (size_t d = 0; d < ellipsisRank; ++d)
-    ellipsis.push_back('0' + d);
-  auto expand = [&](StringRef term, size_t rank) {
-    size_t at = term.find("...");
-    if (at == StringRef::npos)
-      return term.str();
-    size_t own = rank - (term.size() - 3);
-    return (term.take_front(at) + StringRef(ellipsis).take_back(own) + term.drop_front(at + 3))
-        .str();
-  };
-  for (auto [i, term] : llvm::enumerate(terms)) {
-    equation.inputs.push_back(expand(term, c.type(i).getRank()));
-    if (int64_t(equation.inputs.back().size()) != c.type(i).getRank())
-      return false;
-  }
-  if (isExplicit) {
-    size_t rank =
-        right.find("...") == StringRef::npos ? right.size() : right.size() - 3 + ellipsisRank;
-    equation.output = expand(right, rank);
-    return true;
-  }
-  // Implicit: the ellipsis, then labels that occur once, in alphabetical order.
-  std::map<char, int> uses;
-  for (const std::string &term : equation.inputs)
-    for (char ch : term)
-      ++uses[ch];
-  for (auto [label, count] : uses)
-    if (count == 1 || ellipsis.find(label) != std::string::npos)
-      equation.output.push_back(label);
-  return true;
-}
-
-/// One and two operands: a reduction or a contraction over the equation's labels.
-Results einsum(NodeContext &c) {
-  Builder &b = c.b;
-  Equation equation;
-  if (c.inputs.size() > 2)
-    return c.reject("more than two operands");
-  if (!parseEquation(c, equation))
-    return c.reject("the equation does not fit the operands");
-  // Loops: the output's labels, then the others in order of appearance.
-  std::string labels = equation.output;
-  for (const std::string &term : equation.inputs)
-    for (char ch : term)
-      if (labels.find(ch) == std::string::npos)
-        labels.push_back(ch);
-  Shape loops(labels.size(), 1);
-  for (auto [i, term] : llvm::enumerate(equation.inputs))
-    for (auto [d, ch] : llvm::enumerate(term))
-      if (int64_t size = c.type(i).getDimSize(d); size != 1)
-        loops[labels.find(ch)] = size;
-  SmallVector<Value> operands;
-  SmallVector<AffineMap> maps;
-  for (auto [i, term] : llvm::enumerate(equation.inputs)) {
-    Shape dims, kept;
-    for (auto [d, ch] : llvm::enumerate(term)) {
-      int64_t loop = labels.find(ch), size = c.type(i).getDimSize(d);
-      if (size != loops[loop])
-        continue;
-      if (llvm::is_contained(dims, loop))
-        return c.reject("a label occurs twice in one operand");
-      dims.push_back(loop);
-      kept.push_back(size);
-    }
-    operands.push_back(reshape(b, c.inputs[i], kept));
-    maps.push_back(selectDims(b, loops.size(), dims));
-  }
-  Shape result;
-  for (size_t d = 0; d < equation.output.size(); ++d)
-    result.push_back(d);
-  Type element = c.resultTypes[0].getElementType();
-  Value y = operands.size() == 2
-                ? contract(b, loops, result, operands[0], maps[0], operands[1], maps[1])
-                : reduceLoops(b, loops, result, computeType(element), operands, maps, Combiner::Add,
-                              false, [](Scalars &, ValueRange v) { return v[0]; });
-  return SmallVector<Value>{convertFloat(b, y, element)};
-}
-
 constexpr const char *numbers = "f16 bf16 f32 f64 i32 i64 u32 u64";
 constexpr const char *floats = "f16 bf16 f32 f64";
 
@@ -228,8 +126,9 @@ const OpRow rows[] = {
     {"", "ConvTranspose", 1, convTranspose, floats, "1-D to 3-D, groups, dilations, auto_pad"},
     {"", "DequantizeLinear", 10, dequantizeLinear,
      "integers of 32 bits and fewer, floats of 8 and fewer", "per tensor, axis or block"},
+    {"", "Det", 11, determinant, floats, "in f64; at most 32 rows"},
     {"", "DynamicQuantizeLinear", 11, dynamicQuantizeLinear, "f32 to u8", ""},
-    {"", "Einsum", 12, einsum, numbers, "one or two operands, no repeated label in an operand"},
+    {"", "Einsum", 12, einsum, numbers, "operands are contracted two at a time, from the left"},
     {"", "GRU", 7, gru, "f32", unrolled},
     {"", "Gemm", 7, gemm, numbers, ""},
     {"", "LSTM", 7, lstm, "f32", unrolled},

@@ -285,7 +285,6 @@ const OpRow rows[] = {
     {"", "Gather", 1, gather, any, indexNote},
     {"", "GatherElements", 11, gatherElements, any, indexNote},
     {"", "GatherND", 11, gatherND, any, indexNote},
-    {"", "GridSample", 16, gridSample, "f16 bf16 f32 f64", "1-D to 3-D, all modes"},
     {"", "Pad", 2, padOp, any, "constant, reflect, edge, wrap; pads known when compiling"},
     {"", "Resize", 11, resize, "f16 bf16 f32 f64; any for nearest",
      "all modes; scales or sizes known when compiling"},

@@ -86,6 +86,13 @@ llvm::ArrayRef<OpRow> normalizationOps();  ///< BatchNormalization, LayerNormali
 llvm::ArrayRef<OpRow> shapeOps();          ///< Reshape, Flatten, Squeeze, Unsqueeze, Identity, Expand, Shape, ...
 llvm::ArrayRef<OpRow> microsoftOps();      ///< operators of com.microsoft
 llvm::ArrayRef<OpRow> moveOps();           ///< Transpose, Concat, Slice, Split, Pad, Gather*, Scatter*, Resize, Tile
+llvm::ArrayRef<OpRow> attentionOps();      ///< Attention, TensorScatter
+llvm::ArrayRef<OpRow> samplingOps();       ///< AffineGrid, GridSample, RoiAlign, DeformConv, ...
+llvm::ArrayRef<OpRow> signalOps();         ///< DFT, STFT, MelWeightMatrix
+llvm::ArrayRef<OpRow> randomOps();         ///< Random*, Multinomial, Dropout
+llvm::ArrayRef<OpRow> trainingOps();       ///< Adagrad, Adam, Momentum
+llvm::ArrayRef<OpRow> textOps();           ///< TfIdfVectorizer
+llvm::ArrayRef<OpRow> mlOps();             ///< ai.onnx.ml
 
 /// The row for a node, or null. Complexity: a hash lookup.
 const OpRow *findOp(llvm::StringRef domain, llvm::StringRef name, int64_t opset);

@@ -14,27 +14,6 @@ using namespace mlir;
 namespace mtc::onnx_import {
 namespace {
 
-/// x * scale + shift with a number per channel (dim 1).
-Results batchNormalization(NodeContext &c) {
-  Builder &b = c.b;
-  if (c.intAttr("training_mode", 0) || c.resultTypes.size() > 1)
-    return c.reject("training");
-  double epsilon = c.floatAttr("epsilon", 1e-5f);
-  RankedTensorType in = c.type(0), channels = c.type(3);
-  RankedTensorType wide = tensorType(channels.getShape(), computeType(channels.getElementType()));
-  Value scale = mapElements(b, wide, {c.inputs[1], c.inputs[4]}, [&](Scalars &s, ValueRange v) {
-    return s.div(v[0], s.sqrt(s.add(v[1], s.like(v[1], epsilon))));
-  });
-  Value shift =
-      mapElements(b, wide, {c.inputs[2], c.inputs[3], scale},
-                  [](Scalars &s, ValueRange v) { return s.sub(v[0], s.mul(v[1], v[2])); });
-  AffineMap perChannel = selectDims(b, in.getRank(), {in.getRank() > 1 ? 1 : 0});
-  return SmallVector<Value>{
-      mapElements(b, c.resultTypes[0], {c.inputs[0], scale, shift},
-                  {b.getMultiDimIdentityMap(in.getRank()), perChannel, perChannel},
-                  [](Scalars &s, ValueRange v) { return s.add(s.mul(v[0], v[1]), v[2]); })};
-}
-
 /// The statistics of a row: all without the reduced dims, in at least f32.
 struct Moments {
   Value mean, centered, inverseDeviation; ///< centered has the shape of x
@@ -97,6 +76,62 @@ SmallVector<int64_t> axesFrom(int64_t first, int64_t rank) {
   for (int64_t d = first; d < rank; ++d)
     axes.push_back(d);
   return axes;
+}
+
+/// x * scale + shift with a number per channel (dim 1), from the channels' statistics.
+Value normalizeChannels(NodeContext &c, Value mean, Value variance) {
+  Builder &b = c.b;
+  double epsilon = c.floatAttr("epsilon", 1e-5f);
+  RankedTensorType in = c.type(0), channels = c.type(3);
+  RankedTensorType wide = tensorType(channels.getShape(), computeType(channels.getElementType()));
+  Value scale = mapElements(b, wide, {c.inputs[1], variance}, [&](Scalars &s, ValueRange v) {
+    return s.div(v[0], s.sqrt(s.add(v[1], s.like(v[1], epsilon))));
+  });
+  Value shift = mapElements(b, wide, {c.inputs[2], mean, scale}, [](Scalars &s, ValueRange v) {
+    return s.sub(v[0], s.mul(v[1], v[2]));
+  });
+  AffineMap perChannel = selectDims(b, in.getRank(), {in.getRank() > 1 ? 1 : 0});
+  return mapElements(b, c.resultTypes[0], {c.inputs[0], scale, shift},
+                     {b.getMultiDimIdentityMap(in.getRank()), perChannel, perChannel},
+                     [](Scalars &s, ValueRange v) { return s.add(s.mul(v[0], v[1]), v[2]); });
+}
+
+/// Training takes the statistics of the batch and moves the running ones towards them.
+Results batchNormalization(NodeContext &c) {
+  Builder &b = c.b;
+  if (!c.intAttr("training_mode", 0))
+    return SmallVector<Value>{normalizeChannels(c, c.inputs[3], c.inputs[4])};
+  RankedTensorType in = c.type(0), channels = c.type(3);
+  if (in.getRank() < 2)
+    return c.reject("training without a channel dim");
+  if (channels.getElementType() != in.getElementType())
+    return c.reject("training with statistics of another type");
+  SmallVector<int64_t> axes{0};
+  llvm::append_range(axes, axesFrom(2, in.getRank()));
+  double reciprocal = double(in.getDimSize(1)) / double(in.getNumElements());
+  auto scaled = [&](Value sum) {
+    return mapElements(
+        b, cast<RankedTensorType>(sum.getType()), {Operand(sum)},
+        [&](Scalars &s, ValueRange v) { return s.mul(v[0], s.like(v[0], reciprocal)); });
+  };
+  Moments m = momentsOver(b, c.inputs[0], axes, 0);
+  Value variance = scaled(reduceAxes(b, m.centered, axes, Combiner::Add, false,
+                                     [](Scalars &s, ValueRange v) { return s.mul(v[0], v[0]); }));
+  SmallVector<Value> results{normalizeChannels(c, m.mean, variance)};
+  double momentum = c.floatAttr("momentum", 0.9f);
+  for (auto [i, fresh] : {std::pair(1u, m.mean), std::pair(2u, variance)}) {
+    if (i >= c.resultTypes.size())
+      continue;
+    results.push_back(!c.resultTypes[i]
+                          ? Value()
+                          : mapElements(b, c.resultTypes[i], {c.inputs[2 + i], fresh},
+                                        [&](Scalars &s, ValueRange v) {
+                                          Value old = s.mul(v[0], s.like(v[0], momentum));
+                                          return s.add(old,
+                                                       s.mul(v[1], s.like(v[1], 1 - momentum)));
+                                        }));
+  }
+  return results;
 }
 
 Results layerNormalization(NodeContext &c) {
@@ -247,7 +282,7 @@ Results meanVarianceNormalization(NodeContext &c) {
 constexpr const char *floats = "f16 bf16 f32 f64";
 
 const OpRow rows[] = {
-    {"", "BatchNormalization", 7, batchNormalization, floats, "inference only"},
+    {"", "BatchNormalization", 7, batchNormalization, floats, "inference and training"},
     {"", "GroupNormalization", 18, groupNormalization, floats, "statistics in f32"},
     {"", "InstanceNormalization", 6, instanceNormalization, floats, ""},
     {"", "LRN", 1, lrn, floats, ""},

@@ -9,9 +9,11 @@
 
 namespace mtc::onnx_import {
 
-static std::array<llvm::ArrayRef<OpRow>, 9> families() {
-  return {elementwiseOps(),   activationOps(), contractionOps(), poolingOps(),  reductionOps(),
-          normalizationOps(), shapeOps(),      moveOps(),        microsoftOps()};
+static std::array<llvm::ArrayRef<OpRow>, 16> families() {
+  return {elementwiseOps(), activationOps(),    contractionOps(), poolingOps(),
+          reductionOps(),   normalizationOps(), shapeOps(),       moveOps(),
+          attentionOps(),   samplingOps(),      signalOps(),      randomOps(),
+          trainingOps(),    textOps(),          mlOps(),          microsoftOps()};
 }
 
 using Rows = llvm::StringMap<llvm::SmallVector<const OpRow *, 1>>;

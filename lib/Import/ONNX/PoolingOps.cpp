@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Convolution.h"
+#include "Pools.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -224,12 +225,15 @@ constexpr const char *floats = "f16 bf16 f32 f64";
 
 const OpRow rows[] = {
     {"", "AveragePool", 7, averagePool, floats, "1-D to 3-D, ceil_mode, dilations"},
+    {"", "Col2Im", 18, col2im, "numbers", "shapes known when compiling"},
     {"", "GlobalAveragePool", 1, globalAveragePool, floats, ""},
     {"", "GlobalLpPool", 2, globalLpPool, floats, ""},
     {"", "GlobalMaxPool", 1, globalMaxPool, floats, ""},
     {"", "LpPool", 2, lpPool, floats, "1-D to 3-D, ceil_mode, dilations"},
     {"", "MaxPool", 1, maxPool, "f16 bf16 f32 f64 i8 u8",
      "1-D to 3-D, ceil_mode, dilations, Indices"},
+    {"", "MaxUnpool", 9, maxUnpool, floats,
+     "1-D to 3-D; an index outside of its own window is ignored"},
 };
 
 } // namespace

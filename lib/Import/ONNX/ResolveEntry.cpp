@@ -63,13 +63,15 @@ Status Resolver::checkNames(const onnx::NodeProto &node) {
 void Resolver::infer(const onnx::NodeProto &node, const onnx::OpSchema &schema,
                      ResolvedNode &result) {
   onnx::NodeProto copy = node;
-  std::unordered_map<std::string, const onnx::TensorProto *> data;
+  KnownInputs known;
   for (const std::string &input : node.input())
     if (auto it = entry->constants.find(input);
         it != entry->constants.end() && it->second->data_location() != onnx::TensorProto::EXTERNAL)
-      data[input] = it->second;
+      known.tensors[input] = it->second;
+  mendBeforeInference(copy, known);
   onnx::shape_inference::InferenceContextImpl context(
-      copy, entry->types, data, {}, onnx::ShapeInferenceOptions(/*check_type=*/true, 1, false));
+      copy, entry->types, known.tensors, {},
+      onnx::ShapeInferenceOptions(/*check_type=*/true, 1, false));
   try {
     schema.GetTypeAndShapeInferenceFunction()(context);
     if (!result.unresolved)
@@ -82,8 +84,10 @@ void Resolver::infer(const onnx::NodeProto &node, const onnx::OpSchema &schema,
     return;
   }
   // onnx 1.23.2 has no inference for MeanVarianceNormalization and GroupNormalization.
-  if (!schema.has_type_and_shape_inference_function() && entry->types.count(node.input(0)))
+  if (schema.domain().empty() && !schema.has_type_and_shape_inference_function() &&
+      entry->types.count(node.input(0)))
     context.allOutputTypes_[0] = *entry->types.find(node.input(0))->second;
+  mendAfterInference(node, known, *entry, context.allOutputTypes_);
   for (int i = 0; i < node.output_size(); ++i)
     if (!node.output(i).empty() &&
         context.allOutputTypes_[i].value_case() != onnx::TypeProto::VALUE_NOT_SET)

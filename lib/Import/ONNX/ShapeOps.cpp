@@ -47,21 +47,6 @@ Results sizeOf(NodeContext &c) {
   return SmallVector<Value>{fill(c.b, c.resultTypes[0], integerAttr(c.b.getI64Type(), count))};
 }
 
-/// Inference: the data, and a mask of ones.
-Results dropout(NodeContext &c) {
-  if (c.hasInput(2)) {
-    auto training = c.constantInts(2);
-    if (!training || training->empty() || training->front() != 0)
-      return c.reject("training mode, or not known when compiling");
-  }
-  SmallVector<Value> results{c.inputs[0]};
-  if (c.resultTypes.size() > 1)
-    results.push_back(c.resultTypes[1] ? fill(c.b, c.resultTypes[1],
-                                              numberAttr(c.resultTypes[1].getElementType(), 1))
-                                       : Value());
-  return results;
-}
-
 /// The only element of a TensorProto as an attribute of `element`, or null.
 TypedAttr onlyElement(const onnx::TensorProto &t, Type element) {
   std::optional<std::string> bytes = inlineTensorBytes(t);
@@ -153,7 +138,6 @@ constexpr const char *any = "numbers and bool";
 
 const OpRow rows[] = {
     {"", "ConstantOfShape", 9, constantOfShape, any, ""},
-    {"", "Dropout", 1, dropout, "f16 bf16 f32 f64", "inference only"},
     {"", "Expand", 8, expand, any, ""},
     {"", "EyeLike", 9, eyeLike, any, ""},
     {"", "Flatten", 1, reshapeToResult, any, "a view"},

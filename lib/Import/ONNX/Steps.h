@@ -154,6 +154,17 @@ inline constexpr const char *batchedScanDomain = "mtc.scan8";
 /// Fails if that is impossible or passes a cap (InvalidInput; Unsupported for sparse tensors).
 StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limits);
 
+/// Inputs of a node that are known when compiling, by name, for inference.
+struct KnownInputs {
+  std::unordered_map<std::string, const onnx::TensorProto *> tensors;
+  std::deque<onnx::TensorProto> owned; ///< those that were changed
+};
+/// Makes up for what libonnx's inference does wrong: before it, on a copy of the node, and after.
+void mendBeforeInference(onnx::NodeProto &node, KnownInputs &known);
+struct ResolvedEntry;
+void mendAfterInference(const onnx::NodeProto &node, const KnownInputs &known,
+                        const ResolvedEntry &entry, std::vector<onnx::TypeProto> &outputs);
+
 /// What is wrong with a node's attributes whatever its inputs are; else empty.
 std::string checkAttributes(const onnx::NodeProto &node, const ImportLimits &limits);
 /// What is wrong with the rank of an input that its schema fixes but does not check; else empty.
