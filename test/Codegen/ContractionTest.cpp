@@ -78,6 +78,17 @@ TEST(Contraction, ConvolutionShapes) {
   check(conv({.h = 8, .w = 8, .c = 8, .f = 48}, 32, Epilogue::BiasGelu));
 }
 
+// Sums that are cut into blocks: by a loop, inside a loop with and without remainder, and where
+// padding leaves products out.
+TEST(Contraction, LongSums) {
+  for (auto [m, n, k] : {std::tuple(5, 40, 385), {3, 33, 512}, {17, 16, 1000}, {1, 100, 2049}})
+    check(gemm(m, n, k, n > 16 ? 32 : 16));
+  check(gemm(6, 20, 1000, 0));
+  check(conv({.h = 7, .w = 8, .c = 64, .f = 24}));
+  check(conv({.h = 5, .w = 6, .c = 400, .f = 20, .stride = 2}));
+  check(conv({.h = 6, .w = 7, .c = 700, .f = 24, .kh = 1, .kw = 1, .low = 0, .high = 0}));
+}
+
 TEST(Contraction, Depthwise) {
   for (int64_t c : {8, 16, 40, 144})
     for (int64_t stride : {1, 2})

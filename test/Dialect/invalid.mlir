@@ -489,6 +489,22 @@ mt.program @p {
 
 // -----
 
+// C5: names; those of schedules are their own kind.
+mt.program @p {
+  mt.tenant @s {
+    mt.entry @n1() {
+      mt.return
+    }
+  }
+  mt.schedule @s policy("heft") makespan(0) granules(1) instances [] {
+  }
+  // expected-error @+1 {{'mt.schedule' op C5: '@s' is there already}}
+  mt.schedule @s policy("heft") makespan(0) granules(1) instances [] {
+  }
+}
+
+// -----
+
 // Place C1: the mask.
 mt.program @p {
   mt.schedule @s policy("heft") makespan(0) granules(1) instances [] {

@@ -53,7 +53,7 @@ public:
   mlir::Value log(mlir::Value x);
   mlir::Value sqrt(mlir::Value x);
   mlir::Value tanh(mlir::Value x);
-  mlir::Value sigmoid(mlir::Value x);  ///< 1 / (1 + exp(-x))
+  mlir::Value sigmoid(mlir::Value x);  ///< 1 / (1 + exp(-x)), by exp(-|x|)
   mlir::Value softplus(mlir::Value x); ///< max(x, 0) + log1p(exp(-|x|)): no overflow
 
   mlir::Value equal(mlir::Value x, mlir::Value y); ///< false for a NaN, as all comparisons

@@ -150,8 +150,9 @@ Value Scalars::log(Value x) { return math::LogOp::create(b, x); }
 Value Scalars::sqrt(Value x) { return math::SqrtOp::create(b, x); }
 Value Scalars::tanh(Value x) { return math::TanhOp::create(b, x); }
 Value Scalars::sigmoid(Value x) {
-  Value one = like(x, 1.0);
-  return div(one, add(one, exp(neg(x))));
+  // exp(-x) would overflow before the result is too small for a number.
+  Value one = like(x, 1.0), small = exp(neg(abs(x)));
+  return div(select(less(x, like(x, 0.0)), small, one), add(one, small));
 }
 Value Scalars::softplus(Value x) {
   return add(max(x, like(x, 0.0)), math::Log1pOp::create(b, exp(neg(abs(x)))));

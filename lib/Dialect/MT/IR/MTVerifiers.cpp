@@ -142,6 +142,10 @@ static LogicalResult verifyNoWeightCycles(ProgramOp program) {
 }
 
 LogicalResult ProgramOp::verifyRegions() {
+  llvm::StringSet<> schedules;
+  for (ScheduleOp schedule : getBody().getOps<ScheduleOp>())
+    if (!schedules.insert(schedule.getLabel()).second)
+      return schedule.emitOpError() << "C5: '@" << schedule.getLabel() << "' is there already";
   for (Operation &op : getBody().front())
     if (!isa<WeightOp, KernelOp, TenantOp, ScheduleOp>(op))
       return op.emitError() << "'" << getOperationName()

@@ -23,7 +23,7 @@ ScheduleOp insertSchedule(ProgramOp program, const Schedule &schedule,
                           const ExportedProblem &exported) {
   const Workload &workload = schedule.workload;
   for (ScheduleOp old : llvm::make_early_inc_range(program.getBody().getOps<ScheduleOp>()))
-    if (old.getSymName() == workload.name)
+    if (old.getLabel() == workload.name)
       old.erase();
   auto b = OpBuilder::atBlockEnd(&program.getBody().front());
   SmallVector<Attribute> instances;
@@ -56,7 +56,7 @@ StatusOr<Schedule> readSchedule(ScheduleOp op, const ExportedProblem &exported) 
     entryOfSymbol[symbolOf(entry)] = static_cast<int32_t>(i);
   llvm::DenseMap<std::pair<int32_t, int32_t>, int32_t> taskOfId;
   Schedule schedule;
-  schedule.workload.name = op.getSymName().str();
+  schedule.workload.name = op.getLabel().str();
   schedule.workload.granules = op.getGranules();
   schedule.policy = op.getPolicy().str();
   schedule.makespanNs = static_cast<int64_t>(op.getMakespan());

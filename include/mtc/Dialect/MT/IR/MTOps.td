@@ -239,12 +239,12 @@ def MT_TaskOp : MT_Op<"task", [Pure, HasParent<"EntryOp">, DeclareOpInterfaceMet
   let assemblyFormat = "$id $kernel `(` $operands `)` attr-dict `:` functional-type($operands, $results)";
 }
 
-def MT_ScheduleOp : MT_Op<"schedule", [Symbol, NoTerminator, NoRegionArguments,
+def MT_ScheduleOp : MT_Op<"schedule", [NoTerminator, NoRegionArguments,
     SingleBlock, HasParent<"ProgramOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a schedule of a workload: data beside the program";
   let description = [{
     `instances` are the entries it covers, an entry once for every time it runs. `granules` is the mask it may use.
-    `edges` is a flat list of pairs of positions of places.
+    `edges` is a flat list of pairs of positions of places. The name is of its own kind: a tenant may be called `round`, too.
 
     ```mlir
     mt.schedule @round policy("heft") makespan(41200000) granules(3) instances [@det::@n1] edges [0, 1] {
@@ -253,12 +253,13 @@ def MT_ScheduleOp : MT_Op<"schedule", [Symbol, NoTerminator, NoRegionArguments,
     }
     ```
     Constraints: C1 holds places only. C2 every instance names an entry. C3 `edges` has an even number of positions in range.
-    C4 every place names an instance by its position, and a task of that instance's entry by its id.
+    C4 every place names an instance by its position, and a task of that instance's entry by its id. C5 no two schedules
+    of a program have one name.
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$policy, I64Attr:$makespan, I64Attr:$granules,
+  let arguments = (ins SymbolNameAttr:$label, StrAttr:$policy, I64Attr:$makespan, I64Attr:$granules,
       TypedArrayAttrBase<SymbolRefAttr, "entries">:$instances, OptionalAttr<DenseI64ArrayAttr>:$edges);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = [{ $sym_name `policy` `(` $policy `)` `makespan` `(` $makespan `)` `granules` `(` $granules `)`
+  let assemblyFormat = [{ $label `policy` `(` $policy `)` `makespan` `(` $makespan `)` `granules` `(` $granules `)`
       `instances` $instances (`edges` $edges^)? attr-dict-with-keyword $body }];
   let hasRegionVerifier = 1;
 }
