@@ -268,6 +268,19 @@ inline void expectLikePlain(const std::string &text, const std::string &emitter,
   }
 }
 
+/// Sums over the leading dimension of integers that are converted on the way.
+inline std::string sumOfIntegers(int64_t m, int64_t n) {
+  std::string t = tensor({m, n}, "i32"), v = tensor({n});
+  return "mt.kernel @k kind(rows) (%x: " + t + ") -> " + v +
+         " {\n%c = arith.constant 0.0 : f32\n%e = tensor.empty() : " + v +
+         "\n%f = linalg.fill ins(%c : f32) outs(%e : " + v + ") -> " + v + "\n" +
+         generic("%r", map("j,i", "i,j") + ", " + map("j,i", "j"), iterators(1, 1), "%x : " + t,
+                 "%f : " + v, v,
+                 "^bb0(%a: i32, %o: f32):\n%s = arith.sitofp %a : i32 to f32\n%q = arith.addf %o, "
+                 "%s : f32\nlinalg.yield %q : f32\n") +
+         "mt.yield %r : " + v + "\n}";
+}
+
 /// A result for each element beside the sum of all: both accumulate in the loops of the sum.
 inline std::string sumBesideElements(int64_t m, int64_t n) {
   std::string t = tensor({m, n}), v = tensor({m});

@@ -65,5 +65,11 @@ TEST(Rows, Gather) { expectLikePlain(gather(37, 50, 24), "rows"); }
 // Two results, one of them of another type.
 TEST(Rows, SeveralResults) { expectLikePlain(twoResults(19, 21), "rows"); }
 
+// What is not f32 in memory is converted while it is read.
+TEST(Rows, SumOfIntegers) {
+  for (auto [m, n] : {std::pair(1, 70), {5, 33}, {40, 16}})
+    expectLikePlain(sumOfIntegers(m, n), "rows");
+}
+
 // A reduction's loops that also give a result per element are no row nest.
 TEST(Rows, SumBesideElements) { expectLikePlain(sumBesideElements(19, 70), "plain"); }

@@ -218,6 +218,8 @@ def normalization(g):
         return
     x = conv_input(g)
     c = x.shape[1]
+    if math.prod(x.shape[2:]) == 1:  # nothing but the bias is right; onnxruntime leaves rounding errors, blown up
+        return
     if op == "InstanceNormalization":
         g.node(op, [x, g.source("f32", (c,), -1, 1), g.source("f32", (c,), -1, 1)], [result(x.shape, -64, 64)])
     elif op == "GroupNormalization" and g.opset >= 21:

@@ -35,7 +35,7 @@ def load(path):
         elif dtype == np.float32:
             inputs[v.name] = np.asarray(random.integers(-32, 33, shape) / 4, dtype)
         else:
-            inputs[v.name] = np.asarray(random.integers(0, 2, shape), dtype)
+            inputs[v.name] = np.asarray(random.integers(0, 2 if dtype == np.bool_ else 20, shape), dtype)
     exact = {name for line in re.findall(r"^# exact: (.*)$", text, re.M) for name in line.split()}
     name = re.sub("[^a-z0-9]", "_", path.stem.lower())
     return cases.Case(name, model, inputs, dims, exact)

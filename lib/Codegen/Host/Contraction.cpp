@@ -123,6 +123,10 @@ private:
     auto fill = c.op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
     if (!fill || !body.getArguments().back().getType().isF32())
       return failure();
+    // What is read is loaded as vectors of f32.
+    for (BlockArgument argument : body.getArguments())
+      if (!argument.use_empty() && !argument.getType().isF32())
+        return failure();
     c.initial = fill.value();
     auto operations = body.without_terminator();
     if (llvm::hasNItems(operations, 2) && c.inputs == 2) {
