@@ -35,8 +35,11 @@ template <typename Enum> static Enum enumerator(uint8_t from, Enum last, bool &b
 }
 
 static Tensor decode(const fb::Tensor *from) {
-  return {text(from->name()), text(from->element_type()), numbers<int64_t>(from->shape()),
-          from->bytes()};
+  Tensor to = {text(from->name()), text(from->element_type()), numbers<int64_t>(from->shape()),
+               from->bytes()};
+  if (from->has_value())
+    to.value = numbers<uint8_t>(from->value());
+  return to;
 }
 
 static Kernel decodeKernel(const fb::Kernel *from, bool &bad) {

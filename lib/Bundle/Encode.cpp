@@ -28,6 +28,8 @@ static void encode(const Tensor &from, fb::TensorT &to) {
   to.element_type = from.elementType;
   to.shape = from.shape;
   to.bytes = from.bytes;
+  to.value = from.value.value_or(std::vector<uint8_t>());
+  to.has_value = from.value.has_value();
 }
 
 static void encode(const Value &from, fb::ValueT &to) {

@@ -91,6 +91,7 @@ std::string normalizedCommand(const CompileOptions &options,
   add(" --target", targets);
   add(" --shapes", sorted(options.set.shapes));
   add(" --dim", sorted(options.set.dims));
+  add(" --value", sorted(options.set.values));
   if (!options.set.precision.empty())
     add(" --precision", {options.set.precision});
   if (!options.optimize)

@@ -55,6 +55,7 @@ private:
   Status readTenant(const Node &node, TenantSpec &tenant) const;
   Status readBuckets(const Node &node, std::vector<ShapeBucket> &buckets) const;
   Status readBucket(const Node &node, ShapeBucket &bucket) const;
+  Status readValues(const Node &node, std::map<std::string, InputValue> &values) const;
   Status readDims(const Node &node, std::map<std::string, std::vector<int64_t>> &dims) const;
 
   std::string path_;
@@ -204,6 +205,7 @@ Status ManifestReader::readTenant(const Node &node, TenantSpec &tenant) const {
        {"model", readModel},
        {"shapes", [&](const Node &n) { return readBuckets(n, tenant.buckets); }},
        {"dims", [&](const Node &n) { return readDims(n, tenant.dims); }},
+       {"values", [&](const Node &n) { return readValues(n, tenant.values); }},
        {"slo", readSlo},
        {"rate",
         [&](const Node &n) {
@@ -243,12 +245,16 @@ Status ManifestReader::readBucket(const Node &node, ShapeBucket &bucket) const {
   for (const auto &item : node) {
     std::string input;
     MTC_RETURN_IF_ERROR(readScalar(item.first, "the name of an input", input));
+    if (input == "values" && item.second.IsMap()) {
+      MTC_RETURN_IF_ERROR(readValues(item.second, bucket.values));
+      continue;
+    }
     if (!item.second.IsSequence())
       return at(item.second,
                 fmt::format("the shape of '{}' must be a list, e.g. [N, 3, 480, 640]", input));
-    if (bucket.count(input))
+    if (bucket.shapes.count(input))
       return at(item.first, fmt::format("input '{}' is given twice", input));
-    std::vector<Extent> &shape = bucket[input];
+    std::vector<Extent> &shape = bucket.shapes[input];
     for (const Node &extent : item.second) {
       std::string text;
       MTC_RETURN_IF_ERROR(readScalar(extent, "an extent", text));
@@ -256,13 +262,47 @@ Status ManifestReader::readBucket(const Node &node, ShapeBucket &bucket) const {
         shape.push_back({0, text});
         continue;
       }
-      StatusOr<int64_t> size = parseCount(text, "extent");
+      StatusOr<int64_t> size = parseCount(text, "extent", 0);
       if (!size.ok())
-        return at(extent,
-                  fmt::format("an extent of '{}' must be a positive integer or a letter, got '{}'",
-                              input, text));
+        return at(
+            extent,
+            fmt::format("an extent of '{}' must be an integer of at least 0 or a letter, got '{}'",
+                        input, text));
       shape.push_back({*size, ""});
     }
+  }
+  return okStatus();
+}
+
+/// Numbers are kept as they are written: the model knows their type.
+Status ManifestReader::readValues(const Node &node,
+                                  std::map<std::string, InputValue> &values) const {
+  const char *wanted = "must be a list of numbers, a number, or \"@FILE.npy\"";
+  if (!node.IsMap())
+    return at(node, "values must be a map from inputs to values, e.g. {axes: [1]}");
+  for (const auto &item : node) {
+    std::string input, text;
+    MTC_RETURN_IF_ERROR(readScalar(item.first, "the name of an input", input));
+    if (values.count(input))
+      return at(item.first, fmt::format("input '{}' is given twice", input));
+    InputValue &value = values[input];
+    if (item.second.IsSequence()) {
+      for (const Node &number : item.second)
+        MTC_RETURN_IF_ERROR(readScalar(number, fmt::format("an element of '{}'", input),
+                                       value.numbers.emplace_back()));
+      continue;
+    }
+    if (!item.second.IsScalar() || item.second.Scalar().empty())
+      return at(item.second, fmt::format("the value of '{}' {}", input, wanted));
+    text = item.second.Scalar();
+    if (text[0] != '@') {
+      value.numbers = {text};
+      continue;
+    }
+    auto array = readNpy((std::filesystem::path(path_).parent_path() / text.substr(1)).string());
+    if (!array.ok())
+      return at(item.second, array.status().message());
+    value.tensor = std::move(*array);
   }
   return okStatus();
 }
@@ -279,12 +319,12 @@ Status ManifestReader::readDims(const Node &node,
     std::vector<int64_t> &values = dims[name];
     std::string what = fmt::format("dimension '{}'", name);
     if (!item.second.IsSequence()) {
-      MTC_RETURN_IF_ERROR(readCount(item.second, what, 1, values.emplace_back()));
+      MTC_RETURN_IF_ERROR(readCount(item.second, what, 0, values.emplace_back()));
       continue;
     }
     for (const Node &value : item.second) {
       int64_t size = 0;
-      MTC_RETURN_IF_ERROR(readCount(value, what, 1, size));
+      MTC_RETURN_IF_ERROR(readCount(value, what, 0, size));
       if (std::find(values.begin(), values.end(), size) != values.end())
         return at(value, fmt::format("{} has the value {} twice", what, size));
       values.push_back(size);

@@ -90,11 +90,10 @@ Status buildModel(Compilation &compilation, const CompileOptions &options) {
 
   // Every model is read before the first error is reported: a user mends all of them at once.
   Status failure;
-  std::vector<UnsupportedNode> unsupportedNodes;
   for (const TenantSpec &tenant : compilation.set.tenants) {
     MTC_ASSIGN_OR_RETURN(std::vector<EntryBinding> entries, bindEntries(tenant));
     Status status = importModel(program, {tenant.name, tenant.model, std::move(entries)}, limits,
-                                unsupportedNodes);
+                                compilation.unsupported);
     if (status.ok())
       continue;
     ErrorCode code =

@@ -88,7 +88,7 @@ Status applyShape(SetSpec &set, const std::string &text, std::set<std::string> &
   std::vector<Extent> shape;
   std::string dims = text.substr(colon + 1);
   for (const std::string &part : dims.empty() ? std::vector<std::string>() : split(dims, 'x')) {
-    StatusOr<int64_t> size = parseCount(part, "extent");
+    StatusOr<int64_t> size = parseCount(part, "extent", 0);
     if (size.ok())
       shape.push_back({*size, ""});
     else if (!part.empty() &&
@@ -96,7 +96,7 @@ Status applyShape(SetSpec &set, const std::string &text, std::set<std::string> &
       shape.push_back({0, part});
     else
       return invalidInput(
-          fmt::format("{}: '{}' is no extent: a positive integer or a letter", flag, part));
+          fmt::format("{}: '{}' is no extent: an integer of at least 0 or a letter", flag, part));
   }
   MTC_ASSIGN_OR_RETURN(std::vector<TenantSpec *> tenants, selectTenants(set, flag, name, false));
   for (TenantSpec *tenant : tenants) {
@@ -105,7 +105,7 @@ Status applyShape(SetSpec &set, const std::string &text, std::set<std::string> &
     if (tenant->buckets.empty())
       tenant->buckets.emplace_back();
     for (ShapeBucket &bucket : tenant->buckets)
-      bucket[name] = shape;
+      bucket.shapes[name] = shape;
   }
   return okStatus();
 }
@@ -118,9 +118,9 @@ Status applyDim(SetSpec &set, const std::string &text, std::set<std::string> &se
   std::string name = text.substr(0, equals);
   std::vector<int64_t> values;
   for (const std::string &part : split(text.substr(equals + 1), ',')) {
-    StatusOr<int64_t> size = parseCount(part, "extent");
+    StatusOr<int64_t> size = parseCount(part, "extent", 0);
     if (!size.ok())
-      return invalidInput(fmt::format("{}: '{}' is no positive integer", flag, part));
+      return invalidInput(fmt::format("{}: '{}' is no integer of at least 0", flag, part));
     if (std::find(values.begin(), values.end(), *size) != values.end())
       return invalidInput(fmt::format("{}: {} is given twice", flag, *size));
     values.push_back(*size);
@@ -130,6 +130,32 @@ Status applyDim(SetSpec &set, const std::string &text, std::set<std::string> &se
     if (!seen.insert(tenant->name + '/' + name).second)
       return invalidInput(fmt::format("{}: dimension '{}' is given twice", flag, name));
     tenant->dims[name] = values;
+  }
+  return okStatus();
+}
+
+Status applyValue(SetSpec &set, const std::string &text, std::set<std::string> &seen) {
+  std::string flag = "--value " + text;
+  size_t equals = text.find("=@");
+  bool isFile = equals != std::string::npos;
+  if (!isFile)
+    equals = text.rfind('=');
+  if (equals == std::string::npos || equals == 0)
+    return invalidInput(flag + ": expected [TENANT/]INPUT=1,2,3 or [TENANT/]INPUT=@FILE.npy");
+  std::string name = text.substr(0, equals), list = text.substr(equals + 1);
+  InputValue value;
+  if (isFile) {
+    MTC_ASSIGN_OR_RETURN(value.tensor, readNpy(list.substr(1)));
+  } else if (!list.empty()) {
+    value.numbers = split(list, ',');
+  }
+  MTC_ASSIGN_OR_RETURN(std::vector<TenantSpec *> tenants, selectTenants(set, flag, name, false));
+  for (TenantSpec *tenant : tenants) {
+    if (!seen.insert(tenant->name + '/' + name).second)
+      return invalidInput(fmt::format("{}: the value of '{}' is given twice", flag, name));
+    tenant->values[name] = value;
+    for (ShapeBucket &bucket : tenant->buckets)
+      bucket.values.erase(name);
   }
   return okStatus();
 }
@@ -169,11 +195,13 @@ StatusOr<SetSpec> makeSet(const SetArguments &arguments) {
   if (!arguments.precision.empty())
     for (TenantSpec &tenant : set.tenants)
       tenant.precision = arguments.precision;
-  std::set<std::string> seenShapes, seenDims;
+  std::set<std::string> seenShapes, seenDims, seenValues;
   for (const std::string &text : arguments.shapes)
     MTC_RETURN_IF_ERROR(applyShape(set, text, seenShapes));
   for (const std::string &text : arguments.dims)
     MTC_RETURN_IF_ERROR(applyDim(set, text, seenDims));
+  for (const std::string &text : arguments.values)
+    MTC_RETURN_IF_ERROR(applyValue(set, text, seenValues));
   return set;
 }
 
@@ -209,7 +237,9 @@ StatusOr<std::vector<EntryBinding>> bindEntries(const TenantSpec &tenant) {
         entry.name +=
             fmt::format("{}{}{}", entry.name.empty() ? "" : "_", sanitized(name, false), value);
       entry.dims = dims;
-      for (const auto &[input, extents] : buckets[b]) {
+      entry.values = buckets[b].values;
+      entry.values.insert(tenant.values.begin(), tenant.values.end());
+      for (const auto &[input, extents] : buckets[b].shapes) {
         if (extents.size() == 1 && extents[0].letter == noElements) {
           entry.absent.insert(input);
           continue;

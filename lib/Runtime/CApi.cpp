@@ -196,7 +196,10 @@ static Status describe(const std::vector<Tensor> &tensors, int32_t index, mtrt_t
   MTC_ASSIGN_OR_RETURN(const DLDataType dtype, dlpackType(tensor.elementType));
   return writeSized(mtrt_tensor_info{0, tensor.name.c_str(), tensor.elementType.c_str(), dtype,
                                      static_cast<int32_t>(tensor.shape.size()), tensor.shape.data(),
-                                     tensor.bytes},
+                                     tensor.bytes,
+                                     !tensor.value          ? nullptr
+                                     : tensor.value->size() ? tensor.value->data()
+                                                            : static_cast<const void *>("")},
                     info);
 }
 

@@ -1,9 +1,11 @@
 //===- Request.cpp - bindings, waiting, cancelling ------------------------===//
 #include "SessionState.h"
+#include "mtc/Support/ElementType.h"
 
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <cstring>
 
 namespace mtc {
 
@@ -76,6 +78,8 @@ StatusOr<void *> Request::memory(std::string_view name, bool isInput) {
   if (!data)
     return internalError(fmt::format("no {} bytes of memory for '{}'", bytes, name));
   owned_.emplace_back(data, &std::free);
+  if (tensors[index].value)
+    std::memcpy(data, tensors[index].value->data(), tensors[index].value->size());
   MTC_RETURN_IF_ERROR(isInput ? bindInput(name, data, tensors[index].bytes)
                               : bindOutput(name, data, tensors[index].bytes));
   return data;
@@ -84,6 +88,21 @@ StatusOr<void *> Request::memory(std::string_view name, bool isInput) {
 void *Request::bound(std::string_view name, bool isInput) const {
   const auto index = findTensor(isInput ? entry().inputs : entry().outputs, name, "", "");
   return index.ok() ? (isInput ? inputs_ : outputs_)[*index] : nullptr;
+}
+
+Status Request::checkKnownValues() const {
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const Tensor &tensor = entry().inputs[i];
+    if (!tensor.value || !inputs_[i] ||
+        std::memcmp(inputs_[i], tensor.value->data(), tensor.value->size()) == 0)
+      continue;
+    MTC_ASSIGN_OR_RETURN(const ElementType type, parseElementType(tensor.elementType));
+    return invalidInput(fmt::format(
+        "tenant '{}' input '{}': this entry was compiled for the value {}, got {}", tenant().name,
+        tensor.name, formatElements(type, *tensor.value),
+        formatElements(type, {static_cast<const uint8_t *>(inputs_[i]), tensor.value->size()})));
+  }
+  return okStatus();
 }
 
 RequestStatus Request::status() const {

@@ -278,9 +278,11 @@ RequestStatus Session::submit(std::span<Request *const> requests, int64_t deadli
          {std::tuple(&entry.inputs, &request->inputs_, "input"),
           std::tuple(&entry.outputs, &request->outputs_, "output")})
       for (size_t t = 0; t < tensors->size(); ++t)
-        if (!(*bound)[t])
+        if (!(*bound)[t] && !(*tensors)[t].value)
           return invalidInput(fmt::format("tenant '{}': {} '{}' is not bound",
                                           request->tenant().name, what, (*tensors)[t].name));
+    if (Status known = request->checkKnownValues(); !known.ok())
+      return known;
     entries.push_back(request->entry_);
   }
   std::sort(entries.begin(), entries.end());

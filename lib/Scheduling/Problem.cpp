@@ -113,6 +113,9 @@ static Status checkValues(const Entry &entry, const std::string &name) {
     if (value.bytes != tensor.bytes)
       return wrong(fmt::format("has {} bytes, its {} '{}' has {}", value.bytes, role, tensor.name,
                                tensor.bytes));
+    if (tensor.value && static_cast<int64_t>(tensor.value->size()) != tensor.bytes)
+      return wrong(fmt::format("is {} '{}' of {} bytes, whose known value has {}", role,
+                               tensor.name, tensor.bytes, tensor.value->size()));
     if (isInput)
       continue;
     int32_t &first = valueOfOutput[static_cast<size_t>(value.index)];
@@ -151,6 +154,9 @@ static Status checkTasks(const Problem &problem, const Entry &entry, const std::
         return wrong(fmt::format("has value {} of {} as operand {}", v, entry.values.size(), o));
       if (kernel.operands[o] == Access::Read && !written[static_cast<size_t>(v)])
         return wrong(fmt::format("reads value {} before a task wrote it", v));
+      const Value &value = entry.values[static_cast<size_t>(v)];
+      if (value.kind == ValueKind::Input && entry.inputs[static_cast<size_t>(value.index)].value)
+        return wrong(fmt::format("reads value {}, an input with a known value", v));
     }
     for (size_t o = 0; o < task.values.size(); ++o) {
       if (kernel.operands[o] != Access::Write)

@@ -36,20 +36,40 @@ TenantSpec tenantOf(const Case &c, size_t position) {
   tenant.model = c.model;
   ShapeBucket &bucket = tenant.buckets.emplace_back();
   for (const CaseTensor &input : c.inputs)
-    for (std::vector<Extent> &shape = bucket[input.name]; int64_t size : input.shape)
+    for (std::vector<Extent> &shape = bucket.shapes[input.name]; int64_t size : input.shape)
       shape.push_back({size, ""});
   for (const std::string &input : c.empty)
     bucket[input] = {{0, noElements}};
   return tenant;
 }
 
-StatusOr<std::unique_ptr<Compilation>> import(std::vector<TenantSpec> tenants) {
+/// Adds the case's values of those inputs that a failed import names; false if it names no new
+/// ones.
+bool bindWanted(TenantSpec &tenant, const Case &c, const std::vector<UnsupportedNode> &nodes) {
+  bool isNew = false;
+  for (const UnsupportedNode &node : nodes)
+    for (const std::string &name : node.wantedValues)
+      for (const CaseTensor &input : c.inputs) {
+        StatusOr<ElementType> type = parseElementType(input.elementType);
+        if (input.name == name && type.ok() && !tenant.values.count(name)) {
+          tenant.values[name].tensor = NpyArray{*type, input.shape, input.bytes};
+          isNew = true;
+        }
+      }
+  return isNew;
+}
+
+StatusOr<std::unique_ptr<Compilation>> import(std::vector<TenantSpec> tenants,
+                                              std::vector<UnsupportedNode> *nodes = nullptr) {
   SetSpec set;
   set.name = "conformance";
   set.targets = {"host"};
   set.tenants = std::move(tenants);
   MTC_ASSIGN_OR_RETURN(auto compilation, Compilation::create(std::move(set)));
-  MTC_RETURN_IF_ERROR(buildModel(*compilation, {}));
+  Status status = buildModel(*compilation, {});
+  if (nodes)
+    *nodes = std::move(compilation->unsupported);
+  MTC_RETURN_IF_ERROR(status);
   return compilation;
 }
 
@@ -160,7 +180,10 @@ std::vector<TenantSpec> Suite::importEach() {
       continue;
     }
     TenantSpec tenant = tenantOf(cases[i], i);
-    StatusOr<std::unique_ptr<Compilation>> alone = import({tenant});
+    std::vector<UnsupportedNode> nodes;
+    StatusOr<std::unique_ptr<Compilation>> alone = import({tenant}, &nodes);
+    while (!alone.ok() && bindWanted(tenant, cases[i], nodes))
+      alone = import({tenant}, &nodes);
     if (alone.ok()) {
       imported.push_back(i);
       tenants.push_back(std::move(tenant));

@@ -309,6 +309,30 @@ mt.program @p {
 
 // -----
 
+// C5: a known value has the type of its argument.
+mt.program @p {
+  mt.tenant @t {
+    // expected-error @+1 {{C5: the mt.value of argument 0 must be dense elements of 'tensor<2xf32>'}}
+    mt.entry @n1(%x: tensor<2xf32> {mt.name = "x", mt.value = dense<1.0> : tensor<3xf32>}) {
+      mt.return
+    }
+  }
+}
+
+// -----
+
+// C5: and nobody reads the argument.
+mt.program @p {
+  mt.tenant @t {
+    // expected-error @+1 {{C5: argument 0 has an mt.value and must not be used}}
+    mt.entry @n1(%x: tensor<2xf32> {mt.name = "x", mt.value = dense<1.0> : tensor<2xf32>}) -> (tensor<2xf32> {mt.name = "y"}) {
+      mt.return %x : tensor<2xf32>
+    }
+  }
+}
+
+// -----
+
 // C4: ids of tasks.
 mt.program @p {
   mt.kernel @k kind(move) (%x: tensor<2xf32>) -> tensor<2xf32> {

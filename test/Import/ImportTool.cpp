@@ -1,10 +1,10 @@
 //===- ImportTool.cpp - the importer alone, for lit -----------------------===//
 //
-// mtc-import MODEL.onnx [--tenant T] [--shapes x:1x3]... [--dim N=1]... [--limit-nodes N]
-// [--limit-unrolled N] [--time]
+// mtc-import MODEL.onnx [--tenant T] [--shapes x:1x3]... [--dim N=1]... [--value x=1,2]...
+// [--limit-nodes N] [--limit-unrolled N] [--time]
 // prints the program in the model phase; an error goes to stderr, its code is the exit code. More
 // than one model makes a set; `--operators` prints the operator table of docs/operators.md instead;
-// --shapes and --dim belong to the model before them.
+// --shapes, --dim and --value belong to the model before them.
 //
 //===----------------------------------------------------------------------===//
 #include "mtc/Import/ONNX/Import.h"
@@ -36,7 +36,7 @@ int main(int argc, char **argv) {
   for (int i = 1; i < argc; ++i) {
     llvm::StringRef flag = argv[i];
     if (!flag.starts_with("--")) {
-      requests.push_back({stem(flag), flag.str(), {{"n1", {}, {}}}});
+      requests.push_back({stem(flag), flag.str(), {{"n1", {}, {}, {}, {}}}});
       continue;
     }
     if (flag == "--operators") {
@@ -60,11 +60,19 @@ int main(int argc, char **argv) {
       if (value.getAsInteger(10, limits.maxUnrolledNodes))
         return 2;
     } else if (flag == "--entry") {
-      requests.back().entries.push_back({value.str(), {}, {}});
+      requests.back().entries.push_back({value.str(), {}, {}, {}, {}});
     } else if (flag == "--dim") {
       auto [name, size] = value.rsplit('=');
       if (size.getAsInteger(10, entry.dims[name.str()]))
         return 2;
+    } else if (flag == "--value") {
+      auto [name, numbers] = value.rsplit('=');
+      mtc::InputValue &bound = entry.values[name.str()];
+      llvm::SmallVector<llvm::StringRef> parts;
+      if (!numbers.empty())
+        numbers.split(parts, ',');
+      for (llvm::StringRef part : parts)
+        bound.numbers.push_back(part.str());
     } else if (flag == "--shapes") {
       auto [name, dims] = value.rsplit(':');
       if (dims == "none") {

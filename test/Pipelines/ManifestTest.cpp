@@ -51,8 +51,8 @@ tenants:
   const TenantSpec &det = set->tenants[0];
   EXPECT_EQ(det.model, "dir/models/det.onnx");
   ASSERT_EQ(det.buckets.size(), 1u);
-  EXPECT_EQ(det.buckets[0].at("x")[0].letter, "N");
-  EXPECT_EQ(det.buckets[0].at("x")[3].size, 640);
+  EXPECT_EQ(det.buckets[0].shapes.at("x")[0].letter, "N");
+  EXPECT_EQ(det.buckets[0].shapes.at("x")[3].size, 640);
   EXPECT_EQ(det.dims.at("N"), (std::vector<int64_t>{1, 4}));
   EXPECT_EQ(det.sloP99Ns, 60'000'000);
   EXPECT_EQ(det.ratePerSecond, 10);
@@ -71,7 +71,7 @@ TEST(Manifest, NamesPlaceAndReason) {
       {std::string(tenant) + "foo: 1\n",
        "dir/set.yaml:4:1: unknown key 'foo'; known: version, target, tenants"},
       {withTenant("    foo: 1\n"),
-       "dir/set.yaml:5:5: unknown key 'foo'; known: name, model, shapes, dims, slo, "
+       "dir/set.yaml:5:5: unknown key 'foo'; known: name, model, shapes, dims, values, slo, "
        "rate, arrivals, priority, precision, isolation, numerics"},
       {withTenant("    slo: {p95: 1ms}\n"), "dir/set.yaml:5:11: unknown key 'p95'; known: p99"},
       {withTenant("    slo: {p99: 60}\n"), "dir/set.yaml:5:16: slo.p99 needs a unit, e.g. 60ms"},
@@ -99,13 +99,22 @@ TEST(Manifest, NamesPlaceAndReason) {
        "dir/set.yaml:5:13: shapes must be a map from inputs to shapes, or a list of such maps"},
       {withTenant("    shapes: {x: 3}\n"),
        "dir/set.yaml:5:17: the shape of 'x' must be a list, e.g. [N, 3, 480, 640]"},
-      {withTenant("    shapes: {x: [0]}\n"),
-       "dir/set.yaml:5:18: an extent of 'x' must be a positive integer or a letter, got '0'"},
+      {withTenant("    shapes: {x: [-1]}\n"), "dir/set.yaml:5:18: an extent of 'x' must be an "
+                                              "integer of at least 0 or a letter, got '-1'"},
       {withTenant("    shapes: {x: [1], x: [2]}\n"), "dir/set.yaml:5:22: input 'x' is given twice"},
+      {withTenant("    values: 4\n"),
+       "dir/set.yaml:5:13: values must be a map from inputs to values, e.g. {axes: [1]}"},
+      {withTenant("    values: {axes: {a: 1}}\n"),
+       "dir/set.yaml:5:20: the value of 'axes' must be a list of numbers, a number, or "
+       "\"@FILE.npy\""},
+      {withTenant("    values: {axes: [[1]]}\n"),
+       "dir/set.yaml:5:21: an element of 'axes' must be a single value"},
+      {withTenant("    values: {axes: 1, axes: 2}\n"),
+       "dir/set.yaml:5:23: input 'axes' is given twice"},
       {withTenant("    dims: 4\n"),
        "dir/set.yaml:5:11: dims must be a map, e.g. {N: 1} or {N: [1, 4]}"},
       {withTenant("    dims: {N: -1}\n"),
-       "dir/set.yaml:5:15: dimension 'N' '-1' is not a whole number of at least 1"},
+       "dir/set.yaml:5:15: dimension 'N' '-1' is not a whole number of at least 0"},
       {withTenant("    dims: {N: [1, 1]}\n"),
        "dir/set.yaml:5:19: dimension 'N' has the value 1 twice"},
       {withTenant("    dims: {N: []}\n"),
@@ -168,7 +177,7 @@ TEST(Manifest, BindsEntries) {
   EXPECT_EQ(entryNames(tenant), std::vector<std::string>{"e0"});
   tenant.dims = {{"N", {1, 4}}, {"seq len", {128}}};
   EXPECT_EQ(entryNames(tenant), (std::vector<std::string>{"n1_seq_len128", "n4_seq_len128"}));
-  tenant.buckets = {{{"x", {{0, "N"}, {3, ""}}}}, {{"x", {{0, "N"}, {5, ""}}}}};
+  tenant.buckets = {{{{"x", {{0, "N"}, {3, ""}}}}, {}}, {{{"x", {{0, "N"}, {5, ""}}}}, {}}};
   tenant.dims = {{"N", {1, 4}}};
   EXPECT_EQ(entryNames(tenant), (std::vector<std::string>{"e0_n1", "e0_n4", "e1_n1", "e1_n4"}));
   EXPECT_EQ((*bindEntries(tenant))[3].shapes.at("x"), (std::vector<int64_t>{4, 5}));
@@ -178,7 +187,7 @@ TEST(Manifest, BindsEntries) {
 TEST(Manifest, ReportsUnboundLetters) {
   TenantSpec tenant;
   tenant.name = "det";
-  tenant.buckets = {{{"x", {{0, "N"}}}}};
+  tenant.buckets = {{{{"x", {{0, "N"}}}}, {}}};
   EXPECT_EQ(bindEntries(tenant).status().message(),
             "det: dimension 'N' of input 'x' unbound; add --dim det/N=1");
   std::vector<int64_t> many;
@@ -203,8 +212,42 @@ TEST(SetArguments, MakesASetOfModels) {
   EXPECT_EQ(set->tenants[0].dims.at("N"), (std::vector<int64_t>{1, 4}));
   EXPECT_EQ(set->tenants[0].dims.at("seq"), std::vector<int64_t>{128});
   EXPECT_EQ(set->tenants[1].name, "my_model");
-  EXPECT_EQ(set->tenants[1].buckets[0].at("in/0:1")[1].size, 4);
+  EXPECT_EQ(set->tenants[1].buckets[0].shapes.at("in/0:1")[1].size, 4);
   EXPECT_EQ(set->targets, arguments.targets);
+}
+
+// Values of inputs: from the command line, which replaces what buckets say, and from a manifest.
+TEST(SetArguments, BindsValues) {
+  SetArguments arguments;
+  arguments.models = {"m.onnx"};
+  arguments.values = {"axes=1,-2", "m/none=", "a=b=0.5"};
+  StatusOr<SetSpec> set = makeSet(arguments);
+  ASSERT_TRUE(set.ok()) << set.status().message();
+  StatusOr<std::vector<EntryBinding>> entries = bindEntries(set->tenants[0]);
+  ASSERT_TRUE(entries.ok()) << entries.status().message();
+  const auto &values = entries->front().values;
+  ASSERT_EQ(values.size(), 3u);
+  EXPECT_EQ(values.at("axes").numbers, (std::vector<std::string>{"1", "-2"}));
+  EXPECT_TRUE(values.at("none").numbers.empty());
+  EXPECT_EQ(values.at("a=b").numbers, std::vector<std::string>{"0.5"});
+}
+
+// A bucket's own values go before the tenant's; 'values' with a list is an input of that name.
+TEST(Manifest, BindsValues) {
+  StatusOr<SetSpec> set = parseManifest(
+      withTenant("    shapes: [{x: [4], values: {axes: [1, 2], s: 0.5}}, {values: [3]}]\n"
+                 "    values: {axes: [], k: 7}\n"),
+      "dir/set.yaml");
+  ASSERT_TRUE(set.ok()) << set.status().message();
+  StatusOr<std::vector<EntryBinding>> entries = bindEntries(set->tenants[0]);
+  ASSERT_TRUE(entries.ok()) << entries.status().message();
+  ASSERT_EQ(entries->size(), 2u);
+  const auto &first = (*entries)[0].values, &second = (*entries)[1].values;
+  EXPECT_EQ(first.at("axes").numbers, (std::vector<std::string>{"1", "2"}));
+  EXPECT_EQ(first.at("s").numbers, std::vector<std::string>{"0.5"});
+  EXPECT_EQ(first.at("k").numbers, std::vector<std::string>{"7"});
+  EXPECT_TRUE(second.at("axes").numbers.empty());
+  EXPECT_EQ((*entries)[1].shapes.at("values"), std::vector<int64_t>{3});
 }
 
 // Every error of the arguments.
@@ -229,7 +272,7 @@ TEST(SetArguments, NamesWhatIsWrong) {
   EXPECT_EQ(errorOfArguments({.models = {"m.onnx"}, .shapes = {"x"}}),
             "--shapes x: expected [TENANT/]INPUT:1x3x480x640");
   EXPECT_EQ(errorOfArguments({.models = {"m.onnx"}, .shapes = {"x:1x-3"}}),
-            "--shapes x:1x-3: '-3' is no extent: a positive integer or a letter");
+            "--shapes x:1x-3: '-3' is no extent: an integer of at least 0 or a letter");
   EXPECT_EQ(errorOfArguments({.models = {"m.onnx"}, .shapes = {"x:1", "m/x:2"}}),
             "--shapes m/x:2: the shape of 'x' is given twice");
   EXPECT_EQ(errorOfArguments({.models = {"a.onnx", "b.onnx"}, .shapes = {"c/x:1"}}),
@@ -237,9 +280,18 @@ TEST(SetArguments, NamesWhatIsWrong) {
   EXPECT_EQ(errorOfArguments({.models = {"m.onnx"}, .dims = {"N"}}),
             "--dim N: expected [TENANT/]NAME=1 or NAME=1,4");
   EXPECT_EQ(errorOfArguments({.models = {"m.onnx"}, .dims = {"N=1,x"}}),
-            "--dim N=1,x: 'x' is no positive integer");
+            "--dim N=1,x: 'x' is no integer of at least 0");
   EXPECT_EQ(errorOfArguments({.models = {"m.onnx"}, .dims = {"N=1,1"}}),
             "--dim N=1,1: 1 is given twice");
   EXPECT_EQ(errorOfArguments({.models = {"m.onnx"}, .dims = {"N=1", "m/N=2"}}),
             "--dim m/N=2: dimension 'N' is given twice");
+  EXPECT_EQ(errorOfArguments({.models = {"m.onnx"}, .values = {"axes"}}),
+            "--value axes: expected [TENANT/]INPUT=1,2,3 or [TENANT/]INPUT=@FILE.npy");
+  EXPECT_EQ(errorOfArguments({.models = {"m.onnx"}, .values = {"axes=1", "m/axes=2"}}),
+            "--value m/axes=2: the value of 'axes' is given twice");
+  EXPECT_EQ(errorOfArguments({.models = {"a.onnx", "b.onnx"}, .values = {"axes=1"}}),
+            "--value axes=1: name the tenant of 'axes' as TENANT/axes; known: a, b");
+  EXPECT_EQ(
+      errorOfArguments({.models = {"m.onnx"}, .values = {"axes=@missing.npy"}}).find("missing.npy"),
+      13u);
 }

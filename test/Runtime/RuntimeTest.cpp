@@ -76,6 +76,37 @@ protected:
 
 const auto kIndex = [](int64_t i) { return static_cast<float>(i % 7 + 1); };
 
+// An entry compiled for a value of an input: the input need not be bound, starts with the value
+// when its memory is asked for, and is refused with another value.
+TEST_F(RuntimeTest, ChecksKnownValues) {
+  Contents contents = test::sampleContents(2);
+  Entry &chain = contents.targets[0].problem.entries[0];
+  chain.inputs.push_back({"axes", "i64", {2}, 16, std::vector<uint8_t>(16, 0)});
+  chain.inputs.back().value->at(8) = 7;
+  chain.inputs.push_back({"none", "i64", {0}, 0, std::vector<uint8_t>()});
+  chain.values.push_back({ValueKind::Input, 16, 1});
+  chain.values.push_back({ValueKind::Input, 0, 2});
+  const std::string path = folder_ / "known.mtb";
+  ASSERT_TRUE(writeBundle(path, contents).ok());
+  auto reader = BundleReader::open(path);
+  ASSERT_TRUE(reader.ok()) << reader.status().message();
+  ASSERT_EQ((*reader)->targets()[0].problem.entries[0].inputs[1].value, chain.inputs[1].value);
+  ASSERT_EQ((*reader)->targets()[0].problem.entries[0].inputs[2].value, std::vector<uint8_t>());
+  auto session = Session::create(*reader);
+  ASSERT_TRUE(session.ok()) << session.status().message();
+
+  auto r = request(**session, "chain", kIndex);
+  EXPECT_TRUE(run(**session, {r.get()}).ok());
+  auto *axes = static_cast<int64_t *>(*r->memory("axes", true));
+  EXPECT_TRUE(run(**session, {r.get()}).ok());
+  EXPECT_EQ(axes[1], 7);
+  axes[1] = -3;
+  const RequestStatus status = run(**session, {r.get()});
+  EXPECT_EQ(status.code, RequestCode::InvalidInput);
+  EXPECT_EQ(status.message, "tenant 'chain' input 'axes': this entry was compiled for the value "
+                            "[0, 7], got [0, -3]");
+}
+
 // A chain of two tasks computes x * 2 * i.
 TEST_F(RuntimeTest, RunsATenantAlone) {
   auto s = session();

@@ -21,6 +21,9 @@ void addSetOptions(CLI::App &app, SetArguments &set) {
       ->type_name("[TENANT/]INPUT:DIMS");
   addRepeated(app, "--dim", set.dims, "value of a dimension, or several: an entry for each")
       ->type_name("[TENANT/]N=1,4");
+  addRepeated(app, "--value", set.values,
+              "value of an input that is known when compiling, e.g. m/axes=1 or m/axes=@axes.npy")
+      ->type_name("[TENANT/]INPUT=1,2,3");
   app.add_option("--precision", set.precision, "of all tenants; host: f32")
       ->type_name("P")
       ->check(CLI::IsMember({"f32", "tf32", "f16", "bf16"}));

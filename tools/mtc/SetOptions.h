@@ -7,7 +7,7 @@
 
 namespace mtc::tool {
 
-/// The models, --target, --shapes, --dim, --precision.
+/// The models, --target, --shapes, --dim, --value, --precision.
 void addSetOptions(CLI::App &app, SetArguments &set);
 
 /// The caps against hostile models.

@@ -1,5 +1,6 @@
 //===- InspectCommand.cpp - mtrt inspect and verify -----------------------===//
 #include "Commands.h"
+#include "mtc/Support/ElementType.h"
 #include "mtc/Support/Text.h"
 
 #include <fmt/format.h>
@@ -19,13 +20,22 @@ struct InspectArguments {
 
 using Json = nlohmann::ordered_json;
 
+/// "[1, 2]": the value that an input has to have.
+std::string valueText(const Tensor &tensor) {
+  const auto type = parseElementType(tensor.elementType);
+  return type.ok() ? formatElements(*type, *tensor.value) : "";
+}
+
 Json toJson(const std::vector<Tensor> &tensors) {
   Json list = Json::array();
-  for (const Tensor &tensor : tensors)
+  for (const Tensor &tensor : tensors) {
     list.push_back({{"name", tensor.name},
                     {"element_type", tensor.elementType},
                     {"shape", tensor.shape},
                     {"bytes", tensor.bytes}});
+    if (tensor.value)
+      list.back()["value"] = valueText(tensor);
+  }
   return list;
 }
 
@@ -105,8 +115,8 @@ Json bundleJson(const BundleReader &bundle) {
 void printTensors(const char *what, const std::vector<Tensor> &tensors) {
   for (const Tensor &tensor : tensors)
     if (!isKeptValue(tensor))
-      fmt::print("    {:<7} {} {}[{}]\n", what, tensor.name, tensor.elementType,
-                 shapeText(tensor.shape));
+      fmt::print("    {:<7} {} {}[{}]{}\n", what, tensor.name, tensor.elementType,
+                 shapeText(tensor.shape), tensor.value ? " = " + valueText(tensor) : "");
 }
 
 void printBundle(const BundleReader &bundle) {

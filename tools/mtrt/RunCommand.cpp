@@ -67,10 +67,10 @@ Status loadInputs(const Requests &requests, const RunArguments &arguments) {
   std::vector<std::string> missing;
   for (size_t r = 0; r < requests.size(); ++r)
     for (size_t i = 0; i < given[r].size(); ++i) {
-      if (given[r][i])
-        continue;
       const std::string &tenant = requests[r]->tenant().name;
       const Tensor &tensor = requests[r]->entry().inputs[i];
+      if (given[r][i] || tensor.value)
+        continue;
       if (arguments.fill.empty()) {
         missing.push_back((single ? "" : tenant + "/") + tensor.name);
         continue;

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "mtc/Import/ONNX/InputValue.h"
 #include "mtc/Support/Status.h"
 
 #include <cstdint>
@@ -19,15 +20,19 @@ struct EntryBinding; // of Import/ONNX/Import.h
 
 /// An extent of a shape: a number, or a letter that `dims` binds.
 struct Extent {
-  int64_t size = 0;   ///< positive, unless `letter` is given
+  int64_t size = 0;   ///< at least 0, unless `letter` is given
   std::string letter; ///< empty for a number
 };
 
 /// In place of a shape: the sequence has no elements, the optional holds nothing.
 inline constexpr const char *noElements = "none";
 
-/// Shapes of inputs by name. A tenant with several buckets has entries for each.
-using ShapeBucket = std::map<std::string, std::vector<Extent>>;
+/// Shapes of inputs by name, and the values of those that are known when compiling. A tenant with
+/// several buckets has entries for each.
+struct ShapeBucket {
+  std::map<std::string, std::vector<Extent>> shapes;
+  std::map<std::string, InputValue> values;
+};
 
 /// One model of the set, and what its user asks for.
 struct TenantSpec {
@@ -35,10 +40,11 @@ struct TenantSpec {
   std::string model;                ///< path of the ONNX file, from the working directory
   std::vector<ShapeBucket> buckets; ///< empty: the model's own shapes
   std::map<std::string, std::vector<int64_t>>
-      dims;                         ///< a dimension's values: an entry for each combination
-  int64_t sloP99Ns = 0;             ///< 0: none
-  double ratePerSecond = 0;         ///< 0: unknown
-  std::string arrivals = "poisson"; ///< or "periodic"
+      dims;                                 ///< a dimension's values: an entry for each combination
+  std::map<std::string, InputValue> values; ///< of inputs, unless their bucket has another
+  int64_t sloP99Ns = 0;                     ///< 0: none
+  double ratePerSecond = 0;                 ///< 0: unknown
+  std::string arrivals = "poisson";         ///< or "periodic"
   int64_t priority = 0;
   std::string precision = "f32";     ///< f32, tf32, f16, bf16
   std::string isolation = "guarded"; ///< or the name of a group
@@ -71,6 +77,7 @@ struct SetArguments {
   std::vector<std::string> models;  ///< SET.yaml, or [TENANT=]MODEL.onnx ...
   std::vector<std::string> shapes;  ///< [TENANT/]INPUT:1x3x480x640
   std::vector<std::string> dims;    ///< [TENANT/]N=1,4
+  std::vector<std::string> values;  ///< [TENANT/]INPUT=1,2,3 or [TENANT/]INPUT=@FILE.npy
   std::vector<std::string> targets; ///< replace the manifest's
   std::string precision;            ///< replaces the manifest's
 };

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "mtc/Codegen/Host/HostTarget.h"
+#include "mtc/Import/ONNX/Import.h"
 #include "mtc/Pipelines/Compile.h"
 #include "mtc/Planning/Plan.h"
 
@@ -35,6 +36,7 @@ struct Compilation {
   mlir::MLIRContext context;
   mlir::OwningOpRef<mlir::ModuleOp> model;
   std::vector<TargetCompilation> targets;
+  std::vector<UnsupportedNode> unsupported; ///< what buildModel could not compile
 
   /// Resolves the set's targets. Fails if one is malformed or given twice, or a tenant asks for a
   /// precision that it does not have.

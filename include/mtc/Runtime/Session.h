@@ -118,6 +118,8 @@ public:
 private:
   friend class Session;
   Request() = default;
+  /// Fails if a bound input has not the value that the entry is compiled for (InvalidInput).
+  Status checkKnownValues() const;
   std::shared_ptr<Session> session_;
   int32_t entry_ = 0;
   std::vector<void *> inputs_, outputs_;
@@ -156,7 +158,8 @@ public:
   /// called once per request when it has finished, on a worker: it must return quickly and may
   /// submit. `deadlineNs` (CLOCK_MONOTONIC, 0: none) is the latest start.
   ///
-  /// Fails without queueing anything if the queue is full (Busy), a tensor is not bound, a request
+  /// Fails without queueing anything if the queue is full (Busy), a tensor is not bound (inputs
+  /// with a known value need not be) or has another value than the entry is compiled for, a request
   /// is under way or of another session (InvalidInput), or what it needs of the bundle is damaged
   /// (BundleRefused).
   RequestStatus submit(std::span<Request *const> requests, int64_t deadlineNs = 0, Done done = {});

@@ -89,6 +89,9 @@ typedef struct mtrt_tensor_info {
   int32_t ndim;
   const int64_t *shape;
   int64_t bytes;
+  /* Of an input: the only value that the entry is compiled for, `bytes` long; null: any. Such an
+   * input need not be bound; if it is, it must have this value when it is submitted. */
+  const void *value;
 } mtrt_tensor_info;
 
 MTRT_API int32_t mtrt_program_tenants(const mtrt_program *program);

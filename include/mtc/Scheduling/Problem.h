@@ -13,6 +13,7 @@
 #include "mtc/Support/Status.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -110,6 +111,8 @@ struct Tensor {
   std::string elementType; ///< a name of Support/ElementType.h: "f32", "i64", "bool", ...
   std::vector<int64_t> shape;
   int64_t bytes = 0;
+  /// Of an input: the only value that the entry is compiled for. No task reads such an input.
+  std::optional<std::vector<uint8_t>> value = std::nullopt;
 };
 
 /// A tenant at fixed shapes. Tasks are in a topological order: a task reads only values that

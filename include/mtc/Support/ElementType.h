@@ -13,6 +13,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace mtc {
@@ -68,5 +69,8 @@ inline int32_t elementTypeBytes(ElementType type) { return elementTypeInfo(type)
 ///
 /// Fails if there is none (InvalidInput; the message lists the names).
 StatusOr<ElementType> parseElementType(std::string_view name);
+
+/// "[1, 2, 3]": row-major little-endian elements for a message, at most `most` of them.
+std::string formatElements(ElementType type, std::span<const uint8_t> bytes, size_t most = 8);
 
 } // namespace mtc

@@ -55,6 +55,7 @@ private:
   const ImportLimits &limits;
   std::vector<const onnx::ValueInfoProto *> inputs;
   std::map<std::string, int64_t> dims; ///< by name, given or taken from a given shape
+  std::map<std::string, std::vector<int64_t>> shapes; ///< given, or those of given values
   std::vector<std::string> lists;      ///< names of sequences and optionals
   std::deque<onnx::ValueInfoProto> elements;
   std::map<std::string, int64_t> sequences;
@@ -118,22 +119,27 @@ Status Binder::checkNames() {
           !llvm::is_contained(dimNames, dim.dim_param()))
         dimNames.push_back(dim.dim_param());
   }
+  std::vector<std::string> given;
   for (const auto &[name, shape] : binding.shapes)
+    given.push_back(name);
+  for (const auto &[name, value] : binding.values)
+    given.push_back(name);
+  for (const std::string &name : given)
     if (!llvm::is_contained(inputNames, name))
       return error("no input '" + name + "'; inputs are " + quotedList(inputNames));
   for (const auto &[name, size] : binding.dims) {
     if (!llvm::is_contained(dimNames, name))
       return error("no dim '" + name + "'; dims are " + quotedList(dimNames));
-    if (size < 1)
-      return error("dim '" + name + "' must be at least 1, got " + Twine(size));
+    if (size < 0)
+      return error("dim '" + name + "' must be at least 0, got " + Twine(size));
   }
   return okStatus();
 }
 
 /// Checks a given shape and learns what it says about named dims.
 Status Binder::applyShape(const onnx::ValueInfoProto &value) {
-  auto it = binding.shapes.find(value.name());
-  if (it == binding.shapes.end())
+  auto it = shapes.find(value.name());
+  if (it == shapes.end())
     return okStatus();
   const auto &type = value.type().tensor_type();
   const std::vector<int64_t> &shape = it->second;
@@ -141,8 +147,8 @@ Status Binder::applyShape(const onnx::ValueInfoProto &value) {
     return error("input '" + value.name() + "' has " + Twine(type.shape().dim_size()) +
                  " dims in the model, got " + Twine(shape.size()));
   for (size_t i = 0; i < shape.size(); ++i) {
-    if (shape[i] < 1)
-      return error("input '" + value.name() + "' dim " + Twine(i) + " must be at least 1, got " +
+    if (shape[i] < 0)
+      return error("input '" + value.name() + "' dim " + Twine(i) + " must be at least 0, got " +
                    Twine(shape[i]));
     if (!type.has_shape())
       continue;
@@ -164,9 +170,9 @@ Status Binder::applyShape(const onnx::ValueInfoProto &value) {
 
 StatusOr<BoundInput> Binder::bindInput(const onnx::ValueInfoProto &value) {
   const auto &type = value.type().tensor_type();
-  BoundInput input{value.name(), type.elem_type(), {}};
-  auto shape = binding.shapes.find(value.name());
-  if (shape != binding.shapes.end()) {
+  BoundInput input{value.name(), type.elem_type(), {}, std::nullopt};
+  auto shape = shapes.find(value.name());
+  if (shape != shapes.end()) {
     input.dims.assign(shape->second.begin(), shape->second.end());
     return input;
   }
@@ -188,10 +194,6 @@ StatusOr<BoundInput> Binder::bindInput(const onnx::ValueInfoProto &value) {
   for (int i = 0; i < type.shape().dim_size(); ++i) {
     const Dim &dim = type.shape().dim(i);
     if (isFixed(dim)) {
-      if (dim.dim_value() == 0)
-        return unsupported((tenant + ": input '" + value.name() + "' dim " + Twine(i) +
-                            " is 0 in the model; tensors without elements are not supported")
-                               .str());
       input.dims.push_back(dim.dim_value());
       continue;
     }
@@ -213,6 +215,11 @@ StatusOr<BoundInput> Binder::bindInput(const onnx::ValueInfoProto &value) {
 StatusOr<BoundInputs> Binder::bind() {
   MTC_RETURN_IF_ERROR(checkNames());
   dims = binding.dims;
+  shapes = binding.shapes;
+  for (const auto *input : inputs)
+    if (auto value = binding.values.find(input->name()); value != binding.values.end())
+      if (auto shape = shapeOfValue(value->second, input->type().tensor_type()))
+        shapes.emplace(input->name(), *shape); // bindValue compares it with a given one
   for (const auto *value : inputs)
     MTC_RETURN_IF_ERROR(applyShape(*value));
   BoundInputs bound{{}, sequences, absent};
@@ -228,6 +235,16 @@ StatusOr<BoundInputs> Binder::bind() {
   }
   if (!unbound.empty())
     return invalidInput(unbound);
+  for (BoundInput &input : bound) {
+    auto value = binding.values.find(input.name);
+    bool isEmpty = llvm::is_contained(input.dims, 0); // then there is only one value
+    if (value == binding.values.end() && !isEmpty)
+      continue;
+    auto tensor = bindValue(input, value == binding.values.end() ? InputValue() : value->second);
+    if (!tensor.ok())
+      return tensor.status().withContext(tenant);
+    input.value = std::move(*tensor);
+  }
   return bound;
 }
 

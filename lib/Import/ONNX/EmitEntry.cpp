@@ -90,14 +90,19 @@ Status Emitter::callHandler(const ResolvedNode &resolvedNode) {
   }
   int64_t opset = opsets.canonical.at(resolvedNode.domain);
   NodeContext context{b, node, opset, inputs, inputTypes, resultTypes, outputTypes, {}, {}, {}, {}};
+  std::set<int> wanted;
   context.constantIntsOf = [&](unsigned i) -> std::optional<SmallVector<int64_t>> {
     std::optional<SmallTensor> value = constantInput(node, i);
+    if (!value)
+      wanted.insert(static_cast<int>(i));
     if (!value || value->isFloat())
       return std::nullopt;
     return SmallVector<int64_t>(value->ints.begin(), value->ints.end());
   };
   context.constantFloatsOf = [&](unsigned i) -> std::optional<SmallVector<double>> {
     std::optional<SmallTensor> value = constantInput(node, i);
+    if (!value)
+      wanted.insert(static_cast<int>(i));
     if (!value || !value->isFloat())
       return std::nullopt;
     return SmallVector<double>(value->floats.begin(), value->floats.end());
@@ -115,6 +120,7 @@ Status Emitter::callHandler(const ResolvedNode &resolvedNode) {
   MTC_RETURN_IF_ERROR(failure);
   if (mlir::failed(results)) {
     rejected.push_back(resolvedNode);
+    rejected.back().wanted = wanted;
     rejected.back().problem = context.rejection.empty() ? "not supported" : context.rejection;
     results = SmallVector<Value>();
     // Something to go on with, so that all such nodes are reported at once.
@@ -157,17 +163,21 @@ Status Emitter::run(const std::string &name) {
   SmallVector<Type> arguments, results;
   SmallVector<Attribute> argumentAttrs, resultAttrs;
   auto describe = [&](const std::string &value) {
-    return b.getDictionaryAttr({b.getNamedAttr("mt.name", b.getStringAttr(value)),
-                                b.getNamedAttr("mt.element_type", b.getStringAttr(callerTypeName(
-                                                                      resolved.typeOf(value))))});
+    return NamedAttrList({b.getNamedAttr("mt.name", b.getStringAttr(value)),
+                          b.getNamedAttr("mt.element_type",
+                                         b.getStringAttr(callerTypeName(resolved.typeOf(value))))});
   };
   for (const BoundInput &input : resolved.inputs) {
     arguments.push_back(typeOf(input.name));
-    argumentAttrs.push_back(describe(input.name));
+    NamedAttrList attrs = describe(input.name);
+    if (input.value)
+      attrs.append("mt.value", DenseElementsAttr::getFromRawBuffer(
+                                   cast<ShapedType>(arguments.back()), input.value->raw_data()));
+    argumentAttrs.push_back(attrs.getDictionary(b.getContext()));
   }
   for (const std::string &output : resolved.outputs) {
     results.push_back(typeOf(output));
-    resultAttrs.push_back(describe(output));
+    resultAttrs.push_back(describe(output).getDictionary(b.getContext()));
   }
   b.setInsertionPointToEnd(&tenant.getBody().front());
   auto entry = mt::EntryOp::create(b, name, b.getFunctionType(arguments, results));
@@ -176,7 +186,8 @@ Status Emitter::run(const std::string &name) {
   Block &body = entry.getBody().front();
   b.setInsertionPointToStart(&body);
   for (auto [input, argument] : llvm::zip(resolved.inputs, body.getArguments()))
-    values[input.name] = argument;
+    if (!input.value) // a known value is a constant, and nothing reads the argument
+      values[input.name] = argument;
   for (const ResolvedNode &node : resolved.nodes)
     MTC_RETURN_IF_ERROR(emitNode(node));
   SmallVector<Value> returned;

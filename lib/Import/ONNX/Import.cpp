@@ -24,7 +24,7 @@ public:
   Report(const std::string &tenant, const Opsets &opsets, std::vector<UnsupportedNode> &nodes)
       : tenant(tenant), opsets(opsets), nodes(nodes) {}
 
-  void add(const ResolvedNode &node) {
+  void add(const ResolvedEntry &entry, const ResolvedNode &node) {
     bool isOurs = node.domain == unknownDomain || node.domain == batchedScanDomain;
     std::string domain = isOurs ? "" : node.domain;
     UnsupportedNode row;
@@ -34,22 +34,36 @@ public:
     auto opset = opsets.original.find(domain);
     row.opset = opset == opsets.original.end() ? 0 : opset->second;
     row.reason = node.problem;
+    row.wantedValues = entry.wantedValues(node);
     if (!seen.insert(row.node + '\n' + row.op + '\n' + row.reason).second)
       return;
     text += (text.empty() ? "" : "\n") +
             (llvm::Twine(tenant) + ": node '" + row.node + "': " + row.op + " (opset " +
              llvm::Twine(row.opset) + ") is not supported: " + row.reason)
                 .str();
+    for (const std::string &input : row.wantedValues)
+      addHint(entry, input);
     nodes.push_back(std::move(row));
   }
-  Status status() const { return text.empty() ? okStatus() : unsupported(text); }
+  Status status() const { return text.empty() ? okStatus() : unsupported(text + hints); }
 
 private:
+  void addHint(const ResolvedEntry &entry, const std::string &input) {
+    if (!hinted.insert(input).second)
+      return;
+    llvm::raw_string_ostream os(hints);
+    os << "\n"
+       << tenant << ": input '" << input << "' " << callerTypeName(entry.typeOf(input)) << "[";
+    llvm::interleave(*entry.staticDims(input), os, "x");
+    os << "] decides what is computed; compile for its value: add --value " << tenant << "/"
+       << input << "=VALUES";
+  }
+
   const std::string &tenant;
   const Opsets &opsets;
   std::vector<UnsupportedNode> &nodes;
-  std::set<std::string> seen;
-  std::string text;
+  std::set<std::string> seen, hinted;
+  std::string text, hints;
 };
 
 /// What the verifiers say of the tenant: schemas do not check all that a node's code relies on.
@@ -82,7 +96,7 @@ Status emitTenant(mt::ProgramOp program, const ImportRequest &request, const Mod
     std::vector<ResolvedNode> rejected;
     status = emitEntry(tenant, request.entries[i].name, *entries[i], opsets, weights, rejected);
     for (const ResolvedNode &node : rejected)
-      report.add(node);
+      report.add(*entries[i], node);
   }
   if (status.ok() && report.status().ok())
     status = verify(tenant);
@@ -119,7 +133,7 @@ Status import(mt::ProgramOp program, const ImportRequest &request, const ImportL
       if (node.invalid)
         return named(invalidInput("node '" + node.name + "': " + node.problem));
       if (!node.problem.empty())
-        report.add(node);
+        report.add(**entry, node);
     }
     entries.push_back(std::move(*entry));
   }

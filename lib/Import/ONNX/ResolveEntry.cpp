@@ -60,6 +60,23 @@ Status Resolver::checkNames(const onnx::NodeProto &node) {
   return okStatus();
 }
 
+namespace {
+
+/// Records for which inputs the inference functions ask whose values are not known.
+class InferenceContext : public onnx::shape_inference::InferenceContextImpl {
+public:
+  using InferenceContextImpl::InferenceContextImpl;
+  const onnx::TensorProto *getInputData(size_t index) const override {
+    const onnx::TensorProto *data = InferenceContextImpl::getInputData(index);
+    if (!data && hasInput(index))
+      missed.insert(static_cast<int>(index));
+    return data;
+  }
+  mutable std::set<int> missed;
+};
+
+} // namespace
+
 void Resolver::infer(const onnx::NodeProto &node, const onnx::OpSchema &schema,
                      ResolvedNode &result) {
   onnx::NodeProto copy = node;
@@ -69,9 +86,9 @@ void Resolver::infer(const onnx::NodeProto &node, const onnx::OpSchema &schema,
         it != entry->constants.end() && it->second->data_location() != onnx::TensorProto::EXTERNAL)
       known.tensors[input] = it->second;
   mendBeforeInference(copy, known);
-  onnx::shape_inference::InferenceContextImpl context(
-      copy, entry->types, known.tensors, {},
-      onnx::ShapeInferenceOptions(/*check_type=*/true, 1, false));
+  InferenceContext context(copy, entry->types, known.tensors, {},
+                           onnx::ShapeInferenceOptions(/*check_type=*/true, 1, false));
+  auto recordMissed = llvm::scope_exit([&] { result.wanted = std::move(context.missed); });
   try {
     schema.GetTypeAndShapeInferenceFunction()(context);
     if (!result.unresolved)
@@ -164,7 +181,7 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
       node.attribute(), [](const onnx::AttributeProto &a) { return a.has_g() || a.graphs_size(); });
   bool hasHandler = findOp(result.domain, node.op_type(), canonicalOpset) != nullptr;
   if ((hasGraphs && isDefault) || !result.problem.empty()) {
-    // Left to run time.
+    result.wanted = {0, 1}; // left to run time, unless its condition or count were known
   } else if (!hasHandler && !result.unresolved && node.op_type() != "Constant" &&
              expand(pending, schema)) {
     return okStatus();
@@ -304,6 +321,9 @@ StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(BoundInputs inputs) {
       return invalidInput("input '" + input.name + "' is defined twice or has no name");
   }
   entry->inputs = std::move(inputs.tensors);
+  for (const BoundInput &input : entry->inputs)
+    if (input.value)
+      setConstant(input.name, &*input.value);
   for (const auto &[name, length] : inputs.sequences) {
     if (!defined.insert(name).second)
       return invalidInput("input '" + name + "' is defined twice");

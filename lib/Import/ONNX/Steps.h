@@ -208,6 +208,7 @@ struct BoundInput {
   std::string name;
   int32_t type;
   llvm::SmallVector<int64_t> dims;
+  std::optional<onnx::TensorProto> value; ///< inline and raw, if it is known
 };
 
 /// The inputs of an entry. What is no tensor in the model is bound to tensors or nothing: a
@@ -231,6 +232,16 @@ StatusOr<BoundInputs> bindInputs(const onnx::GraphProto &graph, const std::strin
 /// is none. (MicrosoftOps.cpp)
 const onnx::OpSchema *findSchema(const std::string &domain, const std::string &op, int64_t version);
 
+/// The shape that a value has whatever its input's dims are: a file's, or that of a list of numbers
+/// for an input of rank 1 or unknown rank; else nullopt.
+std::optional<std::vector<int64_t>> shapeOfValue(const InputValue &value,
+                                                 const onnx::TypeProto_Tensor &type);
+/// A value in the type and shape of its input.
+/// Fails if it has another type, shape or number of elements, more than maxFoldedElements, or a
+/// number is none of the type (InvalidInput; Unsupported for types that numbers cannot be written
+/// in).
+StatusOr<onnx::TensorProto> bindValue(const BoundInput &input, const InputValue &value);
+
 /// A node that has to be computed when the entry runs, or that cannot be.
 struct ResolvedNode {
   const onnx::NodeProto *node = nullptr;
@@ -239,6 +250,7 @@ struct ResolvedNode {
   std::string problem;     ///< why it cannot be compiled; else empty
   bool invalid = false;    ///< the problem is an error of the model, not of the compiler
   bool unresolved = false; ///< an input has no static type, because of a node before
+  std::set<int> wanted;    ///< inputs whose values were asked for and are not known
 };
 
 /// The types and constants of all values of an entry, and its live nodes in execution order.
@@ -259,6 +271,9 @@ struct ResolvedEntry {
   /// The dims of a value whose shape is static, else nullopt.
   std::optional<llvm::SmallVector<int64_t>> staticDims(const std::string &value) const;
   int32_t typeOf(const std::string &value) const;
+  /// The inputs from which the wanted inputs of `node` are computed, if all of them are small
+  /// enough that a user could know their values; else none. Complexity: linear in the entry.
+  std::vector<std::string> wantedValues(const ResolvedNode &node) const;
 };
 
 /// Walks the nodes once, in order: infers types with libonnx's schemas, folds what is constant and

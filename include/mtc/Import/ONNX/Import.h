@@ -2,6 +2,7 @@
 #pragma once
 
 #include "mtc/Dialect/MT/IR/MT.h"
+#include "mtc/Import/ONNX/InputValue.h"
 #include "mtc/Support/Status.h"
 
 #include <map>
@@ -12,13 +13,16 @@
 namespace mtc {
 
 /// Fixed shapes of one entry. `shapes` gives whole shapes of inputs by name, `dims` values of
-/// symbolic dimensions (dim_param) of the model. A sequence `x` has as many elements as there are
-/// shapes of "x/0", "x/1", ...; its elements are inputs of these names.
+/// symbolic dimensions (dim_param) of the model, `values` inputs whose values are known: they stay
+/// inputs of the entry (its argument has the attribute `mt.value`), but are constants to the model.
+/// A sequence `x` has as many elements as there are shapes of "x/0", "x/1", ...; its elements are
+/// inputs of these names.
 struct EntryBinding {
   std::string name; ///< of the entry, e.g. "n1"
   std::map<std::string, std::vector<int64_t>> shapes;
   std::map<std::string, int64_t> dims;
   std::set<std::string> absent; ///< sequences without elements, optionals that hold nothing
+  std::map<std::string, InputValue> values;
 };
 
 struct ImportRequest {
@@ -43,6 +47,9 @@ struct UnsupportedNode {
   std::string tenant, node, op; ///< op with its domain when it is not ai.onnx
   int64_t opset = 0;
   std::string reason;
+  /// Inputs without a value on which the node's shapes or parameters depend: it may compile once
+  /// EntryBinding::values has them. Empty if no such input could help.
+  std::vector<std::string> wantedValues;
 };
 
 /// Adds the model as an mt.tenant with its entries and weights to `program` (an mt.program in the
@@ -52,7 +59,9 @@ struct UnsupportedNode {
 /// that is not a plain file below the model's folder (InvalidInput); leaves input dimensions
 /// unbound (InvalidInput; all at once, one a line: `det: input 'x' dim 0 'N' unbound; add --dim
 /// det/N=1`); passes a cap (InvalidInput); or has nodes that cannot be compiled (Unsupported; then
-/// `unsupported` holds all of them and the message has a line for each).
+/// `unsupported` holds all of them and the message has a line for each, and one for each input
+/// whose value would help: `det: input 'axes' i64[1] decides what is computed; ...; add --value
+/// det/axes=VALUES`).
 Status importModel(mt::ProgramOp program, const ImportRequest &request, const ImportLimits &limits,
                    std::vector<UnsupportedNode> &unsupported);
 

@@ -249,6 +249,15 @@ LogicalResult EntryOp::verify() {
   for (unsigned i = 0; i < getNumResults(); ++i)
     if (!getResultAttrOfType<StringAttr>(i, "mt.name"))
       return emitOpError() << "C2: result " << i << " needs an mt.name";
+  for (unsigned i = 0; i < getNumArguments(); ++i) {
+    Attribute value = getArgAttr(i, "mt.value");
+    if (!value)
+      continue;
+    auto elements = dyn_cast<DenseElementsAttr>(value);
+    if (!elements || elements.getType() != getArgumentTypes()[i])
+      return emitOpError() << "C5: the mt.value of argument " << i << " must be dense elements of "
+                           << getArgumentTypes()[i];
+  }
   return success();
 }
 
@@ -260,6 +269,10 @@ LogicalResult EntryOp::verifyRegions() {
     if (!ids.insert(task.getId()).second)
       return task.emitOpError() << "C4: id " << task.getId() << " occurs twice in entry '"
                                 << getSymName() << "'";
+  for (BlockArgument argument : getBody().getArguments())
+    if (getArgAttr(argument.getArgNumber(), "mt.value") && !argument.use_empty())
+      return emitOpError() << "C5: argument " << argument.getArgNumber()
+                           << " has an mt.value and must not be used";
   return success();
 }
 

@@ -230,6 +230,12 @@ static Tensor exportTensor(Type type, DictionaryAttr attrs) {
     llvm::raw_string_ostream(tensor.elementType) << tensorType.getElementType();
   tensor.shape = tensorType.getShape().vec();
   tensor.bytes = tensorBytes(tensorType);
+  if (auto value = attrs.getAs<DenseElementsAttr>("mt.value")) {
+    ArrayRef<char> raw = value.getRawData();
+    auto &bytes = tensor.value.emplace();
+    for (int64_t copies = value.isSplat() ? value.getNumElements() : 1; copies > 0; --copies)
+      bytes.insert(bytes.end(), raw.begin(), raw.end());
+  }
   return tensor;
 }
 
