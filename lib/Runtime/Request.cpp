@@ -40,6 +40,8 @@ static Status checkBinding(const Tensor &tensor, std::string_view what, const vo
   if (bytes != tensor.bytes)
     return invalidInput(
         fmt::format("{} '{}' has {} bytes, {} are bound", what, tensor.name, tensor.bytes, bytes));
+  if (bytes == 0)
+    return okStatus(); // nothing is read or written there
   if (!data)
     return invalidInput(fmt::format("{} '{}' is bound to no memory", what, tensor.name));
   if (reinterpret_cast<uintptr_t>(data) % kBufferAlignment != 0)

@@ -278,7 +278,7 @@ RequestStatus Session::submit(std::span<Request *const> requests, int64_t deadli
          {std::tuple(&entry.inputs, &request->inputs_, "input"),
           std::tuple(&entry.outputs, &request->outputs_, "output")})
       for (size_t t = 0; t < tensors->size(); ++t)
-        if (!(*bound)[t] && !(*tensors)[t].value)
+        if (!(*bound)[t] && !(*tensors)[t].value && (*tensors)[t].bytes > 0)
           return invalidInput(fmt::format("tenant '{}': {} '{}' is not bound",
                                           request->tenant().name, what, (*tensors)[t].name));
     if (Status known = request->checkKnownValues(); !known.ok())

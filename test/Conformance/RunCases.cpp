@@ -39,7 +39,7 @@ TenantSpec tenantOf(const Case &c, size_t position) {
     for (std::vector<Extent> &shape = bucket.shapes[input.name]; int64_t size : input.shape)
       shape.push_back({size, ""});
   for (const std::string &input : c.empty)
-    bucket[input] = {{0, noElements}};
+    bucket.shapes[input] = {{0, noElements}};
   return tenant;
 }
 

@@ -106,16 +106,19 @@ StatusOr<T> bindValue(const BoundInput &input, const InputValue &value) {
     tensor.add_dims(dim);
   std::string &raw = *tensor.mutable_raw_data();
 
+  if (elementBits(input.type) < 8 && *count > 0)
+    return unsupported(error("cannot be known: type " + Twine(typeName)).message());
   if (value.tensor) {
     const NpyArray &given = *value.tensor;
-    if (llvm::StringRef(elementTypeName(given.type)) != typeName)
+    const ElementType wanted = *parseElementType(typeName);
+    if (given.type != wanted && given.type != elementTypeInfo(wanted).storage)
       return error("is of type " + Twine(elementTypeName(given.type)) + ", the input of type " +
                    typeName);
     if (llvm::ArrayRef<int64_t>(given.shape) != llvm::ArrayRef<int64_t>(input.dims))
       return error("has shape " + shapeText(given.shape) + ", the input " + shapeText(input.dims));
     raw.assign(given.bytes.begin(), given.bytes.end());
   } else {
-    if (!hasNumbers(input.type))
+    if (!hasNumbers(input.type) && *count > 0)
       return unsupported(error("has to come from a file: numbers of type " + Twine(typeName) +
                                " cannot be written")
                              .message());

@@ -4,6 +4,7 @@
 #include "Builders.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 using namespace mlir;
 
@@ -55,6 +56,8 @@ StatusOr<Value> Emitter::valueOf(const std::string &name) {
   auto constant = resolved.constants.find(name);
   if (constant == resolved.constants.end())
     return internalError("value '" + name + "' has not been computed");
+  if (RankedTensorType type = typeOf(name); type.getNumElements() == 0)
+    return Value(tensor::EmptyOp::create(b, type.getShape(), type.getElementType()));
   MTC_ASSIGN_OR_RETURN(mt::WeightOp weight, weights.get(*constant->second, name));
   Value value = getWeight(weight);
   if (value.getType() == typeOf(name))
@@ -132,6 +135,12 @@ Status Emitter::callHandler(const ResolvedNode &resolvedNode) {
   for (int i = 0; i < node.output_size(); ++i) {
     if (node.output(i).empty())
       continue;
+    if (resolved.constants.count(node.output(i))) { // without elements: nobody reads it
+      Operation *op = (*results)[i] ? (*results)[i].getDefiningOp() : nullptr;
+      if (op && isOpTriviallyDead(op))
+        op->erase();
+      continue;
+    }
     if (static_cast<size_t>(i) >= results->size() || !(*results)[i] ||
         (*results)[i].getType() != resultTypes[i]) {
       std::string text;

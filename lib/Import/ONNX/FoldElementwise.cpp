@@ -100,8 +100,8 @@ static bool isComparison(llvm::StringRef op) {
 Result binary(const onnx::NodeProto &node, const SmallTensor &a, const SmallTensor &b) {
   std::optional<Shape> dims = broadcast(a.dims, b.dims);
   bool pow = node.op_type() == "Pow" && a.isFloat();
-  if (!dims || (a.type != b.type && !pow))
-    return std::nullopt;
+  if (!dims || (a.type != b.type && !pow) || product(*dims) == 0)
+    return std::nullopt; // without elements, any operator would do
   bool comparison = isComparison(node.op_type());
   Result out = make(comparison ? static_cast<int32_t>(T::BOOL) : a.type, *dims);
   if (!out)
@@ -135,8 +135,8 @@ Result binary(const onnx::NodeProto &node, const SmallTensor &a, const SmallTens
 
 Result unary(const onnx::NodeProto &node, const SmallTensor &x) {
   Result out = make(x.type, x.dims);
-  if (!out)
-    return out;
+  if (!out || x.size() == 0)
+    return std::nullopt;
   const std::string &op = node.op_type();
   for (int64_t i = 0; i < x.size(); ++i) {
     if (!x.isFloat()) {

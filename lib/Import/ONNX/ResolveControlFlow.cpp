@@ -299,6 +299,8 @@ Status Resolver::finishLoop(Unrolled &loop) {
 /// Leaves a loop to run time.
 Status Resolver::leaveLoop(Unrolled &loop, const std::string &problem) {
   loop.node.problem = problem;
+  for (int i = 0; i < loop.node.node->input_size(); ++i)
+    loop.node.wanted.insert(i);
   for (const std::string &output : loop.node.node->output())
     defined.insert(output);
   entry->nodes.push_back(loop.node);

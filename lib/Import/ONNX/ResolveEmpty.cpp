@@ -60,32 +60,7 @@ std::optional<SmallTensor> neutralElement(llvm::StringRef op, int32_t type) {
   return number;
 }
 
-onnx::NodeProto makeNode(const onnx::NodeProto &like, const char *op,
-                         llvm::ArrayRef<std::string> inputs, const std::string &output) {
-  onnx::NodeProto node;
-  node.set_name(like.name());
-  node.set_op_type(op);
-  for (const std::string &input : inputs)
-    node.add_input(input);
-  node.add_output(output);
-  return node;
-}
-
 } // namespace
-
-/// A new name for a constant of the walk's own.
-std::string Resolver::defineConstant(const SmallTensor &value) {
-  std::string name = "empty" + std::to_string(++expansions);
-  while (!defined.insert(name).second)
-    name += "_";
-  setConstant(name, encodeSmall(value));
-  return name;
-}
-
-std::string Resolver::defineShape(llvm::ArrayRef<int64_t> dims) {
-  return defineConstant(
-      {T::INT64, {static_cast<int64_t>(dims.size())}, {dims.begin(), dims.end()}, {}});
-}
 
 /// The nodes that compute what `node` computes when one of its inputs has no elements; none if
 /// there are no such nodes.
@@ -96,6 +71,7 @@ std::vector<onnx::NodeProto> Resolver::withoutEmptyInput(const onnx::NodeProto &
   auto isEmpty = [&](const std::string &value) {
     return llvm::is_contained(*entry->staticDims(value), 0);
   };
+  auto shape = [&] { return defineInts(output + ".shape", {dims.begin(), dims.end()}); };
   auto given = [&](int input) { return node.input_size() > input && !node.input(input).empty(); };
   auto attribute = [&](const char *name) {
     auto it = llvm::find_if(node.attribute(), [&](const auto &a) { return a.name() == name; });
@@ -110,14 +86,21 @@ std::vector<onnx::NodeProto> Resolver::withoutEmptyInput(const onnx::NodeProto &
         shorter.add_input(input);
     return {shorter};
   }
+  if (op == "CastLike" && empty == 1) {
+    onnx::NodeProto cast = makeNode("Cast", node.name(), {node.input(0)}, {output});
+    setInt(cast, "to", entry->typeOf(output));
+    for (const onnx::AttributeProto &a : node.attribute())
+      *cast.add_attribute() = a;
+    return {cast};
+  }
   if (op == "Scatter" || op == "ScatterElements" || op == "ScatterND" || op == "TensorScatter")
-    return empty > 0 ? std::vector{makeNode(node, "Identity", {node.input(0)}, output)}
+    return empty > 0 ? std::vector{makeNode("Identity", node.name(), {node.input(0)}, {output})}
                      : std::vector<onnx::NodeProto>();
   if (op == "Pad") {
     if (const auto *mode = attribute("mode"); empty != 0 || (mode && mode->s() != "constant"))
       return {};
     if (given(2))
-      return {makeNode(node, "Expand", {node.input(2), defineShape(dims)}, output)};
+      return {makeNode("Expand", node.name(), {node.input(2), shape()}, {output})};
   }
   if (op == "Gemm" && given(2)) {
     const auto *beta = attribute("beta");
@@ -125,16 +108,16 @@ std::vector<onnx::NodeProto> Resolver::withoutEmptyInput(const onnx::NodeProto &
     factor.ints = {static_cast<int64_t>(factor.floats[0])};
     if (!factor.isFloat() && static_cast<double>(factor.ints[0]) != factor.floats[0])
       return {};
-    const std::string scaled = output + "/scaled";
+    const std::string scaled = output + ".scaled";
     if (defined.count(scaled))
       return {};
-    return {makeNode(node, "Mul", {node.input(2), defineConstant(factor)}, scaled),
-            makeNode(node, "Expand", {scaled, defineShape(dims)}, output)};
+    return {makeNode("Mul", node.name(), {node.input(2), defineConstant(output + ".beta", factor)}, {scaled}),
+            makeNode("Expand", node.name(), {scaled, shape()}, {output})};
   }
   std::optional<SmallTensor> number = neutralElement(op, entry->typeOf(output));
   if (!number || node.output_size() != 1)
     return {};
-  onnx::NodeProto fill = makeNode(node, "ConstantOfShape", {defineShape(dims)}, output);
+  onnx::NodeProto fill = makeNode("ConstantOfShape", node.name(), {shape()}, {output});
   number->dims = {1};
   onnx::AttributeProto &value = *fill.add_attribute();
   value.set_name("value");

@@ -113,13 +113,7 @@ void Resolver::infer(const onnx::NodeProto &node, const onnx::OpSchema &schema,
 
 /// Every output has to be a static tensor of a type that the model phase has.
 Status Resolver::checkOutputs(ResolvedNode &result) {
-  // Empty constants are how exporters write "no axes", "no roi"; as data they have no code.
-  const onnx::NodeProto &node = *result.node;
-  for (int i = 0; i < node.input_size() && result.problem.empty(); ++i)
-    if (i == 0 || node.op_type() == "Concat")
-      if (auto dims = entry->staticDims(node.input(i)); dims && llvm::is_contained(*dims, 0))
-        result.problem = "its input '" + node.input(i) + "' has no elements";
-  for (const std::string &output : node.output()) {
+  for (const std::string &output : result.node->output()) {
     if (output.empty())
       continue;
     auto dims = entry->staticDims(output);
@@ -138,8 +132,6 @@ Status Resolver::checkOutputs(ResolvedNode &result) {
                                : "the shape of its output '" + output + "' depends on values";
     } else if (!callerTypeName(entry->typeOf(output))) {
       result.problem = "its output '" + output + "' is " + describeType(*entry->types[output]);
-    } else if (countElements(*dims, limits.maxElements) == 0) {
-      result.problem = "its output '" + output + "' has no elements";
     }
   }
   return okStatus();
@@ -181,7 +173,8 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
       node.attribute(), [](const onnx::AttributeProto &a) { return a.has_g() || a.graphs_size(); });
   bool hasHandler = findOp(result.domain, node.op_type(), canonicalOpset) != nullptr;
   if ((hasGraphs && isDefault) || !result.problem.empty()) {
-    result.wanted = {0, 1}; // left to run time, unless its condition or count were known
+    if (hasGraphs)
+      result.wanted = {0, 1}; // left to run time, unless its condition or count were known
   } else if (!hasHandler && !result.unresolved && node.op_type() != "Constant" &&
              expand(pending, schema)) {
     return okStatus();
@@ -196,6 +189,8 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
                                Twine(limits.maxFoldedBytes) + " bytes");
     return okStatus();
   }
+  if (result.problem.empty() && !result.unresolved && resolveEmpty(pending, result))
+    return okStatus();
   MTC_RETURN_IF_ERROR(checkOutputs(result));
   if (result.problem.empty() && !hasHandler && !result.unresolved)
     result.problem = "the operator is not implemented";

@@ -1,8 +1,9 @@
 //===- Resolver.h - the walk that makes every shape static ----------------===//
 //
 // One object walks one entry. ResolveEntry.cpp has the walk; what a node may turn into has a file
-// each: a constant (ResolveConstants.cpp), the body of a function (ResolveFunctions.cpp), a branch
-// or the iterations of a loop (ResolveControlFlow.cpp), a list of values (ResolveSequences.cpp).
+// each: a constant (ResolveConstants.cpp), what is left where tensors have no elements
+// (ResolveEmpty.cpp), the body of a function (ResolveFunctions.cpp), a branch or the iterations of a
+// loop (ResolveControlFlow.cpp), a list of values (ResolveSequences.cpp).
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -62,6 +63,8 @@ private:
   bool expand(const Pending &pending, const onnx::OpSchema &schema);
   bool foldShapeOf(const onnx::NodeProto &node);
   bool fold(const onnx::NodeProto &node);
+  bool resolveEmpty(const Pending &pending, ResolvedNode &result);
+  std::vector<onnx::NodeProto> withoutEmptyInput(const onnx::NodeProto &node, int empty);
   void infer(const onnx::NodeProto &node, const onnx::OpSchema &schema, ResolvedNode &result);
   Status checkOutputs(ResolvedNode &result);
   void push(std::vector<onnx::NodeProto> nodes, int depth);

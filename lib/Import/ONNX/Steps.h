@@ -126,7 +126,7 @@ struct SmallTensor {
 
 /// nullopt for references, more than maxFoldedElements, strings and complex numbers.
 std::optional<SmallTensor> decodeSmall(const onnx::TensorProto &tensor);
-/// Inline and raw, of a type that isFoldable.
+/// Inline and raw, of a type that isFoldable, f16 or bf16; of any type if it has no elements.
 onnx::TensorProto encodeSmall(const SmallTensor &tensor);
 /// Whether foldNode computes with a type: bool, f32, f64 and integers of at least 8 bits.
 bool isFoldable(int32_t onnxType);

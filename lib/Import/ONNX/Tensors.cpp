@@ -316,6 +316,16 @@ T encodeSmall(const SmallTensor &small) {
     raw = pack<float>(small.floats);
   else if (small.type == T::DOUBLE)
     raw = pack<double>(small.floats);
+  else if (small.type == T::FLOAT16 || small.type == T::BFLOAT16)
+    for (double value : small.floats) {
+      llvm::APFloat narrow(value);
+      bool inexact = false;
+      narrow.convert(small.type == T::FLOAT16 ? llvm::APFloat::IEEEhalf() : llvm::APFloat::BFloat(),
+                     llvm::APFloat::rmNearestTiesToEven, &inexact);
+      uint64_t bits = narrow.bitcastToAPInt().getZExtValue();
+      raw += static_cast<char>(bits);
+      raw += static_cast<char>(bits >> 8);
+    }
   else if (elementBits(small.type) == 8)
     raw = pack<uint8_t>(small.ints);
   else if (elementBits(small.type) == 16)
