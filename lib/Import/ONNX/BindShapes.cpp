@@ -56,7 +56,7 @@ private:
   std::vector<const onnx::ValueInfoProto *> inputs;
   std::map<std::string, int64_t> dims; ///< by name, given or taken from a given shape
   std::map<std::string, std::vector<int64_t>> shapes; ///< given, or those of given values
-  std::vector<std::string> lists;      ///< names of sequences and optionals
+  std::vector<std::string> lists;                     ///< names of sequences and optionals
   std::deque<onnx::ValueInfoProto> elements;
   std::map<std::string, int64_t> sequences;
   std::set<std::string> absent;
@@ -235,7 +235,7 @@ StatusOr<BoundInputs> Binder::bind() {
   }
   if (!unbound.empty())
     return invalidInput(unbound);
-  for (BoundInput &input : bound) {
+  for (BoundInput &input : bound.tensors) {
     auto value = binding.values.find(input.name);
     bool isEmpty = llvm::is_contained(input.dims, 0); // then there is only one value
     if (value == binding.values.end() && !isEmpty)

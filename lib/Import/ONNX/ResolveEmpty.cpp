@@ -71,7 +71,11 @@ std::vector<onnx::NodeProto> Resolver::withoutEmptyInput(const onnx::NodeProto &
   auto isEmpty = [&](const std::string &value) {
     return llvm::is_contained(*entry->staticDims(value), 0);
   };
-  auto shape = [&] { return defineInts(output + ".shape", {dims.begin(), dims.end()}); };
+  std::string prefix;
+  do
+    prefix = "empty" + std::to_string(++expansions) + ".";
+  while (defined.count(prefix + "shape"));
+  auto shape = [&] { return defineInts(prefix + "shape", {dims.begin(), dims.end()}); };
   auto given = [&](int input) { return node.input_size() > input && !node.input(input).empty(); };
   auto attribute = [&](const char *name) {
     auto it = llvm::find_if(node.attribute(), [&](const auto &a) { return a.name() == name; });
@@ -108,10 +112,9 @@ std::vector<onnx::NodeProto> Resolver::withoutEmptyInput(const onnx::NodeProto &
     factor.ints = {static_cast<int64_t>(factor.floats[0])};
     if (!factor.isFloat() && static_cast<double>(factor.ints[0]) != factor.floats[0])
       return {};
-    const std::string scaled = output + ".scaled";
-    if (defined.count(scaled))
-      return {};
-    return {makeNode("Mul", node.name(), {node.input(2), defineConstant(output + ".beta", factor)}, {scaled}),
+    const std::string scaled = prefix + "scaled";
+    return {makeNode("Mul", node.name(), {node.input(2), defineConstant(prefix + "beta", factor)},
+                     {scaled}),
             makeNode("Expand", node.name(), {scaled, shape()}, {output})};
   }
   std::optional<SmallTensor> number = neutralElement(op, entry->typeOf(output));
