@@ -269,12 +269,6 @@ const Decoded &Decoder::decode(const Decisions &decisions, double limitNs) {
     });
   }
   result_.makespanNs = hopeless_ ? INFINITY : nowNs_;
-  if (!hopeless_)
-    for (size_t n = 0; n < graph.nodes.size(); ++n) {
-      Placement &placement = result_.placements[n];
-      placement.startNs = std::llround(result_.startNs[n]);
-      placement.durationNs = std::llround(result_.endNs[n]) - placement.startNs;
-    }
   return result_;
 }
 

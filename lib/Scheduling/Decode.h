@@ -48,7 +48,7 @@ struct Decisions {
 
 /// Where and when nodes run.
 struct Decoded {
-  std::vector<Placement> placements; ///< times rounded to ns
+  std::vector<Placement> placements; ///< without times
   std::vector<uint8_t> width;        ///< options that were taken; not wider than decided
   std::vector<double> startNs, endNs;
   std::vector<double> latencyNs; ///< by instance

@@ -16,6 +16,7 @@
 #include "mtc/Scheduling/Policies.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <chrono>
 #include <cmath>
@@ -78,6 +79,7 @@ public:
       : problem_(problem), workload_(workload), options_(options),
         search_(buildSearchGraph(problem, workload)), decoder_(search_, instanceCount()),
         begin_(std::chrono::steady_clock::now()) {
+    fillPicks();
     auto nodes = static_cast<int64_t>(std::max<size_t>(1, nodeCount()));
     stepsLeft_ = std::min(options.searchSteps * std::clamp<int64_t>(200 / nodes, 1, 16),
                           std::max<int64_t>(50, kNodeVisits / nodes));
@@ -156,15 +158,25 @@ private:
 
   //===- genome to decisions ----------------------------------------------===//
 
-  static size_t pick(const std::vector<WidthOption> &options, double trade) {
-    size_t best = 0;
-    double bestCost = INFINITY;
-    for (size_t o = 0; o < options.size(); ++o)
-      if (double cost = options[o].ns * (1 + trade * options[o].granules); cost < bestCost) {
-        best = o;
-        bestCost = cost;
+  /// The option of a node that a trade picks, from the table by kernel and trade.
+  int pick(size_t node, int trade) const {
+    auto kernel = static_cast<size_t>(search_.graph.nodes[node].kernel);
+    return picks_[kernel][static_cast<size_t>(std::clamp(trade, 0, kTradeCount - 1))];
+  }
+
+  void fillPicks() {
+    for (const std::vector<WidthOption> &options : search_.options) {
+      std::array<uint8_t, kTradeCount> &row = picks_.emplace_back();
+      for (size_t t = 0; t < row.size(); ++t) {
+        double bestCost = INFINITY;
+        for (size_t o = 0; o < options.size(); ++o)
+          if (double cost = options[o].ns * (1 + kTrades[t] * options[o].granules);
+              cost < bestCost) {
+            row[t] = static_cast<uint8_t>(o);
+            bestCost = cost;
+          }
       }
-    return best;
+    }
   }
 
   /// The last `count` granules of the workload.
@@ -184,14 +196,12 @@ private:
       const std::vector<WidthOption> &options = search_.optionsOf(n);
       auto position = static_cast<int>(n - firstNode_[instance]);
       int t = genome.trade[instance] + genome.slope[instance] * position / count;
-      double trade = kTrades[std::clamp(t, 0, kTradeCount - 1)];
-      auto width = static_cast<int>(pick(options, trade)) + genome.widen[n];
+      int width = pick(n, t) + genome.widen[n];
       width = std::clamp(width, 0, static_cast<int>(options.size()) - 1);
       decisions_.width[n] = static_cast<uint8_t>(width);
       decisions_.insists[n] = genome.insists[n];
-      double idle = kTrades[std::clamp(t - genome.stretch[instance], 0, kTradeCount - 1)];
       decisions_.stretch[n] =
-          static_cast<uint8_t>(std::max(width, static_cast<int>(pick(options, idle))));
+          static_cast<uint8_t>(std::max(width, pick(n, t - genome.stretch[instance])));
       double latest = genome.deadline[instance];
       for (int32_t next : search_.graph.after[n])
         latest = std::min(latest, decisions_.startBy[static_cast<size_t>(next)] -
@@ -215,7 +225,7 @@ private:
       for (int32_t next : search_.graph.after[n])
         own = std::max(own, rank[static_cast<size_t>(next) - firstNode_[instance]]);
       const std::vector<WidthOption> &options = search_.optionsOf(n);
-      own += options[pick(options, kTrades[trade])].ns;
+      own += options[static_cast<size_t>(pick(n, trade))].ns;
       longest = std::max(longest, own);
     }
     return longest;
@@ -265,6 +275,11 @@ private:
     if (e < bestEnergy_) {
       bestEnergy_ = e;
       bestPlacements_ = decoded.placements;
+      for (size_t n = 0; n < nodeCount(); ++n) {
+        Placement &placement = bestPlacements_[n];
+        placement.startNs = std::llround(decoded.startNs[n]);
+        placement.durationNs = std::llround(decoded.endNs[n]) - placement.startNs;
+      }
     }
     last_ = &decoded;
     return e;
@@ -509,6 +524,23 @@ private:
     return i;
   }
 
+  /// Takes over the genes of an instance and its nodes.
+  void copyInstance(const Genome &from, size_t i, Genome &to) const {
+    to.trade[i] = from.trade[i];
+    to.slope[i] = from.slope[i];
+    to.stretch[i] = from.stretch[i];
+    to.deadline[i] = from.deadline[i];
+    to.home[i] = from.home[i];
+    auto copy = [&](const auto &a, auto &b) {
+      std::copy(a.begin() + static_cast<std::ptrdiff_t>(firstNode_[i]),
+                a.begin() + static_cast<std::ptrdiff_t>(firstNode_[i + 1]),
+                b.begin() + static_cast<std::ptrdiff_t>(firstNode_[i]));
+    };
+    copy(from.widen, to.widen);
+    copy(from.nudge, to.nudge);
+    copy(from.insists, to.insists);
+  }
+
   /// Changes much at random: where the search goes on when it found nothing better for long.
   void scatter(Genome &genome) {
     // A small workload is searched from all sides, a large one never recovers from a bad start.
@@ -545,7 +577,7 @@ private:
     currentEnergy_ = evaluate();
     findChain(*last_);
     const int64_t patience = std::clamp<int64_t>(stepsLeft_ / 10, kLeastPatience, kMostPatience);
-    int64_t lastGain = stepsLeft_;
+    int64_t lastGain = stepsLeft_, accepted = 0;
     double knownBest = bestEnergy_;
     Genome candidate = current_, best = current_;
     while (!outOfSteps()) {
@@ -570,12 +602,17 @@ private:
       double e = evaluate(limit);
       if (e < limit) {
         currentEnergy_ = e;
-        current_ = candidate;
-        findChain(*last_);
-      } else {
-        candidate = current_;
+        std::swap(current_, candidate);
         for (size_t c = 0; c < changes; ++c)
+          copyInstance(current_, changed[c], candidate);
+        // The chain hardly changes from one to the next, and finding it costs as much as a decode.
+        if (++accepted % 4 == 0)
+          findChain(*last_);
+      } else {
+        for (size_t c = 0; c < changes; ++c) {
+          copyInstance(current_, changed[c], candidate);
           express(candidate, changed[c]);
+        }
       }
       if (bestEnergy_ < knownBest) {
         knownBest = bestEnergy_;
@@ -596,6 +633,7 @@ private:
   std::vector<size_t> firstNode_;                                    ///< by instance, and one more
   std::vector<double> streamNs_, limitNs_, sloNs_, weight_, areaNs_; ///< by instance
   double boundNs_ = 1;
+  std::vector<std::array<uint8_t, kTradeCount>> picks_; ///< option by kernel, then trade
   Decisions decisions_;
   const Decoded *last_ = nullptr;
   Genome current_;
