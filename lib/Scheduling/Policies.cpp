@@ -12,6 +12,9 @@ const std::vector<Policy> &policies() {
        scheduleStreams, true},
       {"heft", "all tenants' tasks together, each on the share of granules that pays",
        scheduleHeft},
+      {"stages", "parts of all tenants side by side, stage after stage", scheduleStages},
+      {"ios", "one tenant after the other, its independent tasks side by side", scheduleIos},
+      {"partition", "one or two partitions, the tenants of each in turn", schedulePartition},
       {"joint", "a search over order, granules and variants of all tenants together",
        scheduleJoint},
   };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <set>
 
 using namespace mtc;
 using namespace mtc::test;
@@ -22,6 +23,100 @@ TEST(Sequential, OneAfterTheOther) {
     EXPECT_EQ(schedule.places[p].granules, 0b11u);
     EXPECT_EQ(schedule.places[p].lane, 0);
   }
+}
+
+// Streams: a lane per instance on the whole device, all shared, no edges; a baseline that no plan
+// takes.
+TEST(Streams, SharedLanes) {
+  Problem problem = smallProblem();
+  Schedule schedule = scheduleOf("streams", problem, roundOf(problem));
+  for (const Place &place : schedule.places) {
+    EXPECT_TRUE(place.shared);
+    EXPECT_EQ(place.lane, place.instance);
+    EXPECT_EQ(place.granules, 0b11u);
+  }
+  EXPECT_TRUE(schedule.edges.empty());
+  // Both want both units until rec has done 870 at half speed; det then has 690 of 1560 left.
+  EXPECT_EQ(schedule.makespanNs, 2 * 870 + 690);
+}
+
+// Stages: two tenants that do not scale run side by side; the larger one gets the other granules
+// once the smaller one is done.
+TEST(Stages, SideBySide) {
+  Problem problem;
+  problem.device.granules = 2;
+  problem.kernels = {kernelOf("serial", {1000, 1000}), kernelOf("even", {1000, 500})};
+  addChain(problem, "a", {0, 0});
+  addChain(problem, "b", {0, 0});
+  EXPECT_EQ(scheduleOf("stages", problem, roundOf(problem)).makespanNs, 2000);
+  problem.entries.clear();
+  problem.tenants.clear();
+  addChain(problem, "a", {1, 1, 1, 1});
+  addChain(problem, "b", {0, 0});
+  // b's 2000 beside two tasks of a, then two tasks of a on both granules.
+  EXPECT_EQ(scheduleOf("stages", problem, roundOf(problem)).makespanNs, 3000);
+}
+
+/// A tenant of one task that writes, `width` branches of `length` tasks that read it, and a join.
+Problem branches(int width, int length, std::vector<int64_t> ns) {
+  Problem problem;
+  problem.device.granules = 4;
+  problem.kernels = {kernelOf("one", ns), kernelOf("join", ns, width)};
+  addChain(problem, "t", {0});
+  Entry &entry = problem.entries[0];
+  entry.values = {{ValueKind::Input, 100, 0}, {ValueKind::Intermediate, 100, -1}};
+  entry.tasks = {{0, "head", 0, {0, 1}}};
+  std::vector<int32_t> ends;
+  for (int b = 0; b < width; ++b) {
+    int32_t value = 1;
+    for (int i = 0; i < length; ++i) {
+      auto written = static_cast<int32_t>(entry.values.size());
+      entry.values.push_back({ValueKind::Intermediate, 100, -1});
+      entry.tasks.push_back({static_cast<int32_t>(entry.tasks.size()), "b", 0, {value, written}});
+      value = written;
+    }
+    ends.push_back(value);
+  }
+  ends.push_back(static_cast<int32_t>(entry.values.size()));
+  entry.values.push_back({ValueKind::Output, 100, 0});
+  entry.tasks.push_back({static_cast<int32_t>(entry.tasks.size()), "join", 1, ends});
+  return problem;
+}
+
+// IOS: three branches that do not scale run side by side between head and join; what scales well
+// runs one after the other on all granules.
+TEST(Ios, BranchesSideBySide) {
+  Problem serial = branches(3, 3, {1000});
+  EXPECT_EQ(scheduleOf("ios", serial, roundOf(serial)).makespanNs, 1000 + 3000 + 1000);
+  Problem even = branches(2, 2, {4000, 2000, 1333, 1000});
+  EXPECT_EQ(scheduleOf("ios", even, roundOf(even)).makespanNs, 6 * 1000);
+  // Longer than a block: still side by side, cut into stages.
+  Problem longer = branches(2, 20, {1000});
+  EXPECT_LE(scheduleOf("ios", longer, roundOf(longer)).makespanNs, 24000);
+}
+
+// The knee: the last share that still gains half of its part.
+TEST(Partition, Knee) {
+  EXPECT_EQ(kneeOf({1000}), 1u);
+  EXPECT_EQ(kneeOf({1000, 500, 333, 250}), 4u);
+  EXPECT_EQ(kneeOf({1000, 1000, 1000}), 1u);
+  EXPECT_EQ(kneeOf({1000, 520, 500, 490}), 2u);
+}
+
+// Partition: two tenants that stop scaling at half of the device get a half each, their tasks in
+// turn.
+TEST(Partition, TwoHalves) {
+  Problem problem;
+  problem.device.granules = 10;
+  problem.kernels = {kernelOf("half", {5000, 2500, 1700, 1300, 1000})};
+  addChain(problem, "a", {0, 0});
+  addChain(problem, "b", {0, 0});
+  Schedule schedule = scheduleOf("partition", problem, roundOf(problem));
+  EXPECT_LE(schedule.makespanNs, 2 * 1300);
+  std::set<GranuleMask> masks;
+  for (const Place &place : schedule.places)
+    masks.insert(place.granules);
+  EXPECT_EQ(masks.size(), 2u);
 }
 
 // Rule R1: with durations off by 0.25 to 4, places never clash on a granule and never read too
@@ -174,8 +269,9 @@ TEST(Policies, LargeRounds) {
 // Names are looked up in the table; what is wrong with the input is said before a policy runs.
 TEST(Policies, RunPolicyErrors) {
   Problem problem = smallProblem();
-  EXPECT_EQ(runPolicy("fifo", problem, roundOf(problem)).status().message(),
-            "unknown policy 'fifo'; known: sequential, streams, heft, joint");
+  EXPECT_EQ(
+      runPolicy("fifo", problem, roundOf(problem)).status().message(),
+      "unknown policy 'fifo'; known: sequential, streams, heft, stages, ios, partition, joint");
   EXPECT_EQ(runPolicy("heft", problem, {"none", {}, 1}).status().message(),
             "workload 'none' has no instance");
   problem.kernels[0].variants.clear();

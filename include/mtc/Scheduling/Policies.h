@@ -13,8 +13,9 @@ namespace mtc {
 
 /// What a search may cost.
 struct PolicyOptions {
-  /// Schedules that `joint` may try; up to 16 times as many for tiny workloads, fewer for large ones.
-  int64_t searchSteps = 2000;
+  /// Schedules that `joint` may try; up to 16 times as many for tiny workloads, fewer for large
+  /// ones.
+  int64_t searchSteps = 3000;
   /// Wall clock limit of a search in seconds; 0: none. With a limit the result depends on the
   /// machine.
   double budgetSeconds = 0;
@@ -42,6 +43,32 @@ StatusOr<Schedule> scheduleStreams(const Problem &problem, const Workload &workl
 /// 2001).
 StatusOr<Schedule> scheduleHeft(const Problem &problem, const Workload &workload,
                                 const PolicyOptions &options = {});
+
+/// Stages in which every entry's instances run a part of their tasks on granules of their own;
+/// pointers between the parts are moved by coordinate descent.
+///
+/// Source: Yu et al., "Automated Runtime-Aware Scheduling for Multi-Tenant DNN Inference on GPU",
+/// ICCAD 2021.
+StatusOr<Schedule> scheduleStages(const Problem &problem, const Workload &workload,
+                                  const PolicyOptions &options = {});
+
+/// One instance after the other; inside an instance independent tasks run side by side in stages,
+/// found by dynamic programming over blocks of 12 tasks.
+///
+/// Source: Ding et al., "IOS: Inter-Operator Scheduler for CNN Acceleration", MLSys 2021.
+StatusOr<Schedule> scheduleIos(const Problem &problem, const Workload &workload,
+                               const PolicyOptions &options = {});
+
+/// The device whole or split once by fifths; instances of one part run in turn on all of it.
+///
+/// Source: Choi et al., "Serving Heterogeneous Machine Learning Models on Multi-GPU Servers with
+/// Spatio-Temporal Sharing", USENIX ATC 2022 (gpulet).
+StatusOr<Schedule> schedulePartition(const Problem &problem, const Workload &workload,
+                                     const PolicyOptions &options = {});
+
+/// The knee of an efficiency curve: the largest share beyond which more granules gain less than
+/// half of their part. `soloNs[g - 1]`: time on g granules.
+size_t kneeOf(const std::vector<int64_t> &soloNs);
 
 /// Order, granules and variants of all instances' tasks together: a large-neighbourhood search from
 /// many seeds. Goal, in this order: SLO misses, slowdown of tenants (weighted by 2^priority) beyond
