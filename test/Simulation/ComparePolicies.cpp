@@ -5,9 +5,9 @@
 //                   [--steps N] [--change flops|memory|cache|launch|ramp:0.8]
 //
 // A tab-separated line per set (names match as prefixes), device and batch: the lower bounds, and
-// for each policy the makespan and the mean and largest slowdown of the tenants against being alone
-// on the device. All of it simulated, by code that shares nothing with the policies. --change
-// prices GPU problems again with one parameter of the device changed.
+// for each policy the makespan, the mean and largest slowdown of the tenants against being alone on
+// the device, and the largest against streams. All of it simulated, by code that shares nothing
+// with the policies. --change prices GPU problems again with one parameter of the device changed.
 //
 //===----------------------------------------------------------------------===//
 #include "Compare.h"
@@ -36,7 +36,7 @@ static Status run(std::map<std::string, std::string> options) {
     policyOptions.searchSteps = std::stoll(options["--steps"]);
   fmt::print("# set\tdevice\tbatch\ttasks\tpath\tarea\twork\tbytes\tcombined");
   for (const std::string &name : names)
-    fmt::print("\t{0}\t{0}.mean\t{0}.worst", name);
+    fmt::print("\t{0}\t{0}.mean\t{0}.worst\t{0}.streams", name);
   fmt::print("\n");
   for (const std::string &set : frozenSets()) {
     bool isWanted = false;
@@ -48,7 +48,7 @@ static Status run(std::map<std::string, std::string> options) {
       for (const std::string &batch : split(options["--batches"])) {
         MTC_ASSIGN_OR_RETURN(FrozenProblem frozen, frozenProblem(set, device, std::stoi(batch)));
         MTC_RETURN_IF_ERROR(changeDevice(frozen.problem, device, options["--change"]));
-        MTC_ASSIGN_OR_RETURN(std::vector<int64_t> aloneNs, latenciesAlone(frozen));
+        MTC_ASSIGN_OR_RETURN(References references, referencesOf(frozen));
         LowerBounds bounds = lowerBounds(frozen.problem, frozen.round);
         size_t tasks = 0;
         for (int32_t e : frozen.round.instances)
@@ -56,9 +56,9 @@ static Status run(std::map<std::string, std::string> options) {
         fmt::print("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}", set, device, batch, tasks, bounds.pathNs,
                    bounds.areaNs, bounds.workNs, bounds.bytesNs, bounds.combinedNs);
         for (const std::string &name : names) {
-          MTC_ASSIGN_OR_RETURN(Outcome outcome, judge(name, frozen, aloneNs, policyOptions));
-          fmt::print("\t{}\t{:.3f}\t{:.3f}", outcome.makespanNs, outcome.meanSlowdown,
-                     outcome.worstSlowdown);
+          MTC_ASSIGN_OR_RETURN(Outcome outcome, judge(name, frozen, references, policyOptions));
+          fmt::print("\t{}\t{:.2f}\t{:.2f}\t{:.3f}", outcome.makespanNs, outcome.meanSlowdown,
+                     outcome.worstSlowdown, outcome.worstAgainstStreams);
         }
         fmt::print("\n");
         std::fflush(stdout);

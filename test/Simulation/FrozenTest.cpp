@@ -13,8 +13,8 @@ using namespace mtc::test;
 
 namespace {
 
-/// The rows of frozen/baseline.tsv: set, device, batch, tasks, path, area, work, bytes, and the
-/// makespan, mean and worst slowdown of sequential and of streams.
+/// The rows of frozen/baseline.tsv: set, device, batch, tasks, five bounds, and the makespan and
+/// three slowdowns of sequential and of streams.
 std::vector<std::vector<std::string>> baselineRows() {
   std::vector<std::vector<std::string>> rows;
   StatusOr<std::string> text = readTextFile(MTC_FROZEN_BASELINE);
@@ -36,7 +36,7 @@ TEST(Frozen, Baseline) {
   std::vector<std::vector<std::string>> rows = baselineRows();
   EXPECT_EQ(rows.size(), frozenSets().size() * 3 * 2);
   for (const std::vector<std::string> &row : rows) {
-    ASSERT_EQ(row.size(), 14u);
+    ASSERT_EQ(row.size(), 17u);
     StatusOr<FrozenProblem> frozen = frozenProblem(row[0], row[1], std::stoi(row[2]));
     ASSERT_TRUE(frozen.ok()) << frozen.status().message();
     LowerBounds bounds = lowerBounds(frozen->problem, frozen->round);
@@ -44,15 +44,27 @@ TEST(Frozen, Baseline) {
         fmt::format("{} {} {} {}", bounds.pathNs, bounds.areaNs, bounds.workNs, bounds.bytesNs),
         fmt::format("{} {} {} {}", row[4], row[5], row[6], row[7]))
         << row[0] << " " << row[1] << " " << row[2];
-    StatusOr<std::vector<int64_t>> aloneNs = latenciesAlone(*frozen);
-    ASSERT_TRUE(aloneNs.ok());
-    for (auto [policy, column] : {std::pair("sequential", 8), {"streams", 11}}) {
-      StatusOr<Outcome> outcome = judge(policy, *frozen, *aloneNs);
+    StatusOr<References> references = referencesOf(*frozen);
+    ASSERT_TRUE(references.ok());
+    for (auto [policy, column] : {std::pair("sequential", 9), {"streams", 13}}) {
+      StatusOr<Outcome> outcome = judge(policy, *frozen, *references);
       ASSERT_TRUE(outcome.ok()) << outcome.status().message();
       EXPECT_EQ(std::to_string(outcome->makespanNs), row[static_cast<size_t>(column)])
           << policy << " of " << row[0] << " " << row[1] << " " << row[2];
     }
   }
+}
+
+// What joint promises on the frozen GPU problems at batch 1, all simulated.
+TEST(Frozen, JointAtBatchOne) {
+  Gains f32 = *gainsOf("gpu-f32", 1), f16 = *gainsOf("gpu-f16", 1);
+  EXPECT_GE(f32.overSequential, 1.9);
+  EXPECT_GE(f16.overSequential, 2.3);
+  EXPECT_GE(f32.overStreams, 1.12);
+  EXPECT_GE(f16.overStreams, 1.17);
+  EXPECT_LE(f32.overBound, 1.12);
+  EXPECT_LE(f16.overBound, 1.12);
+  EXPECT_LE(std::max(f32.worstAgainstStreams, f16.worstAgainstStreams), 1.2);
 }
 
 // Where a model has a fixed batch, batch 8 holds it eight times.

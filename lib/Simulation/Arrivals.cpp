@@ -1,0 +1,62 @@
+//===- Arrivals.cpp - when requests come ----------------------------------===//
+#include "mtc/Simulation/OpenLoad.h"
+
+#include <cmath>
+
+namespace mtc {
+namespace {
+
+/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): the standard library's distributions differ from
+/// one to the next.
+class Random {
+public:
+  explicit Random(uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15 + 1) {}
+  /// In (0, 1].
+  double real() {
+    uint64_t z = state_ += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return static_cast<double>(((z ^ z >> 31) >> 11) + 1) * 0x1p-53;
+  }
+  double exponential(double mean) { return -mean * std::log(real()); }
+  /// At least 1.
+  int64_t geometric(double mean) {
+    if (mean <= 1)
+      return 1;
+    return 1 + static_cast<int64_t>(std::log(real()) / std::log(1 - 1 / mean));
+  }
+
+private:
+  uint64_t state_;
+};
+
+} // namespace
+
+std::vector<int64_t> arrivalTimes(const Arrivals &arrivals, int64_t horizonNs, uint64_t seed) {
+  std::vector<int64_t> times;
+  if (!(arrivals.ratePerSecond > 0))
+    return times;
+  Random random(seed);
+  double gapNs = 1e9 / arrivals.ratePerSecond;
+  auto horizon = static_cast<double>(horizonNs);
+  switch (arrivals.kind) {
+  case ArrivalKind::Poisson:
+    for (double ns = random.exponential(gapNs); ns < horizon; ns += random.exponential(gapNs))
+      times.push_back(std::llround(ns));
+    break;
+  case ArrivalKind::Periodic:
+    for (double ns = random.real() * gapNs; ns < horizon; ns += gapNs)
+      times.push_back(std::llround(ns));
+    break;
+  case ArrivalKind::Bursty: {
+    double mean = std::max(1.0, arrivals.meanBurst);
+    for (double ns = random.exponential(gapNs * mean); ns < horizon;
+         ns += random.exponential(gapNs * mean))
+      times.insert(times.end(), static_cast<size_t>(random.geometric(mean)), std::llround(ns));
+    break;
+  }
+  }
+  return times;
+}
+
+} // namespace mtc
