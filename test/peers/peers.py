@@ -22,8 +22,10 @@ if sys.argv[1:2] == ["--table"]:
     TABLE = Path(sys.argv[2])
     del sys.argv[1:3]
 ROWS = list(csv.DictReader(open(TABLE), delimiter="\t"))
-SHAPES = {r["name"]: {k: [int(d) for d in v.split("x")] for k, v in (s.rsplit("=", 1) for s in r["shapes"].split())}
-          for r in ROWS if r["shapes"]}
+# TENSOR=DIMS, or TENSOR=DIMS@LOW..HIGH where values come from [LOW, HIGH); no dims make a scalar.
+INPUTS = {r["name"]: dict(s.rsplit("=", 1) for s in r["shapes"].split()) for r in ROWS if r["shapes"]}
+SHAPES = {name: {k: [int(d) for d in v.split("@")[0].split("x") if d] for k, v in inputs.items()}
+          for name, inputs in INPUTS.items()}
 CORES = os.cpu_count()
 
 
@@ -31,7 +33,17 @@ def file_name(tensor):
     return tensor.replace("/", "_").replace(":", "_")
 
 
-def sample(name, elem_type, shape, rng):
+def span(model, tensor):
+    """The range of a tensor's values, or None."""
+    _, _, limits = INPUTS.get(model, {}).get(tensor, "").partition("@")
+    return tuple(float(v) for v in limits.split("..")) if limits else None
+
+
+def sample(name, elem_type, shape, rng, limits=None):
+    if limits and elem_type == 1:
+        return rng.uniform(*limits, shape).astype(np.float32)
+    if limits:
+        return np.array(rng.integers(int(limits[0]), int(limits[1]), shape), {6: np.int32, 7: np.int64}[elem_type])
     if elem_type == 1:
         return rng.standard_normal(shape).astype(np.float32)
     if elem_type == 9:
@@ -70,8 +82,13 @@ def static(models, out):
         folder.mkdir(parents=True, exist_ok=True)
         onnx.save(model, Path(out) / f"{name}.onnx")
         rng = np.random.default_rng(7)
-        feed = {i.name: sample(i.name, i.type.tensor_type.elem_type, shapes[i.name], rng) for i in inputs}
-        session = ort_session(Path(out) / f"{name}.onnx", 1)
+        feed = {i.name: sample(i.name, i.type.tensor_type.elem_type, shapes[i.name], rng, span(name, i.name))
+                for i in inputs}
+        try:
+            session = ort_session(Path(out) / f"{name}.onnx", 1)
+        except Exception:  # branches for other sample rates do not accept these shapes
+            onnx.save(onnx.load(Path(models) / f"{name}.onnx"), Path(out) / f"{name}.onnx")
+            session = ort_session(Path(out) / f"{name}.onnx", 1)
         results = session.run(None, feed)
         for k, v in feed.items():
             np.save(folder / f"in.{file_name(k)}.npy", v)

@@ -4,8 +4,9 @@
   tolerances.py REFERENCES NAME...     writes REFERENCES/NAME/tolerance.tsv: output, largest relative error (norm)
 
 Float models: 1e-4. Quantized models round at thresholds, so that the last bit of an input may move an output by far
-more: the larger of 1e-4 and twice the change of onnxruntime's own outputs when one float input, or else the first
-float value that is computed from tokens, is scaled by 1 + 2e-7; the largest over five seeded inputs.
+more: the larger of 1e-4 and twice the change of onnxruntime's own outputs when its float inputs, or else the first
+float value that is computed from tokens and reaches an output, are scaled by 1 + 2e-7; the largest over five seeded
+inputs.
 """
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "peers"))
-from peers import sample  # noqa: E402
+from peers import sample, span  # noqa: E402
 
 FLOAT = 1e-4
 SCALE = np.float32(1 + 2e-7)
@@ -30,8 +31,18 @@ def session(model):
     return ort.InferenceSession(model.SerializeToString(), options)
 
 
+def live(graph):
+    """The names of values that reach an output, not just by their shape; nodes come after those they read."""
+    names = {o.name for o in graph.output}
+    for node in reversed(graph.node):
+        if names.intersection(node.output) and node.op_type not in ("Shape", "Size"):
+            names.update(node.input)
+    return names
+
+
 def scaled(model):
-    """The model with one float value of its input side scaled; None if a float input does."""
+    """The model with one float value of its input side scaled."""
+    reaching = live(model.graph)
     floats = {v.name for v in onnx.shape_inference.infer_shapes(model).graph.value_info
               if v.type.tensor_type.elem_type == TensorProto.FLOAT}
     constants = {i.name for i in model.graph.initializer}
@@ -39,7 +50,7 @@ def scaled(model):
     copy.CopyFrom(model)
     for position, node in enumerate(copy.graph.node):
         # The first float value of a token: a row of an embedding.
-        if node.op_type in ("Gather", "DequantizeLinear") and node.output[0] in floats and \
+        if node.op_type in ("Gather", "DequantizeLinear") and node.output[0] in floats & reaching and \
                 not all(i in constants for i in node.input):
             name = node.output[0]
             node.output[0] = name + "/exact"
@@ -64,10 +75,11 @@ def tolerances(path):
     for seed in range(7, 12):
         rng = np.random.default_rng(seed)
         feed = {i.name: sample(i.name, i.type.tensor_type.elem_type,
-                               [d.dim_value for d in i.type.tensor_type.shape.dim], rng) for i in inputs}
+                               [d.dim_value for d in i.type.tensor_type.shape.dim], rng,
+                               span(path.stem, i.name)) for i in inputs}
         other = dict(feed)
-        if floats:
-            other[floats[0]] = feed[floats[0]] * SCALE
+        for name in floats:
+            other[name] = feed[name] * SCALE
         for name, a, b in zip(names, exact.run(None, feed), moved.run(None, other)):
             a, b = a.astype(np.float64), b.astype(np.float64)
             if np.linalg.norm(a) > 0:

@@ -293,6 +293,60 @@ Results attention(NodeContext &c) {
   return results;
 }
 
+/// x turned by the angles of its position: pairs of channels (d, d + half) or, interleaved,
+/// (2 d, 2 d + 1) of the first `rotated` channels.
+Results rotaryEmbedding(NodeContext &c) {
+  Builder &b = c.b;
+  RankedTensorType in = c.type(0), cosines = c.type(1);
+  FailureOr<Heads> x = splitHeads(c, 0, "num_heads");
+  if (failed(x))
+    return failure();
+  int64_t rotated = c.intAttr("rotary_embedding_dim", 0), half = cosines.getShape().back();
+  if (rotated == 0)
+    rotated = x->channels;
+  bool hasPlaces = c.hasInput(3), isInterleaved = c.intAttr("interleaved", 0);
+  Shape wanted{x->batch, x->length, half};
+  bool fits = hasPlaces
+                  ? cosines.getRank() == 2 && c.type(3).getNumElements() == x->batch * x->length
+                  : cosines.getShape() == ArrayRef<int64_t>(wanted);
+  if (rotated < 2 || rotated % 2 || rotated > x->channels || half < rotated / 2 ||
+      c.type(2).getShape() != cosines.getShape() || !fits)
+    return c.reject("the shapes of its inputs");
+  half = rotated / 2;
+  Value angles[] = {c.inputs[1], c.inputs[2]}, values = x->value;
+  int64_t positionLoop = x->headsFirst ? 2 : 1, table = cosines.getDimSize(0);
+  SmallVector<Operand> operands{Operand(x->value)};
+  SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(4)};
+  if (hasPlaces) {
+    operands.push_back(reshape(b, c.inputs[3], {x->batch, x->length}));
+    maps.push_back(selectDims(b, 4, {0, positionLoop}));
+  }
+  RankedTensorType type = typeOf(x->value);
+  Value y = mapElements(b, type, operands, maps, [&](Scalars &s, ValueRange v) {
+    Type i64 = s.b.getI64Type();
+    Value d = s.position(3, i64), step = s.integer(i64, isInterleaved ? 1 : half);
+    // The place in its pair, and the pair's number.
+    Value count = s.integer(i64, isInterleaved ? 2 : half);
+    Value quotient = s.div(d, count), rest = s.rem(d, count);
+    Value pair = isInterleaved ? quotient : rest, place = isInterleaved ? rest : quotient;
+    Value isFirst = s.equal(place, s.integer(i64, 0));
+    Value partner = s.select(isFirst, s.add(d, step), s.sub(d, step));
+    SmallVector<Value> at{s.index(0), s.index(1), s.index(2), s.clampIndex(partner, x->channels)};
+    SmallVector<Value> angleAt;
+    if (hasPlaces)
+      angleAt = {s.clampIndex(v[1], table)};
+    else
+      angleAt = {s.index(0), s.index(positionLoop)};
+    angleAt.push_back(s.clampIndex(pair, cosines.getShape().back()));
+    auto wide = [&](Value e) { return s.cast(e, c.inputTypes[0], c.inputTypes[0]); };
+    Value cosine = wide(s.extract(angles[0], angleAt)), sine = wide(s.extract(angles[1], angleAt));
+    Value other = s.mul(wide(s.extract(values, at)), sine), own = s.mul(v[0], cosine);
+    Value turned = s.select(isFirst, s.sub(own, other), s.add(own, other));
+    return s.select(s.less(d, s.integer(i64, rotated)), turned, v[0]);
+  });
+  return SmallVector<Value>{reshape(b, y, in.getShape())};
+}
+
 /// A cache with the update's positions from write_indices on replaced.
 Results tensorScatter(NodeContext &c) {
   RankedTensorType cache = c.type(0), update = c.type(1);
@@ -341,6 +395,7 @@ constexpr const char *floats = "f16 bf16 f32 f64";
 const OpRow rows[] = {
     {"", "Attention", 23, attention, floats,
      "the softmax in f32 (f64 for f64); a query that may look nowhere gives 0"},
+    {"", "RotaryEmbedding", 23, rotaryEmbedding, floats, "positions are clamped"},
     {"", "TensorScatter", 24, tensorScatter, "numbers and bool", "linear and circular"},
 };
 

@@ -57,6 +57,18 @@ static const onnx::AttributeProto *attribute(const onnx::NodeProto &node, const 
   return nullptr;
 }
 
+/// A type for an output that has no shape yet.
+static void giveShape(std::vector<onnx::TypeProto> &outputs, size_t i, int32_t type,
+                      llvm::ArrayRef<int64_t> shape) {
+  if (i >= outputs.size() || (outputs[i].has_tensor_type() && outputs[i].tensor_type().has_shape()))
+    return;
+  auto *tensor = outputs[i].mutable_tensor_type();
+  tensor->set_elem_type(type);
+  auto *dims = tensor->mutable_shape();
+  for (int64_t dim : shape)
+    dims->add_dim()->set_dim_value(dim);
+}
+
 /// Scores per row of a linear model or support vector machine.
 static int64_t scoreCount(const onnx::NodeProto &node) {
   const onnx::AttributeProto *targets = attribute(node, "targets");
@@ -77,14 +89,7 @@ static void rowShapes(const onnx::NodeProto &node, const ResolvedEntry &entry,
   const std::string &op = node.op_type();
   auto dims = node.input_size() ? entry.staticDims(node.input(0)) : std::nullopt;
   auto give = [&](size_t i, int32_t type, llvm::ArrayRef<int64_t> shape) {
-    if (i >= outputs.size() ||
-        (outputs[i].has_tensor_type() && outputs[i].tensor_type().has_shape()))
-      return;
-    auto *tensor = outputs[i].mutable_tensor_type();
-    tensor->set_elem_type(type);
-    auto *out = tensor->mutable_shape();
-    for (int64_t dim : shape)
-      out->add_dim()->set_dim_value(dim);
+    giveShape(outputs, i, type, shape);
   };
   if (!dims)
     return;
@@ -98,6 +103,13 @@ static void rowShapes(const onnx::NodeProto &node, const ResolvedEntry &entry,
   } else if (op == "SVMClassifier") {
     give(0, onnx::TensorProto::INT64, {rows});
     give(1, onnx::TensorProto::FLOAT, {rows, scoreCount(node)});
+  } else if (op == "TreeEnsembleClassifier" || op == "LinearClassifier") {
+    const onnx::AttributeProto *labels = attribute(node, "classlabels_int64s");
+    labels = labels ? labels : attribute(node, "classlabels_ints");
+    if (labels) {
+      give(0, onnx::TensorProto::INT64, {rows});
+      give(1, onnx::TensorProto::FLOAT, {rows, labels->ints_size()});
+    }
   } else if (op == "FeatureVectorizer") {
     int64_t width = 0;
     if (const onnx::AttributeProto *widths = attribute(node, "inputdimensions"))
@@ -107,10 +119,42 @@ static void rowShapes(const onnx::NodeProto &node, const ResolvedEntry &entry,
   }
 }
 
+/// Keys, values and scores that Attention gives besides its result; libonnx infers them for a cache
+/// only.
+static void attentionShapes(const onnx::NodeProto &node, const ResolvedEntry &entry,
+                            std::vector<onnx::TypeProto> &outputs) {
+  llvm::SmallVector<int64_t> dims[3];
+  for (int i = 0; i < 3; ++i) {
+    auto known = i < node.input_size() ? entry.staticDims(node.input(i)) : std::nullopt;
+    if (!known || (known->size() != 3 && known->size() != 4))
+      return;
+    dims[i] = *known;
+    const onnx::AttributeProto *heads = attribute(node, i ? "kv_num_heads" : "q_num_heads");
+    if (dims[i].size() == 3) { // heads before positions
+      if (!heads || heads->i() < 1)
+        return;
+      dims[i] = {dims[i][0], heads->i(), dims[i][1], dims[i][2] / heads->i()};
+    }
+  }
+  if (node.input_size() > 4 && !node.input(4).empty()) {
+    auto past = entry.staticDims(node.input(4));
+    if (!past || past->size() != 4)
+      return;
+    dims[1][2] += (*past)[2];
+    dims[2][2] += (*past)[2];
+  }
+  giveShape(outputs, 1, entry.typeOf(node.input(1)), dims[1]);
+  giveShape(outputs, 2, entry.typeOf(node.input(2)), dims[2]);
+  giveShape(outputs, 3, entry.typeOf(node.input(0)),
+            {dims[0][0], dims[0][1], dims[0][2], dims[1][2]});
+}
+
 void mendAfterInference(const onnx::NodeProto &node, const KnownInputs &known,
                         const ResolvedEntry &entry, std::vector<onnx::TypeProto> &outputs) {
   if (node.op_type() == "MaxUnpool" && node.domain().empty() && !outputs.empty())
     unpooledShape(node, known, outputs[0]);
+  if (node.op_type() == "Attention" && node.domain().empty())
+    attentionShapes(node, entry, outputs);
   if (node.domain() == "ai.onnx.ml")
     rowShapes(node, entry, outputs);
 }

@@ -1,4 +1,5 @@
 //===- OpTable.cpp - which handler a node gets ----------------------------===//
+#include "ContribFunctions.h"
 #include "NodeContext.h"
 
 #include "mtc/Import/ONNX/Import.h"
@@ -55,5 +56,8 @@ std::string mtc::operatorTable() {
     text += "| " + domain + row->name + " | " + std::to_string(row->sinceVersion) + " | " +
             row->types + " | " + row->notes + " |\n";
   }
-  return text;
+  return text +
+         "\nOperators of onnxruntime that are replaced by standard ones:\n\n"
+         "| operator | notes |\n|---|---|\n" +
+         mtc::onnx_import::contribTable();
 }

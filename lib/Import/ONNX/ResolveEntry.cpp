@@ -6,6 +6,7 @@
 // model would have to be repeated with folding until nothing changes.
 //
 //===----------------------------------------------------------------------===//
+#include "ContribFunctions.h"
 #include "NodeContext.h"
 #include "Resolver.h"
 
@@ -236,6 +237,15 @@ Status Resolver::resolve(const Pending &pending) {
     if (stack.size() != before)
       define.release();
     return status;
+  }
+  // The default domain of onnxruntime has operators that ONNX's has not.
+  const std::string contrib = result.domain == unknownDomain ? "" : result.domain;
+  if (isContribFunction(contrib, node.op_type())) {
+    if (!result.unresolved && expandContrib(pending, contrib, result))
+      define.release();
+    else
+      entry->nodes.push_back(std::move(result));
+    return okStatus();
   }
   if (result.domain == unknownDomain)
     result.problem = "this opset has no such operator";

@@ -1,4 +1,5 @@
 //===- ResolveFunctions.cpp - an operator's function body in its place ----===//
+#include "ContribFunctions.h"
 #include "Resolver.h"
 
 #include <onnx/shape_inference/implementation.h>
@@ -61,6 +62,28 @@ bool Resolver::expand(const Pending &pending, const onnx::OpSchema &schema) {
     push(instantiate(*body, *pending.node, "fn" + std::to_string(++expansions) + "."),
          pending.depth + 1);
   return body != nullptr;
+}
+
+/// Puts standard operators in place of one of onnxruntime's.
+bool Resolver::expandContrib(const Pending &pending, const std::string &domain,
+                             ResolvedNode &result) {
+  const onnx::NodeProto &node = *pending.node;
+  ContribCall call{node,
+                   [&](int i) {
+                     auto known =
+                         i < node.input_size() ? entry->staticDims(node.input(i)) : std::nullopt;
+                     return known ? *known : llvm::SmallVector<int64_t>();
+                   },
+                   node.input_size() ? entry->typeOf(node.input(0)) : 0,
+                   {}};
+  std::optional<onnx::FunctionProto> body = contribFunction(call, domain);
+  if (!body) {
+    result.problem = call.problem;
+    return false;
+  }
+  specialize(*body, {}, node, {}, canonicalOpset);
+  push(instantiate(*body, node, "fn" + std::to_string(++expansions) + "."), pending.depth + 1);
+  return true;
 }
 
 } // namespace mtc::onnx_import

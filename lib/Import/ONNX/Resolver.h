@@ -61,6 +61,7 @@ private:
   Status resolveConstant(const onnx::NodeProto &node, ResolvedNode &result);
   const onnx::FunctionProto *bodyOf(const onnx::NodeProto &node, const onnx::OpSchema &schema);
   bool expand(const Pending &pending, const onnx::OpSchema &schema);
+  bool expandContrib(const Pending &pending, const std::string &domain, ResolvedNode &result);
   bool foldShapeOf(const onnx::NodeProto &node);
   bool fold(const onnx::NodeProto &node);
   bool resolveEmpty(const Pending &pending, ResolvedNode &result);

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Every operator of ai.onnx.ml and of onnxruntime's own domains that is compiled, in its forms, against onnxruntime.
+
+    operators.py --bin build/bin --work DIR
+"""
+
+import argparse
+import sys
+
+import numpy as np
+from onnx import helper
+
+import cases
+import contriboperators
+import mloperators
+
+
+def case(name, node, inputs):
+    """A model of one node."""
+    values = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape) for n, a in inputs.items()]
+    outputs = [helper.make_empty_tensor_value_info(n) for n in node.output if n]
+    domains = [("", 17), ("ai.onnx.ml", 3), ("com.microsoft", 1)]
+    model = helper.make_model(helper.make_graph([node], name, values, outputs), ir_version=9,
+                              opset_imports=[helper.make_opsetid(*d) for d in domains])
+    return cases.Case(name, model, inputs)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", required=True)
+    parser.add_argument("--work", required=True)
+    arguments = parser.parse_args()
+    compiler = cases.Compiler(arguments.bin, arguments.work)
+    random = np.random.default_rng(1)
+    batch = [case(*m) for family in (mloperators, contriboperators) for m in family.models(random)]
+    for c in batch:
+        assert cases.refer(c), f"{c.name}: {c.why_not}"
+    failures = 0
+    for flags in ([], ["-O0"]):
+        for name, (error, got) in compiler.answers(batch, flags=flags).items():
+            for wrong in [error] if error else cases.judge(next(c for c in batch if c.name == name), got):
+                failures += 1
+                print(f"FAILED: {name} {' '.join(flags)}: {wrong}")
+    print(f"{len(batch)} models, {failures} failures")
+    return 1 if failures or not batch else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
