@@ -133,6 +133,7 @@ Status formTasks(Compilation &compilation, const CompileOptions &options) {
     MTC_RETURN_IF_ERROR(runPasses(*target.module, "tasks", [&](OpPassManager &manager) {
       OpPassManager &passes = manager.nest<mt::ProgramOp>();
       if (options.optimize) {
+        passes.addPass(mt::createNarrowContractions());
         passes.addPass(mt::createFoldWeights());
         passes.addPass(mt::createFoldScales());
         passes.addPass(mt::createPropagateLayout());

@@ -25,9 +25,18 @@ using namespace mtc::mt;
 
 namespace {
 
-/// Floats in (-1, 1) from a linear congruential generator (constants of Numerical Recipes).
+/// Floats in (-1, 1), or any bytes, from a linear congruential generator (constants of Numerical
+/// Recipes).
 TensorBytes randomTensor(Type type, uint32_t seed) {
   auto tensor = cast<RankedTensorType>(type);
+  if (tensor.getElementType().isInteger(8)) {
+    auto bytes = std::make_shared<std::vector<uint8_t>>(tensor.getNumElements());
+    for (uint8_t &x : *bytes) {
+      seed = seed * 1664525u + 1013904223u;
+      x = seed >> 24;
+    }
+    return {tensor, *bytes, bytes};
+  }
   auto data = std::make_shared<std::vector<float>>(tensor.getNumElements());
   for (float &x : *data) {
     seed = seed * 1664525u + 1013904223u;
@@ -75,6 +84,7 @@ TEST_P(PassesKeepValues, afterEachPass) {
 
   using Make = std::unique_ptr<Pass> (*)();
   const std::pair<const char *, Make> passes[] = {
+      {"mt-narrow-contractions", [] { return createNarrowContractions(); }},
       {"mt-fold-weights", [] { return createFoldWeights(); }},
       {"mt-fold-scales", [] { return createFoldScales(); }},
       {"mt-propagate-layout", [] { return createPropagateLayout(); }},
@@ -108,7 +118,8 @@ TEST_P(PassesKeepValues, afterEachPass) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, PassesKeepValues,
-                         testing::Values("convolutions.mlir", "attention.mlir", "winograd.mlir"),
+                         testing::Values("convolutions.mlir", "attention.mlir", "winograd.mlir",
+                                         "quantized.mlir"),
                          [](const auto &info) {
                            return llvm::StringRef(info.param).split('.').first.str();
                          });

@@ -1,6 +1,8 @@
 //===- Contraction.cpp - matrix products, convolutions, pooling by strides ===//
 #include "Contraction.h"
 
+#include "mtc/Dialect/MT/Transforms/Product.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -44,7 +46,7 @@ public:
       if (w.inner >= 0)
         c.loops[w.inner].alive = true;
     mergeParallel();
-    if (failed(assignRoles()))
+    if (failed(assignRoles()) || failed(formGroups()))
       return failure();
     orderReductions();
     return std::move(c);
@@ -121,30 +123,25 @@ private:
     Block &body = *c.op.getBlock();
     c.inputs = c.op.getNumDpsInputs();
     auto fill = c.op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
-    if (!fill || !body.getArguments().back().getType().isF32())
+    if (!fill)
       return failure();
     // What is read is loaded as vectors of f32.
     for (BlockArgument argument : body.getArguments())
       if (!argument.use_empty() && !argument.getType().isF32())
         return failure();
     c.initial = fill.value();
-    auto operations = body.without_terminator();
-    if (llvm::hasNItems(operations, 2) && c.inputs == 2) {
-      auto multiply = dyn_cast<arith::MulFOp>(&*operations.begin());
-      auto add = dyn_cast<arith::AddFOp>(&*std::next(operations.begin()));
-      BlockArgument acc = body.getArgument(2);
-      if (multiply && add && body.getTerminator()->getOperand(0) == add.getResult()) {
-        bool product = llvm::is_contained(add->getOperands(), multiply.getResult()) &&
-                       llvm::is_contained(add->getOperands(), acc) &&
-                       llvm::is_contained(multiply->getOperands(), body.getArgument(0)) &&
-                       llvm::is_contained(multiply->getOperands(), body.getArgument(1)) &&
-                       multiply->getResult(0).hasOneUse();
-        if (product) {
-          c.isProduct = true;
-          return success();
-        }
-      }
+    c.element = body.getArguments().back().getType();
+    auto generic = dyn_cast<linalg::GenericOp>(c.op.getOperation());
+    std::optional<mt::Product> product = generic ? mt::productOf(generic) : std::nullopt;
+    if (product) {
+      c.isProduct = true;
+      signs = product->isSigned;
+      return success(c.element.isF32() || c.element.isF64() || c.element.isInteger(32) ||
+                     c.element.isInteger(64));
     }
+    if (!c.element.isF32())
+      return failure();
+    auto operations = body.without_terminator();
     // combine(acc, f(a)) of one input that is read.
     BlockArgument acc = body.getArgument(c.inputs);
     if (!acc.hasOneUse())
@@ -184,6 +181,9 @@ private:
     c.epilogueInputs = c.epilogue ? c.epilogue.getNumDpsInputs() : 0;
     c.outputs = c.epilogue ? c.epilogue.getNumDpsInits() : 1;
     c.operands.resize(c.inputs + c.epilogueInputs + c.outputs);
+    if (c.isProduct)
+      for (int64_t i = 0; i < c.inputs; ++i)
+        c.operands[i].isSigned = signs[i];
     c.loops.resize(loops);
     SmallVector<int64_t> extents = c.op.getStaticLoopRanges();
     for (auto [d, type] : llvm::enumerate(c.op.getIteratorTypesArray())) {
@@ -266,10 +266,13 @@ private:
       v = pad.getSource();
       strides = rowMajorStrides(shapeOf(v));
     } else if (auto unpack = v.getDefiningOp<linalg::UnPackOp>()) {
-      if (unpack.getInnerDimsPos().size() != 1)
+      // Tiles along n, and perhaps of four along the reduction whose groups are summed together.
+      ArrayRef<int64_t> tiled = unpack.getInnerDimsPos();
+      ArrayRef<int64_t> tiles = unpack.getStaticInnerTiles();
+      if (tiled.size() > 2 || (tiled.size() == 2 && tiles[1] != 4))
         return failure();
       SmallVector<int64_t> packedStrides = rowMajorStrides(shapeOf(unpack.getSource()));
-      int64_t rank = map.getNumResults(), along = unpack.getInnerDimsPos()[0];
+      int64_t rank = map.getNumResults(), along = tiled[0];
       strides.assign(rank, 0);
       for (int64_t position = 0; position < rank; ++position) {
         int64_t dim =
@@ -279,10 +282,12 @@ private:
       auto loop = dyn_cast<AffineDimExpr>(map.getResult(along));
       if (!loop || !llvm::all_of(map.getResults(), llvm::IsaPred<AffineDimExpr>))
         return failure();
-      o.panel = unpack.getStaticInnerTiles()[0];
+      o.panel = tiles[0];
       o.panelStride = strides[along];
-      strides[along] = 1;
+      strides[along] = tiled.size() == 2 ? 4 : 1;
       panelLoop = loop.getPosition();
+      if (tiled.size() == 2)
+        packedGroups = cast<AffineDimExpr>(map.getResult(tiled[1])).getPosition();
       v = unpack.getSource();
     } else {
       strides = rowMajorStrides(shapeOf(v));
@@ -321,6 +326,8 @@ private:
 
   /// Padding that changes nothing: it may be skipped.
   bool isNeutral(tensor::PadOp pad) {
+    if (c.isProduct && matchPattern(pad.getConstantPaddingValue(), m_Zero()))
+      return true;
     FloatAttr value;
     if (!matchPattern(pad.getConstantPaddingValue(), m_Constant(&value)))
       return false;
@@ -409,7 +416,8 @@ private:
             l != c.n && c.loops[l].alive && !c.loops[l].isReduction && c.stride(0, l) != 0;
       c.vectorInput = firstVaries ? 1 : 0;
     }
-    c.packs = c.isProduct && !c.vectorRows && c.stride(c.vectorInput, c.n) != 1;
+    c.packs = c.isProduct && !c.vectorRows && !c.operands[c.vectorInput].panel &&
+              c.stride(c.vectorInput, c.n) != 1;
 
     SmallVector<int64_t> outer;
     for (int64_t l = 0; l < static_cast<int64_t>(c.loops.size()); ++l)
@@ -435,6 +443,38 @@ private:
     return success();
   }
 
+  /// Bytes of which one side is signed, the other contiguous along a reduction.
+  LogicalResult formGroups() {
+    auto isByte = [&](int64_t i) {
+      return c.plan.storages[c.operands[i].storage].elementType.isInteger(8);
+    };
+    auto stay = [&] { return failure(packedGroups >= 0); };
+    if (!c.isProduct || !c.element.isInteger(32) || c.vectorRows || !isByte(0) || !isByte(1) ||
+        c.operands[0].isSigned == c.operands[1].isSigned)
+      return stay();
+    int64_t vectors = c.vectorInput, other = 1 - vectors, loop = -1;
+    for (int64_t l = 0; l < static_cast<int64_t>(c.loops.size()); ++l)
+      if (c.loops[l].isReduction && c.stride(other, l) == 1 && !c.windowOfInner(l) &&
+          (packedGroups < 0 || packedGroups == l))
+        loop = l;
+    bool isPanel = c.operands[vectors].panel;
+    if (loop < 0 || (isPanel && packedGroups < 0))
+      return stay();
+    if (!isPanel && c.extent(c.m) * c.product(c.rows) < 8)
+      return success(); // packing would not pay
+    Loop &l = c.loops[loop];
+    c.packs = !isPanel;
+    c.groups = loop;
+    c.groupTail = l.extent % 4;
+    c.groupStride = l.strides[vectors];
+    l.alive = true;
+    l.extent = llvm::divideCeil(l.extent, 4);
+    l.strides[other] = 4;
+    if (!isPanel)
+      l.strides[vectors] *= 4;
+    return success();
+  }
+
   void orderReductions() {
     for (int64_t l = 0; l < static_cast<int64_t>(c.loops.size()); ++l)
       if (c.loops[l].alive && c.loops[l].isReduction)
@@ -453,141 +493,12 @@ private:
   Block &block;
   Contraction c;
   Operation *combine = nullptr;
-  int64_t panelLoop = -1;
+  int64_t panelLoop = -1, packedGroups = -1;
+  std::array<bool, 2> signs = {true, true};
 };
-
-int64_t groupsOf(const Contraction &c, const Tiling &t) {
-  return llvm::divideCeil(c.extent(c.n), t.lanes * t.nv);
-}
-
-int64_t stepBlocks(const Contraction &c, const Tiling &t) {
-  return std::max<int64_t>(1, llvm::divideCeil(segmentsOf(c, t.mr).steps, t.stepBlock));
-}
 
 } // namespace
 
-Segments segmentsOf(const Contraction &c, int64_t mr) {
-  Segments s;
-  int64_t extent = c.extent(c.m);
-  const Window *w = c.m < 0 ? nullptr : c.windowOfOuter(c.m);
-  int64_t first = 0, last = extent - 1; // rows whose whole window lies inside
-  if (w) {
-    int64_t reach = (c.extent(w->inner) - 1) * w->dilation;
-    first =
-        std::clamp<int64_t>(llvm::divideCeil(std::max<int64_t>(0, w->low), w->scale), 0, extent);
-    int64_t room = w->size - 1 + w->low - reach;
-    last = room < 0 ? -1 : std::min<int64_t>(extent - 1, room / w->scale);
-  }
-  int64_t unrolled = 0;
-  for (int64_t at = 0; at < extent; at += mr) {
-    int64_t count = std::min(mr, extent - at);
-    bool whole = count == mr && at >= first && at + count - 1 <= last;
-    if (whole && s.right.empty()) {
-      if (s.steps++ == 0)
-        s.inside = at;
-      continue;
-    }
-    (s.steps == 0 ? s.left : s.right).emplace_back(at, count);
-    unrolled += w ? c.extent(w->inner) : 1;
-  }
-  if (w && unrolled > 24) {
-    // Unrolling would cost too much code: the edges row by row, the rows inside by tiles.
-    s = Segments();
-    s.clipped = true;
-    s.inside = first;
-    s.steps = std::max<int64_t>(0, last + 1 - first) / mr;
-    int64_t end = first + s.steps * mr;
-    s.left.emplace_back(0, first);
-    s.right.emplace_back(end, extent - end);
-  }
-  return s;
-}
-
-int64_t tilesOf(const Contraction &c, const Tiling &t) {
-  return c.product(c.batch) * llvm::divideCeil(c.product(c.rows), t.rowBlock) * stepBlocks(c, t) *
-         groupsOf(c, t);
-}
-
-int64_t scratchOf(const Contraction &c, const Tiling &t) {
-  int64_t vectors = c.spillsEpilogue ? t.mr * t.nv : 0;
-  int64_t packed = c.packs ? c.product(c.reductions) * t.nv : 0;
-  return llvm::alignTo((vectors + packed) * t.lanes * 4, 64);
-}
-
 FailureOr<Contraction> analyseContraction(mt::KernelOp kernel) { return Analysis(kernel).run(); }
-
-Tiling chooseTiling(const Contraction &c, const HostTarget &target) {
-  int64_t full = target.vectorBytes / 4, n = c.extent(c.n), mExtent = c.extent(c.m);
-  int64_t panel = 0;
-  for (const Operand &o : c.operands)
-    panel = std::max(panel, o.panel);
-  Tiling best;
-  double least = 0;
-  // Cycles of one step of K over all register tiles: two FMAs and two loads a cycle, latency 4 (Zen
-  // 4, Golden Cove). Narrower vectors cost the same per instruction but for a small bonus: they
-  // leave fewer lanes idle.
-  for (int64_t lanes : {full, full / 2}) {
-    if (lanes < 8 || (lanes < full && n > 3 * lanes))
-      continue;
-    double width = lanes == full ? 1.0 : 0.6;
-    for (int64_t nv : {1, 2, 3, 4, 6, 8}) {
-      int64_t span = nv * lanes;
-      if (nv > 1 && span - lanes >= n)
-        continue;
-      bool fitsPanels =
-          !panel || panel % span == 0 || span % panel == 0 || (span >= n && span <= panel);
-      if (!fitsPanels)
-        continue;
-      for (int64_t mr = 1; mr <= std::min<int64_t>(mExtent, 16); ++mr) {
-        if (mr * nv + nv + 1 > target.vectorRegisters || mr * nv > 30)
-          continue;
-        auto cycles = [&](int64_t rows, int64_t vectors) {
-          if (rows == 0 || vectors == 0)
-            return 0.0;
-          double loads = c.vectorRows ? rows * vectors + vectors : rows + vectors;
-          return std::max({rows * vectors * 0.5 * width, loads * 0.5 * (c.vectorRows ? width : 1.0),
-                           4.0}) +
-                 0.5;
-        };
-        int64_t wholeN = n / span, restN = llvm::divideCeil(n % span, lanes);
-        int64_t wholeM = mExtent / mr, restM = mExtent % mr;
-        double total = wholeM * (wholeN * cycles(mr, nv) + cycles(mr, restN)) +
-                       wholeN * cycles(restM, nv) + cycles(restM, restN);
-        if (least == 0 || total < least * 0.999) {
-          least = total;
-          best = {lanes, mr, nv, 1, 1};
-        }
-      }
-    }
-  }
-  // Tiles: the inputs of its rows within a quarter of an L2 cache, at least four tiles a core if
-  // they stay above a few microseconds (2^20 operations).
-  Segments s = segmentsOf(c, best.mr);
-  int64_t k = c.product(c.reductions), rows = c.product(c.rows);
-  double perRow = 2.0 * k * mExtent * best.nv * best.lanes;
-  auto inputBytes = [&](int64_t rowCount,
-                        int64_t steps) { // an estimate: without overlap of windows
-    return 4.0 * rowCount * steps * best.mr * std::max<int64_t>(1, k / 2);
-  };
-  constexpr double cacheBytes = 256 << 10, leastWork = 1 << 20;
-  best.stepBlock = std::max<int64_t>(1, s.steps);
-  if (!c.packs)
-    while (best.stepBlock > 1 &&
-           (inputBytes(1, best.stepBlock) > cacheBytes ||
-            (tilesOf(c, best) < 4 * target.cores &&
-             perRow * best.stepBlock / std::max<int64_t>(1, s.steps) > leastWork)))
-      best.stepBlock = (best.stepBlock + 1) / 2;
-  best.rowBlock = c.packs ? std::max<int64_t>(1, rows) : 1;
-  if (best.stepBlock >= s.steps && !c.packs)
-    while (best.rowBlock < rows && inputBytes(best.rowBlock * 2, s.steps) <= cacheBytes &&
-           (perRow * best.rowBlock < leastWork || tilesOf(c, best) > 16 * target.cores)) {
-      Tiling next = best;
-      next.rowBlock = std::min(rows, best.rowBlock * 2);
-      if (tilesOf(c, next) < 4 * target.cores && perRow * best.rowBlock >= leastWork / 4)
-        break;
-      best = next;
-    }
-  return best;
-}
 
 } // namespace mtc::host

@@ -22,6 +22,7 @@ struct Operand {
   int64_t offset = 0; ///< elements
   int64_t panel = 0;  ///< > 0: packed along n in panels of this many
   int64_t panelStride = 0;
+  bool isSigned = true; ///< how an integer is extended to the accumulators' width
 };
 
 struct Loop {
@@ -42,6 +43,7 @@ struct Contraction {
   BufferPlan plan;
   mlir::linalg::LinalgOp op, epilogue; ///< epilogue may be null
   bool isProduct = false;              ///< acc + a * b, else combine(acc, f(a))
+  mlir::Type element;                  ///< of the accumulators
   mlir::Value initial;                 ///< what the accumulators start from
   llvm::SmallVector<Operand, 8> operands;
   int64_t inputs = 0, epilogueInputs = 0, outputs = 0;
@@ -53,15 +55,22 @@ struct Contraction {
   llvm::SmallVector<int64_t> rows;  ///< other outer loops, outermost first
   llvm::SmallVector<int64_t> reductions; ///< in the order of accumulation
   int64_t vectorInput = -1;    ///< the input read as vectors and shared by all rows; -1: none
-  bool packs = false;          ///< it is not contiguous along n: a tile packs it into scratch first
+  bool packs = false;          ///< a tile packs it into scratch first, contiguous along n
   bool vectorRows = false;     ///< the other input is read as vectors too (depthwise, pooling)
   bool spillsEpilogue = false; ///< its body is long: it loops over accumulators in memory
+  /// Products of bytes that are summed four at a time (see DotProduct.h): the reduction whose four
+  /// neighbours they are, counted in groups. Both inputs hold the groups side by side, but for one
+  /// that is packed. -1: one at a time.
+  int64_t groups = -1;
+  int64_t groupTail = 0;   ///< numbers in the last group, if not four
+  int64_t groupStride = 0; ///< bytes between neighbours of the vector input before it is packed
 
   int64_t extent(int64_t loop) const { return loop < 0 ? 1 : loops[loop].extent; }
   int64_t stride(int64_t operand, int64_t loop) const {
     return loop < 0 ? 0 : loops[loop].strides[operand];
   }
   int64_t output(int64_t i) const { return inputs + epilogueInputs + i; }
+  int64_t accumulatorBytes() const { return elementBytes(element); }
   const Window *windowOfOuter(int64_t loop) const;
   const Window *windowOfInner(int64_t loop) const;
   int64_t product(llvm::ArrayRef<int64_t> which) const;
@@ -88,6 +97,8 @@ Segments segmentsOf(const Contraction &c, int64_t mr);
 /// Number of independent tiles and bytes of scratch.
 int64_t tilesOf(const Contraction &c, const Tiling &t);
 int64_t scratchOf(const Contraction &c, const Tiling &t);
+/// Bytes of one lane of a step in the scratch that a tile packs into; 0: it does not.
+int64_t packedBytes(const Contraction &c);
 
 /// Analyses `kernel`; fails, without an error, if it is no such contraction.
 mlir::FailureOr<Contraction> analyseContraction(mt::KernelOp kernel);

@@ -15,6 +15,7 @@
 //===----------------------------------------------------------------------===//
 #include "EmitContraction.h"
 
+#include "DotProduct.h"
 #include "VectorBody.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -34,6 +35,7 @@ struct Reduction {
   bool startsBlock = false; ///< what it and the loops inside give is one block
   bool mayMerge = true;     ///< with the loop inside or outside
   int64_t cutFrom = 0;      ///< > 0: blocks of a loop of that many trips, the last one shorter
+  int64_t tail = 0;         ///< > 0: numbers in its last group of four
 };
 
 /// A chain of at most this many products is one block.
@@ -47,7 +49,7 @@ struct Blocks {
 };
 
 Blocks blocksOf(const Contraction &c) {
-  if (!c.isProduct || c.product(c.reductions) <= kLongestChain)
+  if (!c.isProduct || !c.element.isF32() || c.product(c.reductions) <= kLongestChain)
     return {};
   // The outermost loop whose body is short enough; if that body is too short, blocks of the loop.
   int64_t inside = 1, l = c.reductions.size();
@@ -63,9 +65,10 @@ Blocks blocksOf(const Contraction &c) {
 
 class ContractionEmitter {
 public:
-  ContractionEmitter(Emitter &e, const Contraction &c, const Tiling &t)
+  ContractionEmitter(Emitter &e, const Contraction &c, const Tiling &t, const HostTarget &target)
       : e(e), b(e.b), c(c), t(t), segments(segmentsOf(c, t.mr)), blocks(blocksOf(c)),
-        vectorType(VectorType::get({t.lanes}, b.getF32Type())) {
+        vectorType(VectorType::get({t.lanes}, c.element)),
+        hasDotProduct(hasByteDotProduct(target)) {
     initial = broadcast(e, e.scalars.lookup(c.initial), t.lanes);
     for (int64_t i = 0; i < c.inputs; ++i)
       memory.push_back(c.operands[i].storage >= 0 ? e.memory[c.operands[i].storage] : Value());
@@ -74,10 +77,12 @@ public:
       inputStrides[l].assign(loop.strides.begin(), loop.strides.begin() + c.inputs);
     int64_t spillElements = c.spillsEpilogue ? t.mr * t.nv * t.lanes : 0;
     if (c.spillsEpilogue)
-      spill = scratchView(0, spillElements);
+      spill = scratchView(0, spillElements, c.element);
     if (c.packs) {
-      packed = scratchView(spillElements * 4, c.product(c.reductions) * t.nv * t.lanes);
-      int64_t stride = t.nv * t.lanes;
+      Type type = cast<MemRefType>(memory[c.vectorInput].getType()).getElementType();
+      int64_t stride = t.nv * t.lanes * columnStride();
+      packed =
+          scratchView(spillElements * c.accumulatorBytes(), c.product(c.reductions) * stride, type);
       for (int64_t l : llvm::reverse(c.reductions)) {
         inputStrides[l][c.vectorInput] = stride;
         stride *= c.extent(l);
@@ -138,10 +143,13 @@ public:
   }
 
 private:
-  Value scratchView(int64_t offset, int64_t elements) {
-    return memref::ViewOp::create(b, e.loc, MemRefType::get({elements}, b.getF32Type()), e.scratch,
+  Value scratchView(int64_t offset, int64_t elements, Type type) {
+    return memref::ViewOp::create(b, e.loc, MemRefType::get({elements}, type), e.scratch,
                                   e.constant(offset), ValueRange());
   }
+
+  /// Elements between two columns of a packed vector input.
+  int64_t columnStride() const { return c.groups >= 0 ? 4 : 1; }
 
   Value index(int64_t l) { return indices[l] ? indices[l] : e.constant(0); }
 
@@ -174,7 +182,7 @@ private:
       Value panel = arith::DivUIOp::create(b, e.loc, firstColumn, e.constant(o.panel));
       Value lane = arith::RemUIOp::create(b, e.loc, firstColumn, e.constant(o.panel));
       terms.emplace_back(panel, o.panelStride);
-      terms.emplace_back(lane, 1);
+      terms.emplace_back(lane, columnStride());
     } else {
       terms.emplace_back(firstColumn, c.stride(operand, c.n));
     }
@@ -186,8 +194,8 @@ private:
     const Operand &o = c.operands[operand];
     int64_t at = j * t.lanes;
     if (o.panel && t.nv * t.lanes > o.panel)
-      return at / o.panel * o.panelStride + at % o.panel;
-    return at * (o.panel ? 1 : c.stride(operand, c.n));
+      return at / o.panel * o.panelStride + at % o.panel * columnStride();
+    return at * (o.panel ? columnStride() : c.stride(operand, c.n));
   }
 
   /// Copies the panel that is not contiguous along n: [reductions][nv * lanes].
@@ -204,10 +212,40 @@ private:
           source.emplace_back(i, c.stride(operand, l));
           target.emplace_back(i, inputStrides[l][operand]);
         }
-        Value v =
-            loadVector(e, storage, e.linear(j * t.lanes * stride, source), stride, lanesOf(j));
-        vector::StoreOp::create(b, e.loc, v, packed, e.linear(j * t.lanes, target));
+        Value v = c.groups >= 0 ? loadGroups(storage, j, source, at)
+                                : loadVector(e, storage, e.linear(j * t.lanes * stride, source),
+                                             stride, lanesOf(j));
+        vector::StoreOp::create(b, e.loc, v, packed,
+                                e.linear(j * t.lanes * columnStride(), target));
       });
+  }
+
+  /// Four neighbours along the reduction for each lane, 0 where there are none.
+  Value loadGroups(int storage, int64_t j, ArrayRef<std::pair<Value, int64_t>> source,
+                   ArrayRef<Value> at) {
+    int64_t stride = c.stride(c.vectorInput, c.n);
+    auto wide = VectorType::get({t.lanes}, b.getI32Type());
+    size_t place = llvm::find(c.reductions, c.groups) - c.reductions.begin();
+    Value last = e.constant(c.extent(c.groups) - 1), all;
+    for (int64_t i = 0; i < 4; ++i) {
+      SmallVector<std::pair<Value, int64_t>> terms(source);
+      bool mayEnd = c.groupTail && i >= c.groupTail;
+      Value ends;
+      if (mayEnd) { // what would lie past the end is read from the group before, and dropped
+        ends = arith::CmpIOp::create(b, e.loc, arith::CmpIPredicate::eq, at[place], last);
+        Value back = arith::SelectOp::create(b, e.loc, ends, e.constant(-i), e.constant(0));
+        terms.emplace_back(back, c.groupStride);
+      }
+      Value v = loadVector(e, storage, e.linear(j * t.lanes * stride + i * c.groupStride, terms),
+                           stride, lanesOf(j));
+      v = arith::ExtUIOp::create(b, e.loc, wide, broadcast(e, v, t.lanes));
+      if (mayEnd)
+        v = arith::SelectOp::create(b, e.loc, ends, zeroOf(wide), v);
+      auto shift = DenseElementsAttr::get(wide, b.getI32IntegerAttr(static_cast<int32_t>(8 * i)));
+      v = arith::ShLIOp::create(b, e.loc, v, e.constant(cast<TypedAttr>(shift)));
+      all = all ? Value(arith::OrIOp::create(b, e.loc, all, v)) : v;
+    }
+    return vector::BitCastOp::create(b, e.loc, VectorType::get({4 * t.lanes}, b.getI8Type()), all);
   }
 
   void emitRows(Value rowBlock, int64_t stepBlocks) {
@@ -295,6 +333,7 @@ private:
       Reduction r;
       r.extent = c.extent(l);
       r.strides = inputStrides[l];
+      r.tail = l == c.groups ? c.groupTail : 0;
       if (const Window *w = c.windowOfInner(l)) {
         bool alongM = w->outer == c.m && c.m >= 0;
         if (!alongM || clipped)
@@ -320,7 +359,7 @@ private:
         continue;
       }
       if (!list.empty() && list.back().mayMerge && list.back().mode == Reduction::Mode::Plain &&
-          r.mode == Reduction::Mode::Plain) {
+          r.mode == Reduction::Mode::Plain && !r.tail && !list.back().tail) {
         Reduction &outer = list.back();
         bool same = true;
         for (int64_t i = 0; i < c.inputs; ++i)
@@ -428,12 +467,14 @@ private:
             inside.push_back(i);
         }
         advance(r, nullptr, k, saved);
+        tail = k + 1 == r.extent ? r.tail : tail;
         accumulators = reduce(list.drop_front(), std::move(accumulators), inside);
+        tail = r.tail ? 0 : tail;
         positions = saved;
       }
       return accumulators;
     }
-    Value from = e.constant(0), to = e.constant(r.extent);
+    Value from = e.constant(0), to = e.constant(r.extent - (r.tail ? 1 : 0));
     if (r.mode == Reduction::Mode::Bounded)
       std::tie(from, to) = boundsOf(*r.window, r.extent);
     if (r.cutFrom)
@@ -467,26 +508,88 @@ private:
     for (auto [p, i] : llvm::enumerate(active))
       for (int64_t j = 0; j < vectors; ++j)
         accumulators[i * vectors + j] = results[p * vectors + j];
+    if (r.tail) {
+      advance(r, nullptr, r.extent - 1, saved);
+      tail = r.tail;
+      accumulators = reduce(list.drop_front(), std::move(accumulators), active);
+      tail = 0;
+      positions = saved;
+    }
     return accumulators;
   }
 
   Value vectorAt(int64_t input, int64_t row, int64_t j) {
+    bool isPacked = c.packs && input == c.vectorInput;
     int64_t offset = row * c.stride(input, c.m) +
-                     (c.packs && input == c.vectorInput ? j * t.lanes : columnOffset(input, j));
+                     (isPacked ? j * t.lanes * columnStride() : columnOffset(input, j));
     Value at = e.add(positions[input], e.constant(offset));
-    bool padded = c.operands[input].panel || (c.packs && input == c.vectorInput);
-    Value mask = padded ? Value() : lanesOf(j).mask;
-    if (!mask)
-      return vector::LoadOp::create(b, e.loc, vectorType, memory[input], at);
-    return vector::MaskedLoadOp::create(b, e.loc, vectorType, memory[input], at, mask, zero());
+    Value mask = c.operands[input].panel || isPacked ? Value() : lanesOf(j).mask;
+    Type element = cast<MemRefType>(memory[input].getType()).getElementType();
+    int64_t columns = c.groups >= 0 && input == c.vectorInput ? 4 : 1;
+    auto type = VectorType::get({t.lanes * columns}, element);
+    Value v =
+        !mask ? Value(vector::LoadOp::create(b, e.loc, type, memory[input], at))
+              : vector::MaskedLoadOp::create(b, e.loc, type, memory[input], at, mask, zeroOf(type));
+    return columns == 1 ? extend(v, input) : v;
   }
 
-  Value zero() {
-    return arith::ConstantOp::create(b, e.loc, cast<TypedAttr>(b.getZeroAttr(vectorType)));
+  /// A vector or number of an input as wide as the accumulators.
+  Value extend(Value v, int64_t input) {
+    if (getElementTypeOrSelf(v) == c.element)
+      return v;
+    Type type = isa<VectorType>(v.getType()) ? Type(vectorType) : c.element;
+    if (c.operands[input].isSigned)
+      return arith::ExtSIOp::create(b, e.loc, type, v);
+    return arith::ExtUIOp::create(b, e.loc, type, v);
+  }
+
+  Value zeroOf(VectorType type) { return e.constant(cast<TypedAttr>(b.getZeroAttr(type))); }
+  Value zero() { return zeroOf(vectorType); }
+
+  /// The group of four bytes at `at` in every lane; what lies past the end is 0.
+  Value groupAt(int64_t input, Value at) {
+    auto four = VectorType::get({4}, b.getI8Type()), one = VectorType::get({1}, b.getI32Type());
+    Value word;
+    if (tail == 0) {
+      Value bytes = vector::LoadOp::create(b, e.loc, four, memory[input], at);
+      word = vector::BitCastOp::create(b, e.loc, one, bytes);
+      word = vector::ExtractOp::create(b, e.loc, word, ArrayRef<int64_t>{0});
+    }
+    for (int64_t i = 0; i < tail; ++i) {
+      Value byte = memref::LoadOp::create(b, e.loc, memory[input], e.add(at, e.constant(i)));
+      Value wide = arith::ExtUIOp::create(b, e.loc, b.getI32Type(), byte);
+      wide = arith::ShLIOp::create(
+          b, e.loc, wide,
+          e.constant(cast<TypedAttr>(b.getI32IntegerAttr(static_cast<int32_t>(8 * i)))));
+      word = word ? Value(arith::OrIOp::create(b, e.loc, word, wide)) : wide;
+    }
+    return vector::BitCastOp::create(b, e.loc, VectorType::get({4 * t.lanes}, b.getI8Type()),
+                                     broadcast(e, word, t.lanes));
+  }
+
+  /// A step of four products in each lane.
+  SmallVector<Value> groupStep(SmallVector<Value> accumulators, ArrayRef<int64_t> active) {
+    int64_t vectorSide = c.vectorInput, other = 1 - vectorSide;
+    bool vectorIsSigned = c.operands[vectorSide].isSigned;
+    SmallVector<ByteGroups> shared;
+    for (int64_t j = 0; j < vectors; ++j)
+      shared.push_back(prepareGroups(e, vectorAt(vectorSide, 0, j), vectorIsSigned, hasDotProduct));
+    for (int64_t i : active) {
+      Value at = e.add(positions[other], e.constant(i * c.stride(other, c.m)));
+      ByteGroups row = prepareGroups(e, groupAt(other, at), !vectorIsSigned, hasDotProduct);
+      for (int64_t j = 0; j < vectors; ++j) {
+        Value &acc = accumulators[i * vectors + j];
+        acc = vectorIsSigned ? dotProduct(e, acc, row, shared[j], hasDotProduct)
+                             : dotProduct(e, acc, shared[j], row, hasDotProduct);
+      }
+    }
+    return accumulators;
   }
 
   /// One index of all reductions: every row and vector of the tile.
   SmallVector<Value> step(SmallVector<Value> accumulators, ArrayRef<int64_t> active) {
+    if (c.groups >= 0)
+      return groupStep(std::move(accumulators), active);
     SmallVector<Value> shared;
     if (c.vectorInput >= 0)
       for (int64_t j = 0; j < vectors; ++j)
@@ -499,13 +602,14 @@ private:
       Value scalar;
       if (!c.vectorRows) {
         Value at = e.add(positions[other], e.constant(i * c.stride(other, c.m)));
-        scalar = broadcast(e, memref::LoadOp::create(b, e.loc, memory[other], at), t.lanes);
+        Value number = memref::LoadOp::create(b, e.loc, memory[other], at);
+        scalar = broadcast(e, extend(number, other), t.lanes);
       }
       for (int64_t j = 0; j < vectors; ++j) {
         Value &acc = accumulators[i * vectors + j];
         Value element = c.vectorRows ? vectorAt(other, i, j) : scalar;
         if (c.isProduct) {
-          acc = vector::FMAOp::create(b, e.loc, element, shared[j], acc);
+          acc = multiplyAdd(e, element, shared[j], acc);
           continue;
         }
         linalg::LinalgOp reduction = c.op;
@@ -581,6 +685,7 @@ private:
   Segments segments;
   Blocks blocks;
   VectorType vectorType;
+  bool hasDotProduct; ///< four products in one instruction
   Value initial, spill, packed;
   SmallVector<Value> memory;                      ///< per input
   SmallVector<SmallVector<int64_t>> inputStrides; ///< [loop][input], of packed memory where packed
@@ -596,14 +701,16 @@ private:
   Value tileStart;
   SmallVector<Value> positions; ///< per input, at the current reduction indices
   Value blockTripsLeft;         ///< of the loop that is cut into blocks, from the current one on
+  int64_t tail = 0;             ///< numbers in the current group of four; 0: four
 };
 
 } // namespace
 
-LogicalResult emitContraction(Emitter &e, const Contraction &c, const Tiling &t) {
+LogicalResult emitContraction(Emitter &e, const Contraction &c, const Tiling &t,
+                              const HostTarget &target) {
   for (Operation &op : e.kernel.getBody().front().without_terminator())
     e.emitScalar(op);
-  ContractionEmitter(e, c, t).emit();
+  ContractionEmitter(e, c, t, target).emit();
   e.finish();
   return success();
 }

@@ -9,6 +9,6 @@ namespace mtc::host {
 /// Emits the tiles [lo, hi) of a contraction. A result element is accumulated by one tile, in an
 /// order that depends on its position only, so how tiles are split cannot change results (rule R3).
 mlir::LogicalResult emitContraction(Emitter &emitter, const Contraction &contraction,
-                                    const Tiling &tiling);
+                                    const Tiling &tiling, const HostTarget &target);
 
 } // namespace mtc::host

@@ -1,7 +1,10 @@
 //===- Roofline.cpp - what a kernel costs ---------------------------------===//
 #include "Roofline.h"
 
+#include "DotProduct.h"
+
 #include "mtc/Dialect/MT/Transforms/ExportProblem.h"
+#include "mtc/Dialect/MT/Transforms/Product.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -10,13 +13,29 @@ using namespace mlir;
 
 namespace mtc::host {
 
-Work workOf(mt::KernelOp kernel) {
+/// Sums of products of bytes as operations of f32 that take as long: an instruction for four of
+/// them, or four (see DotProduct.cpp). 0: anything else.
+static double byteProductCost(linalg::LinalgOp op, const HostTarget &target) {
+  auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
+  std::optional<mt::Product> product = generic ? mt::productOf(generic) : std::nullopt;
+  if (!product || product->isSigned[0] == product->isSigned[1] ||
+      llvm::any_of(generic.getInputs(),
+                   [](mlir::Value v) { return !getElementTypeOrSelf(v.getType()).isInteger(8); }))
+    return 0;
+  return hasByteDotProduct(target) ? 0.5 : 2;
+}
+
+Work workOf(mt::KernelOp kernel, const HostTarget &target) {
   Work work;
   work.bytes = mt::bytesOf(kernel);
   for (auto op : kernel.getBody().getOps<linalg::LinalgOp>()) {
     int64_t iterations = 1, cost = 0;
     for (int64_t extent : op.getStaticLoopRanges())
       iterations *= extent;
+    if (double bytes = byteProductCost(op, target); bytes > 0) {
+      work.flops += static_cast<int64_t>(static_cast<double>(iterations) * bytes);
+      continue;
+    }
     for (Operation &inner : op.getBlock()->without_terminator())
       cost += isa<math::MathDialect>(inner.getDialect()) ? 10 : 1; // a polynomial
     work.flops += iterations * cost;

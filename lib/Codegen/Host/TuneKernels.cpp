@@ -37,12 +37,14 @@ struct TuneKernels : impl::TuneKernelsBase<TuneKernels> {
       FailureOr<Choice> choice = chooseConfig(kernel, *resolved, plain);
       if (failed(choice))
         return signalPassFailure();
-      kernel.setVariantsAttr(ArrayAttr::get(&getContext(), {price(kernel, *choice, device)}));
+      kernel.setVariantsAttr(
+          ArrayAttr::get(&getContext(), {price(kernel, *choice, *resolved, device)}));
     }
   }
 
-  static mt::VariantAttr price(mt::KernelOp kernel, const Choice &choice, const Device &device) {
-    Work work = workOf(kernel);
+  static mt::VariantAttr price(mt::KernelOp kernel, const Choice &choice, const HostTarget &target,
+                               const Device &device) {
+    Work work = workOf(kernel, target);
     KernelFeatures features;
     features.kind = static_cast<KernelKind>(kernel.getKind());
     features.flops = work.flops;

@@ -135,7 +135,7 @@ LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr c
       return kernel.emitOpError("does not fit its config: ") << config;
     c->plan.scratchBytes = scratchOf(*c, *tiling);
     Emitter emitter(module, kernel, c->plan, symbol);
-    return emitContraction(emitter, *c, *tiling);
+    return emitContraction(emitter, *c, *tiling, target);
   }
   if (name && name.getValue() == "winograd") {
     FailureOr<Winograd> w = analyseWinograd(kernel);

@@ -6,6 +6,9 @@
 // the packed bytes mean and which the emitter matches. Packing belongs to the kernel, not to its
 // variants, or weights would multiply.
 //
+// Products of bytes are summed four at a time, so that their panels hold four neighbours along a
+// reduction side by side: [N / nr][K dims, one of them / 4][nr][4].
+//
 //===----------------------------------------------------------------------===//
 #include "DerivedWeights.h"
 #include "Structure.h"
@@ -34,7 +37,28 @@ struct Packing {
   unsigned argument;              ///< of the kernel
   int64_t innerDim;               ///< dim of the weight that is n
   SmallVector<int64_t> outerPerm; ///< n, then K dims as the loops run
+  int64_t groupDim = -1;          ///< of the weight, in groups of four; -1: none
 };
+
+/// The reduction that four neighbouring products belong to: that along which the other operand's
+/// bytes are contiguous.
+std::optional<unsigned> groupLoop(linalg::GenericOp contraction, const ContractionRoles &roles) {
+  auto isByte = [&](unsigned operand) {
+    return cast<RankedTensorType>(contraction.getOperand(operand).getType())
+        .getElementType()
+        .isInteger(8);
+  };
+  std::optional<Product> product = productOf(contraction);
+  AffineMap map = contraction.getIndexingMapsArray()[roles.a];
+  Type sum = cast<RankedTensorType>(contraction.getResult(0).getType()).getElementType();
+  if (!product || product->isSigned[0] == product->isSigned[1] || !isByte(0) || !isByte(1) ||
+      !sum.isInteger(32) || map.getNumResults() == 0)
+    return std::nullopt;
+  auto last = dyn_cast<AffineDimExpr>(map.getResults().back());
+  if (!last || !llvm::is_contained(roles.k, last.getPosition()))
+    return std::nullopt;
+  return last.getPosition();
+}
 
 /// `isWeight` tells whether an argument is a weight in every use of the kernel.
 std::optional<Packing> packingOf(KernelOp kernel, llvm::function_ref<bool(unsigned)> isWeight) {
@@ -58,7 +82,14 @@ std::optional<Packing> packingOf(KernelOp kernel, llvm::function_ref<bool(unsign
     SmallVector<unsigned> loops = plainLoops(map);
     auto dimOf = [&](unsigned loop) { return llvm::find(loops, loop) - loops.begin(); };
     Packing packing{argument.getArgNumber(), dimOf(roles->n[0]), {dimOf(roles->n[0])}};
-    for (unsigned loop : roles->k)
+    std::optional<unsigned> group = groupLoop(contraction, *roles);
+    SmallVector<unsigned> k(roles->k);
+    if (group && llvm::is_contained(loops, *group)) {
+      packing.groupDim = dimOf(*group);
+      llvm::erase(k, *group); // innermost
+      k.push_back(*group);
+    }
+    for (unsigned loop : k)
       if (llvm::is_contained(loops, loop))
         packing.outerPerm.push_back(dimOf(loop));
     if (packing.outerPerm.size() == loops.size() && loops.size() == roles->k.size() + 1)
@@ -95,10 +126,16 @@ struct PackWeights : mtc::mt::impl::PackWeightsBase<PackWeights> {
     BlockArgument argument = kernel.getBody().getArgument(packing.argument);
     auto type = cast<RankedTensorType>(argument.getType());
     int64_t nr = panelWidth(type.getDimSize(packing.innerDim), lanes);
+    SmallVector<int64_t> tiles = {nr}, tiled = {packing.innerDim};
+    if (packing.groupDim >= 0) {
+      tiles.push_back(4);
+      tiled.push_back(packing.groupDim);
+    }
     RankedTensorType packed =
-        linalg::PackOp::inferPackedType(type, nr, packing.innerDim, packing.outerPerm);
+        linalg::PackOp::inferPackedType(type, tiles, tiled, packing.outerPerm);
     Builder attributes(kernel.getContext());
-    OpFoldResult tile = attributes.getIndexAttr(nr);
+    SmallVector<OpFoldResult> tile = llvm::map_to_vector(
+        tiles, [&](int64_t size) -> OpFoldResult { return attributes.getIndexAttr(size); });
     for (TaskOp task : tasks) {
       OpOperand &operand = task->getOpOperand(packing.argument);
       Location loc = operand.get().getLoc();
@@ -107,8 +144,8 @@ struct PackWeights : mtc::mt::impl::PackWeightsBase<PackWeights> {
             Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(packed.getElementType()));
             Value init =
                 tensor::EmptyOp::create(b, loc, packed.getShape(), packed.getElementType());
-            return linalg::PackOp::create(b, loc, values.front(), init, packing.innerDim, tile,
-                                          zero, packing.outerPerm)
+            return linalg::PackOp::create(b, loc, values.front(), init, tiled, tile, zero,
+                                          packing.outerPerm)
                 .getResult();
           });
       OpBuilder b(task);
@@ -121,8 +158,7 @@ struct PackWeights : mtc::mt::impl::PackWeightsBase<PackWeights> {
     Location loc = kernel.getLoc();
     Value init = tensor::EmptyOp::create(b, loc, type.getShape(), type.getElementType());
     argument.setType(packed);
-    auto unpack =
-        linalg::UnPackOp::create(b, loc, argument, init, packing.innerDim, tile, packing.outerPerm);
+    auto unpack = linalg::UnPackOp::create(b, loc, argument, init, tiled, tile, packing.outerPerm);
     argument.replaceAllUsesExcept(unpack.getResult(), unpack);
     SmallVector<Type> inputs(kernel.getArgumentTypes());
     inputs[packing.argument] = packed;

@@ -10,24 +10,39 @@ using namespace mlir;
 
 namespace mtc::mt {
 
-bool isContraction(linalg::GenericOp op) {
+std::optional<Product> productOf(linalg::GenericOp op) {
   if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 || op.getNumReductionLoops() == 0)
-    return false;
+    return std::nullopt;
   Block &body = *op.getBody();
-  if (std::distance(body.begin(), body.end()) != 3)
-    return false;
-  Operation &mul = body.front();
-  Operation *add = mul.getNextNode();
-  if (!isa<arith::MulFOp, arith::MulIOp>(mul) || !isa<arith::AddFOp, arith::AddIOp>(add))
-    return false;
+  Product product{{true, true}};
+  Value factors[2] = {body.getArgument(0), body.getArgument(1)};
+  SmallVector<Operation *> rest;
+  for (Operation &inner : body.without_terminator()) {
+    auto argument = inner.getNumOperands() == 1 ? dyn_cast<BlockArgument>(inner.getOperand(0))
+                                                : BlockArgument();
+    if (!isa<arith::ExtSIOp, arith::ExtUIOp>(inner) || !argument || argument.getOwner() != &body ||
+        argument.getArgNumber() > 1) {
+      rest.push_back(&inner);
+      continue;
+    }
+    product.isSigned[argument.getArgNumber()] = isa<arith::ExtSIOp>(inner);
+    factors[argument.getArgNumber()] = inner.getResult(0);
+  }
+  if (rest.size() != 2 || !isa<arith::MulFOp, arith::MulIOp>(rest[0]) ||
+      !isa<arith::AddFOp, arith::AddIOp>(rest[1]))
+    return std::nullopt;
   auto isPair = [](Operation *o, Value x, Value y) {
     return (o->getOperand(0) == x && o->getOperand(1) == y) ||
            (o->getOperand(0) == y && o->getOperand(1) == x);
   };
-  return isPair(&mul, body.getArgument(0), body.getArgument(1)) &&
-         isPair(add, body.getArgument(2), mul.getResult(0)) &&
-         body.getTerminator()->getOperand(0) == add->getResult(0);
+  Value sum = rest[1]->getResult(0);
+  bool isProduct = isPair(rest[0], factors[0], factors[1]) &&
+                   isPair(rest[1], body.getArgument(2), rest[0]->getResult(0)) &&
+                   body.getTerminator()->getOperand(0) == sum;
+  return isProduct ? std::optional(product) : std::nullopt;
 }
+
+bool isContraction(linalg::GenericOp op) { return productOf(op).has_value(); }
 
 bool isAllParallel(Operation *op) {
   auto generic = dyn_cast<linalg::GenericOp>(op);

@@ -6,13 +6,14 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "mtc/Dialect/MT/Transforms/Product.h"
+
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/AffineMap.h"
 
 namespace mtc::mt {
 
-/// A generic with two inputs whose body is exactly `acc + a * b` (floating point or integer), with
-/// a reduction.
+/// A generic with two inputs that adds up products of them (productOf).
 bool isContraction(mlir::linalg::GenericOp op);
 
 /// Elementwise: all loops parallel, and the results do not depend on what they start from.

@@ -11,6 +11,15 @@ include "mlir/Pass/PassBase.td"
 
 class MT_ProgramPass<string name> : Pass<name, "::mtc::mt::ProgramOp">;
 
+def NarrowContractions : MT_ProgramPass<"mt-narrow-contractions"> {
+  let summary = "multiply 8-bit codes instead of the numbers they stand for";
+  let description = [{
+    A contraction of two operands that are codes of 8 bits minus a zero point, times a scale, becomes one of the codes in i32; zero
+    points and scales are applied to its result. Integer results stay equal, bit for bit.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
 def FoldWeights : MT_ProgramPass<"mt-fold-weights"> {
   let summary = "turn computations on weights alone into derived weights";
   let description = [{
@@ -70,6 +79,8 @@ def PackWeights : MT_ProgramPass<"mt-pack-weights"> {
   let summary = "store the weights of contractions in panels";
   let description = [{
     A weight [N, K...] or [K..., N] becomes [N / nr][K...][nr], padded with 0; nr is two vectors, or one for narrow results.
+    Bytes that are multiplied by bytes of the other sign get [N / nr][K / 4...][nr][4] along the reduction in which the
+    other operand is contiguous.
   }];
   let options = [Option<"lanes", "lanes", "int64_t", /*default=*/"16", "elements of a vector register">];
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
