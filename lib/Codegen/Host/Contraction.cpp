@@ -125,10 +125,6 @@ private:
     auto fill = c.op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
     if (!fill)
       return failure();
-    // What is read is loaded as vectors of f32.
-    for (BlockArgument argument : body.getArguments())
-      if (!argument.use_empty() && !argument.getType().isF32())
-        return failure();
     c.initial = fill.value();
     c.element = body.getArguments().back().getType();
     auto generic = dyn_cast<linalg::GenericOp>(c.op.getOperation());
@@ -139,8 +135,10 @@ private:
       return success(c.element.isF32() || c.element.isF64() || c.element.isInteger(32) ||
                      c.element.isInteger(64));
     }
-    if (!c.element.isF32())
-      return failure();
+    // What is read is loaded as vectors of f32.
+    for (BlockArgument argument : body.getArguments())
+      if (!argument.use_empty() && !argument.getType().isF32())
+        return failure();
     auto operations = body.without_terminator();
     // combine(acc, f(a)) of one input that is read.
     BlockArgument acc = body.getArgument(c.inputs);
