@@ -125,9 +125,9 @@ StatusOr<CompileReport> compileSet(const CompileOptions &options, const Log &log
                        Compilation::create(std::move(set)));
   CompileReport report;
   for (const TargetCompilation &target : compilation->targets) {
-    report.targets.push_back(target.target.name);
+    report.targets.push_back(target.name);
     if (log.info)
-      log.info("target " + target.target.name);
+      log.info("target " + target.name);
   }
   for (const TenantSpec &tenant : compilation->set.tenants)
     report.tenants.push_back(tenant.name);

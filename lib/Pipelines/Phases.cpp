@@ -9,6 +9,8 @@
 #include "Diagnostics.h"
 #include "KeepValues.h"
 #include "mtc/Bundle/Writer.h"
+#include "mtc/Codegen/CUDA/Compile.h"
+#include "mtc/Codegen/CUDA/Passes.h"
 #include "mtc/Codegen/Host/Compile.h"
 #include "mtc/Codegen/Host/Passes.h"
 #include "mtc/Dialect/MT/IR/Register.h"
@@ -18,6 +20,7 @@
 #include "mtc/Scheduling/ProblemText.h"
 #include "mtc/Target/Bundle/MakeContents.h"
 #include "mtc/Tuning/CostModel.h"
+#include "mtc/Tuning/GpuModel.h"
 
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/raw_ostream.h"
@@ -30,21 +33,34 @@ namespace mtc {
 
 static mt::ProgramOp programOf(ModuleOp module) { return *module.getOps<mt::ProgramOp>().begin(); }
 
+StatusOr<AnyTarget> resolveTarget(const std::string &text) {
+  const std::string kind = text.substr(0, text.find(':'));
+  if (kind == "cuda") {
+    MTC_ASSIGN_OR_RETURN(AnyTarget target, cuda::resolve(text));
+    return target;
+  }
+  if (kind != "host")
+    return invalidInput(
+        fmt::format("target '{}': unknown kind '{}'; known kinds: host, cuda", text, kind));
+  MTC_ASSIGN_OR_RETURN(AnyTarget target, host::resolve(text));
+  return target;
+}
+
 StatusOr<std::unique_ptr<Compilation>> Compilation::create(SetSpec set) {
   std::unique_ptr<Compilation> compilation(new Compilation());
   for (const std::string &text : set.targets) {
     TargetCompilation target;
-    MTC_ASSIGN_OR_RETURN(target.target, host::resolve(text));
+    MTC_ASSIGN_OR_RETURN(target.target, resolveTarget(text));
+    target.name = std::visit([](const auto &resolved) { return resolved.name; }, target.target);
     for (const TargetCompilation &other : compilation->targets)
-      if (other.target.name == target.target.name)
-        return invalidInput(fmt::format("target '{}' is given twice", target.target.name));
+      if (other.name == target.name)
+        return invalidInput(fmt::format("target '{}' is given twice", target.name));
     compilation->targets.push_back(std::move(target));
   }
   for (const TenantSpec &tenant : set.tenants)
     if (tenant.precision != "f32")
-      return invalidInput(
-          fmt::format("tenant '{}': precision '{}' is not available on host; known: f32",
-                      tenant.name, tenant.precision));
+      return invalidInput(fmt::format("tenant '{}': precision '{}' is not available; known: f32",
+                                      tenant.name, tenant.precision));
   compilation->set = std::move(set);
   DialectRegistry registry;
   registerMtcDialects(registry);
@@ -123,42 +139,64 @@ static Status runPasses(ModuleOp module, const char *phase,
                                         : diagnostics.toError(std::string("phase ") + phase);
 }
 
+/// The passes of the tasks phase. Kernels of a host want packed weights and minimal filtering;
+/// those of a GPU take weights as they are.
+static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool optimize) {
+  if (optimize) {
+    passes.addPass(mt::createNarrowContractions());
+    passes.addPass(mt::createFoldWeights());
+    passes.addPass(mt::createFoldScales());
+    passes.addPass(mt::createPropagateLayout());
+    passes.addPass(mt::createFuseElementwise());
+  }
+  passes.addPass(mt::createFormTasks(mt::FormTasksOptions{optimize}));
+  if (const auto *host = std::get_if<host::HostTarget>(&target); host && optimize) {
+    const int64_t lanes = host->vectorBytes / 4;
+    passes.addPass(mt::createUseWinograd(mt::UseWinogradOptions{lanes}));
+    passes.addPass(mt::createPackWeights(mt::PackWeightsOptions{lanes}));
+  }
+  passes.addPass(mt::createShareKernels());
+  passes.addPass(mt::createShareWeights());
+}
+
+/// The numbers that policies and cost models use.
+static StatusOr<Device> deviceFor(const TargetCompilation &target) {
+  if (const auto *gpu = std::get_if<cuda::CudaTarget>(&target.target)) {
+    Device device = gpuDevice(gpu->gpu, GpuPrecision::F32);
+    device.target = target.name;
+    return device;
+  }
+  const auto &host = std::get<host::HostTarget>(target.target);
+  MTC_ASSIGN_OR_RETURN(HostRow row, hostRow(host.cpu));
+  return hostDevice(target.name, row, host.cores);
+}
+
 Status formTasks(Compilation &compilation, const CompileOptions &options) {
   for (TargetCompilation &target : compilation.targets) {
     target.module = compilation.model->clone();
     mt::ProgramOp program = programOf(*target.module);
-    program.setTarget(target.target.name);
-    MTC_ASSIGN_OR_RETURN(HostRow row, hostRow(target.target.cpu));
-    mt::setDevice(program, hostDevice(target.target.name, row, target.target.cores));
+    program.setTarget(target.name);
+    MTC_ASSIGN_OR_RETURN(Device device, deviceFor(target));
+    mt::setDevice(program, device);
     MTC_RETURN_IF_ERROR(runPasses(*target.module, "tasks", [&](OpPassManager &manager) {
-      OpPassManager &passes = manager.nest<mt::ProgramOp>();
-      if (options.optimize) {
-        passes.addPass(mt::createNarrowContractions());
-        passes.addPass(mt::createFoldWeights());
-        passes.addPass(mt::createFoldScales());
-        passes.addPass(mt::createPropagateLayout());
-        passes.addPass(mt::createFuseElementwise());
-      }
-      passes.addPass(mt::createFormTasks(mt::FormTasksOptions{options.optimize}));
-      const int64_t lanes = target.target.vectorBytes / 4;
-      if (options.optimize) {
-        passes.addPass(mt::createUseWinograd(mt::UseWinogradOptions{lanes}));
-        passes.addPass(mt::createPackWeights(mt::PackWeightsOptions{lanes}));
-      }
-      passes.addPass(mt::createShareKernels());
-      passes.addPass(mt::createShareWeights());
+      addTaskPasses(manager.nest<mt::ProgramOp>(), target.target, options.optimize);
     }));
   }
   return okStatus();
 }
 
 Status tuneKernels(Compilation &compilation, const CompileOptions &options) {
-  host::TuneKernelsOptions tuneOptions;
-  tuneOptions.plain = !options.optimize;
-  for (TargetCompilation &target : compilation.targets)
+  host::TuneKernelsOptions hostOptions;
+  hostOptions.plain = !options.optimize;
+  cuda::TuneCudaKernelsOptions cudaOptions;
+  cudaOptions.plain = !options.optimize;
+  for (TargetCompilation &target : compilation.targets) {
+    const bool isCuda = std::holds_alternative<cuda::CudaTarget>(target.target);
     MTC_RETURN_IF_ERROR(runPasses(*target.module, "tuned", [&](OpPassManager &passes) {
-      passes.addNestedPass<mt::ProgramOp>(host::createTuneKernels(tuneOptions));
+      passes.addNestedPass<mt::ProgramOp>(isCuda ? cuda::createTuneCudaKernels(cudaOptions)
+                                                 : host::createTuneKernels(hostOptions));
     }));
+  }
   return okStatus();
 }
 
@@ -207,22 +245,57 @@ Status makePlans(Compilation &compilation, const CompileOptions &) {
   return okStatus();
 }
 
+/// What the code generators of all targets give.
+struct KernelCode {
+  std::vector<uint8_t> bytes;
+  std::vector<std::vector<std::string>> symbols;
+  std::vector<std::string> features, warnings;
+  size_t compiled = 0, fromCache = 0;
+};
+
+/// `Options` are those of the host's or the CUDA generator.
+template <typename Options>
+static Options kernelOptions(const CompileOptions &options, const Log &log) {
+  Options result;
+  result.jobs = int(options.jobs);
+  result.cacheDir = options.cacheFolder;
+  result.limits = {options.kernelMib, options.kernelSeconds};
+  if (log.progress)
+    result.progress = [&](size_t done, size_t total) {
+      log.progress("compiling kernels", int64_t(done), int64_t(total));
+    };
+  return result;
+}
+
+static StatusOr<KernelCode> compileFor(const host::HostTarget &target, mt::ProgramOp program,
+                                       const CompileOptions &options, const Log &log) {
+  auto hostOptions = kernelOptions<host::CompileOptions>(options, log);
+  hostOptions.plainLoops = !options.optimize;
+  MTC_ASSIGN_OR_RETURN(host::CompiledCode code, host::compileProgram(program, target, hostOptions));
+  return KernelCode{std::move(code.code),     std::move(code.symbols), target.required,
+                    std::move(code.warnings), code.compiled,           code.fromCache};
+}
+
+static StatusOr<KernelCode> compileFor(const cuda::CudaTarget &target, mt::ProgramOp program,
+                                       const CompileOptions &options, const Log &log) {
+  MTC_ASSIGN_OR_RETURN(
+      cuda::CompiledCode code,
+      cuda::compileProgram(program, target, kernelOptions<cuda::CompileOptions>(options, log)));
+  return KernelCode{encodeGpuCode(code.modules), std::move(code.symbols), {},
+                    std::move(code.warnings),    code.compiled,           code.fromCache};
+}
+
 /// Compiles the kernels of one target. Scratch sizes may grow when kernels fall back, so the
 /// problem's kernels are taken again from the program.
 static Status compileKernels(TargetCompilation &target, const CompileOptions &options,
                              const Log &log, CompiledTarget &compiled) {
   compiled.program = programOf(*target.module);
-  host::CompileOptions kernelOptions;
-  kernelOptions.jobs = int(options.jobs);
-  kernelOptions.cacheDir = options.cacheFolder;
-  kernelOptions.limits = {options.kernelMib, options.kernelSeconds};
-  kernelOptions.plainLoops = !options.optimize;
-  if (log.progress)
-    kernelOptions.progress = [&](size_t done, size_t total) {
-      log.progress("compiling kernels", int64_t(done), int64_t(total));
-    };
-  MTC_ASSIGN_OR_RETURN(host::CompiledCode code,
-                       host::compileProgram(compiled.program, target.target, kernelOptions));
+  MTC_ASSIGN_OR_RETURN(KernelCode code, std::visit(
+                                            [&](const auto &resolved) {
+                                              return compileFor(resolved, compiled.program, options,
+                                                                log);
+                                            },
+                                            target.target));
   if (log.warning)
     for (const std::string &warning : code.warnings)
       log.warning(warning);
@@ -232,7 +305,8 @@ static Status compileKernels(TargetCompilation &target, const CompileOptions &op
                        mt::exportProblem(compiled.program, mt::deviceOf(compiled.program)));
   target.problem.kernels = std::move(exported.problem.kernels);
   compiled.weights = std::move(exported.weights);
-  compiled.data.code = std::move(code.code);
+  compiled.data.features = std::move(code.features);
+  compiled.data.code = std::move(code.bytes);
   // The code has a row per kernel in the program's order, the problem in the order of first uses.
   llvm::DenseMap<Operation *, size_t> rows;
   for (mt::KernelOp kernel : compiled.program.getOps<mt::KernelOp>())
@@ -249,12 +323,11 @@ Status writeBundle(Compilation &compilation, const CompileOptions &options, cons
   for (auto [target, result] : llvm::zip(compilation.targets, compiled)) {
     MTC_RETURN_IF_ERROR(compileKernels(target, options, log, result));
     result.firstWeight = target.firstWeight;
-    result.data.target = target.target.name;
-    result.data.features = target.target.required;
+    result.data.target = target.name;
     result.data.problem = target.problem;
     result.data.schedules = target.schedules;
     result.data.plans = target.plans;
-    targetNames.push_back(target.target.name);
+    targetNames.push_back(target.name);
   }
   MTC_ASSIGN_OR_RETURN(Contents contents, makeContents(std::move(compiled)));
   contents.compilerVersion = compilerVersion();

@@ -9,8 +9,13 @@
 // there and back, and the loop around it.
 //
 // GPUs, from data sheets, nothing measured: https://www.nvidia.com/en-us/data-center/h100/ and
-// .../h200/ (SXM: 132 SMs, 67 TFLOP/s f32, 989.5 TFLOP/s f16 without sparsity; 3.35 and 4.8 TB/s).
-// Estimates: unitBytesPerNs (about 6 TB/s of level-2 cache over all SMs), launchNs, rampNs.
+// .../h200/ (SXM: 132 SMs, 67 TFLOP/s f32, 989.5 TFLOP/s f16 without sparsity; 3.35 and 4.8 TB/s),
+// .../a100/ (SXM 80 GB: 108 SMs, 19.5 and 312 TFLOP/s, 2.04 TB/s), .../l4/ (58 SMs, 30.3 and 121
+// TFLOP/s, 0.3 TB/s). SMs of a granule: the least partition of cuDevSmResourceSplitByCount (8 from
+// compute capability 9.0 on, 4 on 8.x): CUDA driver API, "Green Contexts". Limits of an SM: CUDA
+// C++ programming guide, "Technical Specifications per Compute Capability". Estimates:
+// unitBytesPerNs (about 6 TB/s of level-2 cache over all SMs of an H100, 5 of an A100, 2 of an L4),
+// launchNs, rampNs.
 //
 //===----------------------------------------------------------------------===//
 #include "mtc/Support/DeviceTable.h"
@@ -26,9 +31,17 @@ static constexpr HostRow rows[] = {
     {"x86-64-v4", 128, 16, 300, 200},
 };
 
+static constexpr int32_t KiB = 1 << 10;
+
 static constexpr GpuRow gpus[] = {
-    {"h100", "sm_90a", 132, 8, 67'000.0 / 132, 989'500.0 / 132, 48, 3350, 2000, 500},
-    {"h200", "sm_90a", 132, 8, 67'000.0 / 132, 989'500.0 / 132, 48, 4800, 2000, 500},
+    {"h200", "sm_90a", 132, 8, 67'000.0 / 132, 989'500.0 / 132, 48, 4800, 2000, 500, 80, 227 * KiB,
+     228 * KiB, 2048, 32, 64 * KiB},
+    {"h100", "sm_90a", 132, 8, 67'000.0 / 132, 989'500.0 / 132, 48, 3350, 2000, 500, 80, 227 * KiB,
+     228 * KiB, 2048, 32, 64 * KiB},
+    {"a100", "sm_80", 108, 4, 19'500.0 / 108, 312'000.0 / 108, 46, 2039, 2000, 500, 70, 163 * KiB,
+     164 * KiB, 2048, 32, 64 * KiB},
+    {"l4", "sm_89", 58, 4, 30'300.0 / 58, 121'000.0 / 58, 34, 300, 2000, 500, 78, 99 * KiB,
+     100 * KiB, 1536, 24, 64 * KiB},
 };
 
 std::span<const GpuRow> gpuRows() { return gpus; }

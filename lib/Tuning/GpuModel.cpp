@@ -151,6 +151,29 @@ std::vector<Variant> gpuVariants(const Kernel &kernel, const GpuRow &row, GpuPre
   return Pricer(kernel, row, precision).variants();
 }
 
+std::vector<ShareTime> gpuTimes(const GpuCut &cut, const GpuRow &row) {
+  std::vector<ShareTime> times;
+  auto phases = static_cast<double>(cut.phaseTiles.size());
+  for (int32_t count = 1; count <= row.units / row.unitsPerGranule; ++count) {
+    int64_t units = int64_t(count) * row.unitsPerGranule;
+    double ns = 0;
+    for (int64_t tiles : cut.phaseTiles) {
+      double part = 1 / (phases * static_cast<double>(tiles));
+      double tileNs =
+          std::max(part * static_cast<double>(cut.flops) / (row.f32FlopsPerNs * cut.efficiency),
+                   part * static_cast<double>(cut.bytes) / row.unitBytesPerNs);
+      double memory = static_cast<double>(cut.bytes) / phases /
+                      std::min(row.bytesPerNs, static_cast<double>(units) * row.unitBytesPerNs);
+      ns += static_cast<double>(row.launchNs + row.rampNs) +
+            std::max(static_cast<double>(ceilDivide(tiles, units)) * tileNs, memory);
+    }
+    int64_t rounded = std::max<int64_t>(1, std::llround(ns));
+    if (times.empty() || rounded < times.back().ns)
+      times.push_back({count, rounded, TimeOrigin::Modelled});
+  }
+  return times;
+}
+
 Problem onGpu(Problem problem, const GpuRow &row, GpuPrecision precision) {
   problem.device = gpuDevice(row, precision);
   for (Kernel &kernel : problem.kernels) {

@@ -112,7 +112,22 @@ TEST(GpuModel, Table) {
   StatusOr<GpuRow> h200 = gpuRow("h200");
   ASSERT_TRUE(h200.ok());
   EXPECT_EQ(h200->units, 132);
-  EXPECT_EQ(gpuRow("v100").status().message(), "unknown GPU 'v100'; known: h100, h200");
+  EXPECT_EQ(gpuRow("v100").status().message(), "unknown GPU 'v100'; known: h200, h100, a100, l4");
+}
+
+// Each phase is a launch; five tiles on four SMs are two waves.
+TEST(GpuModel, TimesOfACut) {
+  GpuCut cut;
+  cut.flops = 100'000;
+  cut.phaseTiles = {5};
+  cut.efficiency = 0.5;
+  double tileNs = 100'000 / 5 / (100 * 0.5);
+  std::vector<ShareTime> times = gpuTimes(cut, row());
+  ASSERT_GE(times.size(), 2u);
+  EXPECT_EQ(times[0].ns, 1100 + 3 * tileNs);
+  EXPECT_EQ(times[1].ns, 1100 + 2 * tileNs);
+  cut.phaseTiles = {5, 5};
+  EXPECT_EQ(gpuTimes(cut, row())[0].ns, 2 * 1100 + 3 * tileNs);
 }
 
 } // namespace

@@ -4,6 +4,7 @@
 // to a compiler; `cl::opt` occurs here and nowhere else.
 //
 //===----------------------------------------------------------------------===//
+#include "mtc/Codegen/CUDA/Passes.h"
 #include "mtc/Codegen/Host/Passes.h"
 #include "mtc/Dialect/MT/IR/Register.h"
 #include "mtc/Dialect/MT/Transforms/Passes.h"
@@ -17,6 +18,7 @@ int main(int argc, char **argv) {
   mtc::registerMtcDialects(registry);
   mtc::mt::registerMTPasses();
   mtc::host::registerCodegenHostPasses();
+  mtc::cuda::registerCodegenCUDAPasses();
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
   mlir::registerStripDebugInfoPass();

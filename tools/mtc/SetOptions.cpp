@@ -14,8 +14,10 @@ void addSetOptions(CLI::App &app, SetArguments &set) {
   app.add_option("models", set.models, "SET.yaml, or [TENANT=]MODEL.onnx ...")
       ->type_name("")
       ->required();
-  addRepeated(app, "--target", set.targets,
-              "host (this CPU), host:x86-64-v3,cores=4, ...; repeat for several in one bundle")
+  addRepeated(
+      app, "--target", set.targets,
+      "host (this CPU), host:x86-64-v3,cores=4, cuda:sm_90a, ...; repeat for several in one "
+      "bundle")
       ->type_name("T");
   addRepeated(app, "--shapes", set.shapes, "shape of an input, e.g. det/x:1x3x480x640")
       ->type_name("[TENANT/]INPUT:DIMS");

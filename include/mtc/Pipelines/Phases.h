@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "mtc/Codegen/CUDA/CudaTarget.h"
 #include "mtc/Codegen/Host/HostTarget.h"
 #include "mtc/Import/ONNX/Import.h"
 #include "mtc/Pipelines/Compile.h"
@@ -16,12 +17,21 @@
 #include "mlir/IR/OwningOpRef.h"
 
 #include <memory>
+#include <variant>
 
 namespace mtc {
 
+/// A resolved target of any kind.
+using AnyTarget = std::variant<host::HostTarget, cuda::CudaTarget>;
+
+/// Resolves "host..." or "cuda:...". Fails as the resolvers of the kinds do; what is of no kind
+/// names them (InvalidInput).
+StatusOr<AnyTarget> resolveTarget(const std::string &text);
+
 /// A set on its way to one target.
 struct TargetCompilation {
-  host::HostTarget target;
+  AnyTarget target;
+  std::string name;                         ///< resolved
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< holds one mt.program
   Problem problem;                          ///< from the problem phase on
   int32_t firstWeight = 0; ///< the bundle's weights hold those of all targets, one after the other

@@ -25,19 +25,25 @@ struct HostRow {
 
 /// A GPU. Rates are of one SM unless they say otherwise.
 struct GpuRow {
-  const char *name;           ///< "h200"
-  const char *architecture;   ///< "sm_90a"
-  int32_t units;              ///< SMs
-  int32_t unitsPerGranule;    ///< SMs of the smallest partition
-  double f32FlopsPerNs;       ///< CUDA cores, fused multiply-adds counted twice
-  double f16TensorFlopsPerNs; ///< tensor cores, f32 accumulators, dense
-  double unitBytesPerNs;      ///< what one SM can draw from the level-2 cache
-  double bytesPerNs;          ///< of the whole device, main memory
-  int64_t launchNs;           ///< between two dependent kernels of a CUDA graph
-  int64_t rampNs;             ///< filling and draining a kernel's pipeline
+  const char *name;                    ///< "h200"
+  const char *architecture;            ///< "sm_90a"
+  int32_t units;                       ///< SMs
+  int32_t unitsPerGranule;             ///< SMs of the smallest partition
+  double f32FlopsPerNs;                ///< CUDA cores, fused multiply-adds counted twice
+  double f16TensorFlopsPerNs;          ///< tensor cores, f32 accumulators, dense
+  double unitBytesPerNs;               ///< what one SM can draw from the level-2 cache
+  double bytesPerNs;                   ///< of the whole device, main memory
+  int64_t launchNs;                    ///< between two dependent kernels of a CUDA graph
+  int64_t rampNs;                      ///< filling and draining a kernel's pipeline
+  int32_t ptxVersion = 80;             ///< PTX ISA that generated code asks for, times ten
+  int32_t blockSharedBytes = 48 << 10; ///< shared memory a block may opt in to
+  int32_t unitSharedBytes = 64 << 10;  ///< shared memory of an SM
+  int32_t unitThreads = 2048;          ///< resident threads of an SM
+  int32_t unitBlocks = 32;             ///< resident blocks of an SM
+  int32_t unitRegisters = 64 << 10;    ///< 32-bit registers of an SM
 };
 
-/// All GPU rows.
+/// All GPU rows. The first one of an architecture stands for it where no GPU is named.
 std::span<const GpuRow> gpuRows();
 
 /// The row of a GPU by name.

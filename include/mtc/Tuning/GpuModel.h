@@ -29,6 +29,16 @@ Device gpuDevice(const GpuRow &row, GpuPrecision precision);
 /// without two dimensions to tile (depthwise, matrix times vector) use CUDA cores.
 std::vector<Variant> gpuVariants(const Kernel &kernel, const GpuRow &row, GpuPrecision precision);
 
+/// A kernel that was cut already: phases, each a launch, of equal tiles that SMs take in turn.
+struct GpuCut {
+  int64_t flops = 0, bytes = 0;
+  std::vector<int64_t> phaseTiles = {1}; ///< phases are taken to cost the same
+  double efficiency = 0.25;              ///< the part of the CUDA cores' peak that a tile reaches
+};
+
+/// Times of a cut kernel on 1 to all granules; numbers no faster than the one before are left out.
+std::vector<ShareTime> gpuTimes(const GpuCut &cut, const GpuRow &row);
+
 /// `problem` on a GPU: device, and every kernel's bytes and variants; tasks are kept.
 Problem onGpu(Problem problem, const GpuRow &row, GpuPrecision precision);
 

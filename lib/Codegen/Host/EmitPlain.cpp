@@ -21,8 +21,8 @@ void Emitter::copy(Value source, int storage) {
   Operation *def = source.getDefiningOp();
   if (plan.lookup(source) < 0 && def && isa<tensor::EmptyOp>(def))
     return;
-  forNest(shapeOf(source),
-          [&](ArrayRef<Value> at) { write(read(source, at), storage, shapeOf(source), at); });
+  forIterations(shapeOf(source), {},
+                [&](ArrayRef<Value> at) { write(read(source, at), storage, shapeOf(source), at); });
 }
 
 /// The arguments of the body at loop indices `indices`: elements of the inputs, and `results`.
@@ -52,7 +52,11 @@ void Emitter::emitStructured(linalg::LinalgOp op) {
   if (emitSum(op))
     return;
   SmallVector<AffineMap> maps = op.getIndexingMapsArray();
-  forNest(op.getStaticLoopRanges(), [&](ArrayRef<Value> indices) {
+  SmallVector<bool> sequential =
+      llvm::map_to_vector(op.getIteratorTypesArray(), [](utils::IteratorType type) {
+        return type != utils::IteratorType::parallel;
+      });
+  forIterations(op.getStaticLoopRanges(), sequential, [&](ArrayRef<Value> indices) {
     SmallVector<Value> soFar;
     for (auto [i, result] : llvm::enumerate(op->getResults())) {
       int64_t operand = op.getNumDpsInputs() + i;
@@ -75,7 +79,7 @@ void Emitter::emitStructured(linalg::LinalgOp op) {
 
 void Emitter::emitFill(Value scalar, Value tensor) {
   int64_t elements = cast<RankedTensorType>(tensor.getType()).getNumElements();
-  forNest({elements}, [&](ArrayRef<Value> at) {
+  forIterations({elements}, {}, [&](ArrayRef<Value> at) {
     memref::StoreOp::create(b, loc, scalar, memory[plan.lookup(tensor)], at);
   });
 }
@@ -97,7 +101,7 @@ LogicalResult Emitter::emitMove(Operation &op) {
   if (auto concat = dyn_cast<tensor::ConcatOp>(op)) {
     SmallVector<int64_t> offsets(shape.size(), 0), ones(shape.size(), 1);
     for (Value input : concat.getInputs()) {
-      forNest(shapeOf(input), [&](ArrayRef<Value> at) {
+      forIterations(shapeOf(input), {}, [&](ArrayRef<Value> at) {
         write(read(input, at), storage, shape, offsetBy(at, offsets, ones));
       });
       offsets[concat.getDim()] += shapeOf(input)[concat.getDim()];
@@ -108,7 +112,7 @@ LogicalResult Emitter::emitMove(Operation &op) {
     if (!isStatic(slice.getStaticOffsets()) || !isStatic(slice.getStaticStrides()))
       return op.emitOpError("is not static");
     llvm::SmallBitVector dropped = slice.getDroppedDims();
-    forNest(slice.getStaticSizes(), [&](ArrayRef<Value> at) {
+    forIterations(slice.getStaticSizes(), {}, [&](ArrayRef<Value> at) {
       SmallVector<Value> kept;
       for (auto [d, i] : llvm::enumerate(at))
         if (!dropped[d])
@@ -124,7 +128,7 @@ LogicalResult Emitter::emitMove(Operation &op) {
       return op.emitOpError("is not static");
     copy(insert.getDest(), storage);
     llvm::SmallBitVector dropped = insert.getDroppedDims();
-    forNest(insert.getStaticSizes(), [&](ArrayRef<Value> at) {
+    forIterations(insert.getStaticSizes(), {}, [&](ArrayRef<Value> at) {
       SmallVector<Value> kept;
       for (auto [d, i] : llvm::enumerate(at))
         if (!dropped[d])
@@ -147,7 +151,7 @@ LogicalResult Emitter::emitMove(Operation &op) {
       extents.push_back(std::max<int64_t>(
           0, std::min(pad.getSourceType().getDimSize(d) - from.back(), shape[d] - to.back())));
     }
-    forNest(extents, [&](ArrayRef<Value> at) {
+    forIterations(extents, {}, [&](ArrayRef<Value> at) {
       write(read(pad.getSource(), offsetBy(at, from, ones)), storage, shape,
             offsetBy(at, to, ones));
     });
@@ -156,7 +160,7 @@ LogicalResult Emitter::emitMove(Operation &op) {
   if (isa<linalg::UnPackOp>(op)) {
     auto unpack = cast<linalg::UnPackOp>(op);
     ArrayRef<int64_t> source = shapeOf(unpack.getSource());
-    forNest(shape, [&](ArrayRef<Value> at) {
+    forIterations(shape, {}, [&](ArrayRef<Value> at) {
       SmallVector<Value> outer(at), inner;
       for (auto [dim, tile] :
            llvm::zip_equal(unpack.getInnerDimsPos(), unpack.getStaticInnerTiles())) {
@@ -175,7 +179,7 @@ LogicalResult Emitter::emitMove(Operation &op) {
   if (auto pack = dyn_cast<linalg::PackOp>(op)) {
     // result[outer..., inner...] = source[outer * tile + inner], the padding value past its end
     ArrayRef<int64_t> source = shapeOf(pack.getSource());
-    forNest(shape, [&](ArrayRef<Value> at) {
+    forIterations(shape, {}, [&](ArrayRef<Value> at) {
       SmallVector<Value> from(at.take_front(source.size()));
       for (auto [to, perm] : llvm::enumerate(pack.getOuterDimsPerm()))
         from[perm] = at[to];
@@ -198,8 +202,10 @@ LogicalResult Emitter::emitMove(Operation &op) {
     return success();
   }
   if (auto elements = dyn_cast<tensor::FromElementsOp>(op)) {
-    for (auto [i, v] : llvm::enumerate(elements.getElements()))
-      memref::StoreOp::create(b, loc, scalars.lookup(v), memory[storage], constant(i));
+    forIterations({1}, {}, [&](ArrayRef<Value>) {
+      for (auto [i, v] : llvm::enumerate(elements.getElements()))
+        memref::StoreOp::create(b, loc, scalars.lookup(v), memory[storage], constant(i));
+    });
     return success();
   }
   return op.emitOpError("cannot be part of a host kernel");

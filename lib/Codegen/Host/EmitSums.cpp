@@ -45,14 +45,14 @@ public:
   void emit(llvm::function_ref<void(ArrayRef<Value>, Value)> store, Type type) {
     auto zero = e.b.getFloatAttr(
         type, APFloat::getZero(cast<FloatType>(type).getFloatSemantics(), /*Negative=*/true));
-    e.forNest(llvm::map_to_vector(parallels, [&](unsigned loop) { return extents[loop]; }),
-              [&](ArrayRef<Value> at) {
-                for (auto [loop, index] : llvm::zip_equal(parallels, at))
-                  indices[loop] = index;
-                neutral = e.constant(zero);
-                Value sum = sumOver(reductions, neutral);
-                store(indices, sum);
-              });
+    e.forIterations(llvm::map_to_vector(parallels, [&](unsigned loop) { return extents[loop]; }),
+                    {}, [&](ArrayRef<Value> at) {
+                      for (auto [loop, index] : llvm::zip_equal(parallels, at))
+                        indices[loop] = index;
+                      neutral = e.constant(zero);
+                      Value sum = sumOver(reductions, neutral);
+                      store(indices, sum);
+                    });
   }
 
 private:

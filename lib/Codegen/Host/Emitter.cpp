@@ -144,6 +144,11 @@ void Emitter::forNest(ArrayRef<int64_t> extents, function_ref<void(ArrayRef<Valu
   body(indices);
 }
 
+void Emitter::forIterations(ArrayRef<int64_t> extents, ArrayRef<bool> /*sequential*/,
+                            function_ref<void(ArrayRef<Value>)> body) {
+  forNest(extents, body);
+}
+
 Value Emitter::linearIndex(ArrayRef<int64_t> shape, ArrayRef<Value> indices) {
   SmallVector<std::pair<Value, int64_t>> terms;
   for (auto [v, stride] : llvm::zip_equal(indices, rowMajorStrides(shape)))
@@ -242,7 +247,7 @@ void Emitter::copyResults() {
   for (auto [i, value] : plan.resultCopies) {
     auto type = cast<RankedTensorType>(yield.getOperand(i).getType());
     Value target = function.getArgument(4 + kernel.getArgumentTypes().size() + i);
-    forNest({type.getNumElements()}, [&](ArrayRef<Value> at) {
+    forIterations({type.getNumElements()}, {}, [&](ArrayRef<Value> at) {
       Value element = memref::LoadOp::create(b, loc, memory[plan.lookup(value)], at);
       memref::StoreOp::create(b, loc, element, target, at);
     });

@@ -26,6 +26,7 @@ class Emitter {
 public:
   /// Starts the body function `name` of `kernel` in `module`; code goes to its entry block.
   Emitter(mlir::ModuleOp module, mt::KernelOp kernel, const BufferPlan &plan, llvm::StringRef name);
+  virtual ~Emitter() = default;
 
   mlir::OpBuilder b;
   mlir::Location loc;
@@ -48,6 +49,11 @@ public:
   /// Loops over `extents`; `body` gets the indices. Loops of one trip are constants.
   void forNest(llvm::ArrayRef<int64_t> extents,
                llvm::function_ref<void(llvm::ArrayRef<mlir::Value>)> body);
+  /// Loops over whole tensors, in the order given. Iterations are independent but for the loops
+  /// that are `sequential` (empty: none is), whose order must be kept. Another target may spread
+  /// them.
+  virtual void forIterations(llvm::ArrayRef<int64_t> extents, llvm::ArrayRef<bool> sequential,
+                             llvm::function_ref<void(llvm::ArrayRef<mlir::Value>)> body);
   mlir::Value linearIndex(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<mlir::Value> indices);
 
   /// The constant that `pad` surrounds its source with.

@@ -1,0 +1,45 @@
+//===- Compile.h - from kernels and their variants to PTX and cubins ------===//
+//
+// As for the host: every (kernel, variant) is compiled in a contained worker process (rule R8) or
+// comes from a cache on disk; what cannot be compiled falls back to one phase per loop nest.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "mtc/Bundle/GpuCode.h"
+#include "mtc/Codegen/CUDA/CudaTarget.h"
+#include "mtc/Codegen/Host/Compile.h"
+
+namespace mtc::cuda {
+
+struct CompileOptions {
+  int jobs = 0;         ///< worker processes; 0: one per core that this process may use
+  std::string cacheDir; ///< empty: no cache
+  std::string ptxas;    ///< its path; empty: found on PATH
+  bool assemble = true; ///< false: PTX only
+  host::KernelLimits limits;
+  std::function<void(size_t done, size_t total)> progress; ///< called in the calling thread
+  /// Tests only: a worker calls it in its own process before it compiles a kernel.
+  std::function<void(llvm::StringRef kernel)> beforeKernel;
+};
+
+struct CompiledCode {
+  std::vector<GpuModule> modules;                ///< each symbol once
+  std::vector<std::vector<std::string>> symbols; ///< [k][v], kernels in the program's order
+  std::vector<std::string> warnings; ///< one line a kernel that fell back, or "no ptxas"
+  size_t compiled = 0, fromCache = 0;
+};
+
+/// Compiles every variant of every kernel of `program` for `target`.
+///
+/// Equal inputs and an equal ptxas give equal bytes. A kernel that fails is compiled again with one
+/// phase per loop nest and named in `warnings`; its variant in `program` is replaced, so call this
+/// before planning memory. What ptxas says of registers, shared memory and spills goes into the
+/// variant's config as `resources`. Without ptxas modules hold PTX only, and a warning says so.
+///
+/// Fails if a kernel has no variants, if it cannot be compiled in any way, or if worker processes
+/// or the cache's folder fail.
+StatusOr<CompiledCode> compileProgram(mt::ProgramOp program, const CudaTarget &target,
+                                      const CompileOptions &options);
+
+} // namespace mtc::cuda

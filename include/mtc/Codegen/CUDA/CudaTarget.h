@@ -1,0 +1,25 @@
+//===- CudaTarget.h - which GPU kernels are generated for -----------------===//
+#pragma once
+
+#include "mtc/Support/DeviceTable.h"
+#include "mtc/Support/Status.h"
+
+#include <string>
+
+namespace mtc::cuda {
+
+/// A resolved CUDA target. `name` is printed, stored in the bundle and accepted again by resolve().
+struct CudaTarget {
+  std::string name; ///< "cuda:sm_90a,units=132"
+  GpuRow gpu;       ///< its `units` are those asked for
+};
+
+/// Resolves "cuda:ARCHITECTURE[,gpu=NAME][,units=N]": the architecture that code is generated for,
+/// the GPU whose rates price it (default: the first of that architecture in the device table) and
+/// the SMs it is scheduled on (default: all of that GPU).
+///
+/// Fails if the text is malformed, or the architecture or GPU is unknown or they do not fit
+/// (InvalidInput; the message lists the known ones).
+StatusOr<CudaTarget> resolve(const std::string &text);
+
+} // namespace mtc::cuda

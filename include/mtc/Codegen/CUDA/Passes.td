@@ -1,0 +1,39 @@
+//===- Passes.td - passes of the CUDA code generator -----------*- tablegen -*-===//
+
+#ifndef MTC_CODEGEN_CUDA_PASSES_TD
+#define MTC_CODEGEN_CUDA_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def TuneCudaKernels : Pass<"mt-tune-cuda-kernels", "::mtc::mt::ProgramOp"> {
+  let summary = "give every kernel its variants for a GPU: config, tiles, scratch and modelled times";
+  let description = [{
+    Chooses a config per kernel for the CUDA target and prices it by a roofline with waves of tiles. A phase is a launch.
+    Replaces variants that a kernel has.
+  }];
+  let options = [
+    Option<"target", "target", "std::string", /*default=*/"\"\"",
+           "CUDA target; default: the program's own">,
+    Option<"plain", "plain", "bool", /*default=*/"false", "one phase per loop nest for every kernel (-O0)">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"];
+}
+
+def EmitCudaKernels : Pass<"mt-emit-cuda-kernels", "::mlir::ModuleOp"> {
+  let summary = "replace the module's programs by the body functions of their kernels' first variants";
+  let description = [{
+    For tests: shows what the CUDA emitters write for one thread, before it is lowered. Functions are named
+    KERNEL_pPHASE.body.
+  }];
+  let options = [
+    Option<"target", "target", "std::string", /*default=*/"\"\"",
+           "CUDA target; default: the program's own">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"];
+}
+
+#endif

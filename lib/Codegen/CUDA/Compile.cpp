@@ -1,0 +1,331 @@
+//===- Compile.cpp - from kernels and their variants to PTX and cubins ----===//
+#include "mtc/Codegen/CUDA/Compile.h"
+
+#include "../Host/ObjectCache.h"
+#include "../Host/Workers.h"
+#include "Assemble.h"
+#include "Lower.h"
+#include "ThreadEmitter.h"
+#include "Variants.h"
+
+#include "mtc/Support/Cores.h"
+#include "mtc/Support/Hash.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Config/llvm-config.h"
+
+using namespace mlir;
+
+namespace mtc::cuda {
+namespace {
+
+/// Changes whenever emission does: modules of older revisions are not taken from the cache.
+constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 1";
+
+/// What ptxas says goes here in a config; it decides no code.
+constexpr llvm::StringLiteral resourcesKey = "resources";
+
+/// One module to make: the first kernel that needs it, and how.
+struct Job {
+  mt::KernelOp kernel;
+  DictionaryAttr config;
+  std::string key, symbol;
+  GpuModule module;
+  std::string failure;
+};
+
+DictionaryAttr withoutResources(DictionaryAttr config) {
+  NamedAttrList entries(config);
+  entries.erase(resourcesKey);
+  return entries.getDictionary(config.getContext());
+}
+
+/// Blocks of a function that an SM holds at once. Source: CUDA C++ programming guide, "Hardware
+/// Multithreading" (registers are given to warps in units of 256, shared memory in units of 128
+/// bytes and 1 KiB a block for the system).
+int32_t residentBlocks(const GpuFunction &f, const GpuRow &gpu) {
+  int64_t warps = llvm::divideCeil(f.threads, 32);
+  int64_t blocks = std::min<int64_t>(gpu.unitBlocks, gpu.unitThreads / (warps * 32));
+  if (f.registers > 0)
+    blocks = std::min<int64_t>(blocks, gpu.unitRegisters / 256 /
+                                           (warps * llvm::divideCeil(f.registers * 32, 256)));
+  int64_t shared = llvm::alignTo(f.sharedBytes, 128) + 1024;
+  blocks = std::min<int64_t>(blocks, gpu.unitSharedBytes / shared);
+  return static_cast<int32_t>(std::max<int64_t>(1, blocks));
+}
+
+/// Compiles one variant in this process.
+StatusOr<GpuModule> compileVariant(const Job &job, const CudaTarget &target,
+                                   const std::string &ptxas) {
+  mt::KernelOp kernel = job.kernel;
+  std::string message;
+  ScopedDiagnosticHandler handler(kernel->getContext(), [&](Diagnostic &diagnostic) {
+    if (message.empty() && diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      message = diagnostic.str();
+    return success();
+  });
+  OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());
+  if (failed(emitVariant(*module, kernel, job.config, job.symbol, target)))
+    return internalError(message.empty() ? "cannot be emitted" : message);
+  GpuModule result;
+  result.symbol = job.symbol;
+  for (auto body : module->getOps<func::FuncOp>()) {
+    GpuFunction &f = result.phases.emplace_back();
+    StringRef name = body.getSymName();
+    name.consume_back(".body");
+    f.name = name.str();
+    f.threads = static_cast<int32_t>(body->getAttrOfType<IntegerAttr>(threadsAttribute).getInt());
+    for (auto shared : body.getBody().front().getOps<memref::AllocOp>())
+      f.sharedBytes += static_cast<int32_t>(llvm::alignTo(
+          shared.getType().getNumElements() * host::elementBytes(shared.getType().getElementType()),
+          16));
+  }
+  FailureOr<std::string> ptx = lowerToPtx(*module, target);
+  if (failed(ptx))
+    return internalError(message.empty() ? "cannot be lowered" : message);
+  result.ptx = std::move(*ptx);
+  if (!ptxas.empty()) {
+    MTC_ASSIGN_OR_RETURN(Assembled assembled, assemble(ptxas, result.ptx, target.gpu.architecture));
+    result.cubin.assign(assembled.cubin.begin(), assembled.cubin.end());
+    for (GpuFunction &f : result.phases)
+      for (const Resources &r : assembled.functions)
+        if (r.function == f.name) {
+          f.registers = r.registers;
+          f.sharedBytes = r.sharedBytes;
+          f.spillBytes = r.spillBytes;
+        }
+  }
+  for (GpuFunction &f : result.phases)
+    f.blocksPerUnit = residentBlocks(f, target.gpu);
+  return result;
+}
+
+class Compilation {
+public:
+  Compilation(mt::ProgramOp program, const CudaTarget &target, const CompileOptions &options)
+      : program(program), target(target), options(options), cache(options.cacheDir) {}
+
+  StatusOr<CompiledCode> run() {
+    MTC_RETURN_IF_ERROR(findAssembler());
+    MTC_RETURN_IF_ERROR(collect());
+    std::vector<size_t> missing;
+    for (size_t i = 0; i < jobs.size(); ++i)
+      if (!takeFromCache(jobs[i]))
+        missing.push_back(i);
+    MTC_RETURN_IF_ERROR(compile(missing));
+    MTC_RETURN_IF_ERROR(fallBack(missing));
+    return finish();
+  }
+
+private:
+  Status findAssembler() {
+    if (!options.assemble)
+      return okStatus();
+    ptxas = findPtxas(options.ptxas);
+    if (ptxas.empty()) {
+      result.warnings.push_back(
+          "no ptxas found: kernels of '" + target.name +
+          "' are stored as PTX, which the driver compiles when they are loaded");
+      return okStatus();
+    }
+    MTC_ASSIGN_OR_RETURN(assembler, ptxasVersion(ptxas));
+    return okStatus();
+  }
+
+  void setKey(Job &job) {
+    auto clone = cast<mt::KernelOp>(job.kernel->clone());
+    clone.setSymName("k");
+    clone.removeVariantsAttr();
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    clone->print(stream, OpPrintingFlags().useLocalScope());
+    clone->destroy();
+    stream << '\0' << withoutResources(job.config);
+    Hasher hasher;
+    for (std::string_view part :
+         {std::string_view(codegenRevision), std::string_view(LLVM_VERSION_STRING),
+          std::string_view(text), std::string_view(target.name), std::string_view(assembler)}) {
+      hasher.update(part);
+      hasher.update(std::string_view("\0", 1));
+    }
+    job.key = hasher.finish().hex();
+    job.symbol = "k" + job.key.substr(0, 24);
+  }
+
+  bool takeFromCache(Job &job) {
+    std::optional<std::string> bytes = cache.find(job.key);
+    return bytes && decode(*bytes, job) && ++result.fromCache;
+  }
+
+  static bool decode(const std::string &bytes, Job &job) {
+    auto modules = decodeGpuCode({reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()});
+    if (!modules.ok() || modules->size() != 1)
+      return false;
+    job.module = std::move(modules->front());
+    return true;
+  }
+
+  /// The jobs, one per distinct key, and which job each variant uses.
+  Status collect() {
+    llvm::StringMap<size_t> jobOfKey;
+    for (auto kernel : program.getBody().getOps<mt::KernelOp>()) {
+      if (!kernel.getVariantsAttr())
+        return internalError("kernel '" + kernel.getSymName().str() +
+                             "' has no variants; run mt-tune-cuda-kernels first");
+      auto &uses = jobOfVariant.emplace_back();
+      for (Attribute attribute : kernel.getVariantsAttr()) {
+        Job job;
+        job.kernel = kernel;
+        job.config = cast<mt::VariantAttr>(attribute).getConfig();
+        setKey(job);
+        auto [it, isNew] = jobOfKey.try_emplace(job.key, jobs.size());
+        if (isNew)
+          jobs.push_back(std::move(job));
+        uses.push_back(it->second);
+      }
+      kernels.push_back(kernel);
+    }
+    return okStatus();
+  }
+
+  Status compile(const std::vector<size_t> &which) {
+    int workers = options.jobs > 0 ? options.jobs : cpuBudget().cores();
+    auto work = [&](size_t i) -> host::Outcome {
+      Job &job = jobs[which[i]];
+      if (options.beforeKernel)
+        options.beforeKernel(job.kernel.getSymName());
+      StatusOr<GpuModule> module = compileVariant(job, target, ptxas);
+      if (!module.ok())
+        return {false, module.status().message()};
+      std::vector<uint8_t> bytes = encodeGpuCode({*module});
+      return {true, std::string(bytes.begin(), bytes.end())};
+    };
+    auto progress = [&](size_t done) {
+      if (options.progress)
+        options.progress(done, which.size());
+    };
+    MTC_ASSIGN_OR_RETURN(std::vector<host::Outcome> outcomes,
+                         host::runContained(which.size(), workers, options.limits, work, progress));
+    for (auto [i, outcome] : llvm::enumerate(outcomes)) {
+      Job &job = jobs[which[i]];
+      if (outcome.ok && decode(outcome.bytes, job)) {
+        cache.store(job.key, outcome.bytes);
+        ++result.compiled;
+      } else {
+        job.failure = outcome.ok ? "came back damaged" : outcome.bytes;
+      }
+    }
+    return okStatus();
+  }
+
+  /// One phase per loop nest for what did not compile.
+  Status fallBack(const std::vector<size_t> &tried) {
+    std::vector<size_t> again;
+    std::vector<std::string> reasons(jobs.size());
+    std::vector<Choice> choices(jobs.size());
+    for (size_t i : tried) {
+      Job &job = jobs[i];
+      if (job.failure.empty())
+        continue;
+      std::string name = "kernel '" + job.kernel.getSymName().str() + "' ";
+      FailureOr<Choice> choice = choosePhases(job.kernel);
+      if (failed(choice) || choice->config == withoutResources(job.config))
+        return internalError(name + job.failure);
+      reasons[i] = name + std::exchange(job.failure, "");
+      job.config = choice->config;
+      choices[i] = *choice;
+      setKey(job);
+      again.push_back(i);
+    }
+    MTC_RETURN_IF_ERROR(compile(again));
+    for (size_t i : again) {
+      if (!jobs[i].failure.empty())
+        return internalError(reasons[i] + "; with a phase per loop nest it " + jobs[i].failure);
+      result.warnings.push_back(reasons[i] + "; it runs with a phase per loop nest");
+      for (size_t k = 0; k < kernels.size(); ++k)
+        for (size_t v = 0; v < jobOfVariant[k].size(); ++v)
+          if (jobOfVariant[k][v] == i)
+            replaceVariant(kernels[k], v, choices[i].config, choices[i].tiles,
+                           choices[i].scratchBytes);
+    }
+    return okStatus();
+  }
+
+  static void replaceVariant(mt::KernelOp kernel, size_t v, DictionaryAttr config,
+                             ArrayRef<int64_t> tiles, int64_t scratch) {
+    MLIRContext *context = kernel.getContext();
+    SmallVector<Attribute> variants(kernel.getVariantsAttr().getValue());
+    auto old = cast<mt::VariantAttr>(variants[v]);
+    variants[v] = mt::VariantAttr::get(context, config, DenseI64ArrayAttr::get(context, tiles),
+                                       scratch, old.getGranules(), old.getNs(), old.getOrigin());
+    kernel.setVariantsAttr(ArrayAttr::get(context, variants));
+  }
+
+  /// The largest numbers of a module's functions, as part of the config.
+  static DictionaryAttr withResources(DictionaryAttr config, const GpuModule &module) {
+    GpuFunction most = module.phases.front();
+    for (const GpuFunction &f : module.phases) {
+      most.registers = std::max(most.registers, f.registers);
+      most.sharedBytes = std::max(most.sharedBytes, f.sharedBytes);
+      most.spillBytes = std::max(most.spillBytes, f.spillBytes);
+      most.blocksPerUnit = std::min(most.blocksPerUnit, f.blocksPerUnit);
+    }
+    Builder b(config.getContext());
+    NamedAttrList entries(withoutResources(config));
+    entries.set(
+        resourcesKey,
+        b.getDictionaryAttr({b.getNamedAttr("registers", b.getI64IntegerAttr(most.registers)),
+                             b.getNamedAttr("shared", b.getI64IntegerAttr(most.sharedBytes)),
+                             b.getNamedAttr("spills", b.getI64IntegerAttr(most.spillBytes)),
+                             b.getNamedAttr("blocks", b.getI64IntegerAttr(most.blocksPerUnit))}));
+    return entries.getDictionary(config.getContext());
+  }
+
+  StatusOr<CompiledCode> finish() {
+    for (size_t k = 0; k < kernels.size(); ++k) {
+      auto &names = result.symbols.emplace_back();
+      for (size_t v = 0; v < jobOfVariant[k].size(); ++v) {
+        const Job &job = jobs[jobOfVariant[k][v]];
+        names.push_back(job.symbol);
+        auto old = cast<mt::VariantAttr>(kernels[k].getVariantsAttr()[v]);
+        if (!ptxas.empty())
+          replaceVariant(kernels[k], v, withResources(old.getConfig(), job.module), old.getTiles(),
+                         old.getScratch());
+      }
+    }
+    // A fallback may coincide with another kernel's phases: one module a symbol.
+    llvm::StringSet<> seen;
+    for (Job &job : jobs)
+      if (seen.insert(job.symbol).second)
+        result.modules.push_back(std::move(job.module));
+    return std::move(result);
+  }
+
+  mt::ProgramOp program;
+  const CudaTarget &target;
+  const CompileOptions &options;
+  host::ObjectCache cache;
+  std::string ptxas, assembler;
+  std::vector<mt::KernelOp> kernels;
+  std::vector<std::vector<size_t>> jobOfVariant;
+  std::vector<Job> jobs;
+  CompiledCode result;
+};
+
+} // namespace
+
+StatusOr<CompiledCode> compileProgram(mt::ProgramOp program, const CudaTarget &target,
+                                      const CompileOptions &options) {
+  MLIRContext *context = program->getContext();
+  prepareLowering(*context);
+  // Forked processes have no threads, so MLIR must not count on its pool.
+  bool threads = context->isMultithreadingEnabled();
+  context->disableMultithreading();
+  llvm::scope_exit restore([&] { context->enableMultithreading(threads); });
+  return Compilation(program, target, options).run();
+}
+
+} // namespace mtc::cuda

@@ -1,0 +1,90 @@
+//===- EmitPhases.cpp - kernels as one phase per loop nest ----------------===//
+//
+// What the host runs as plain loops, with the iterations of each nest spread over threads: a thread
+// computes one element, and the loops that must stay in order run inside it. Whatever a kernel
+// holds, this compiles it; a nest of few elements with long sums is slow. A nest that reads
+// another's result is a later phase, so nothing here waits for another block.
+//
+//===----------------------------------------------------------------------===//
+#include "EmitPhases.h"
+
+#include "ThreadEmitter.h"
+
+using namespace mlir;
+
+namespace mtc::cuda {
+namespace {
+
+class PhaseEmitter : public ThreadEmitter {
+public:
+  PhaseEmitter(ModuleOp module, mt::KernelOp kernel, const host::BufferPlan &plan, StringRef name,
+               int64_t threads, int64_t wanted)
+      : ThreadEmitter(module, kernel, plan, name, threads), wanted(wanted) {}
+
+  /// One call, one phase: only the code of the wanted one is emitted.
+  void forIterations(ArrayRef<int64_t> extents, ArrayRef<bool> sequential,
+                     function_ref<void(ArrayRef<Value>)> body) override {
+    SmallVector<int64_t> spread, inOrder;
+    int64_t total = 1;
+    for (auto [i, extent] : llvm::enumerate(extents)) {
+      bool stays = !sequential.empty() && sequential[i];
+      (stays ? inOrder : spread).push_back(extent);
+      total *= stays ? 1 : extent;
+    }
+    tiles.push_back(std::max<int64_t>(1, llvm::divideCeil(total, threads)));
+    if (static_cast<int64_t>(tiles.size()) - 1 != wanted)
+      return;
+    forTiles([&](Value tile) {
+      Value flat = add(mul(tile, threads), thread);
+      when(less(flat, total), [&] {
+        SmallVector<Value> at = delinearize(flat, spread);
+        forNest(inOrder, [&](ArrayRef<Value> inner) {
+          SmallVector<Value> indices;
+          size_t next = 0, nextInner = 0;
+          for (size_t i = 0; i < extents.size(); ++i)
+            indices.push_back(!sequential.empty() && sequential[i] ? inner[nextInner++]
+                                                                   : at[next++]);
+          body(indices);
+        });
+      });
+    });
+  }
+
+  LogicalResult emitAll() {
+    for (Operation &op : kernel.getBody().front().without_terminator())
+      if (failed(emitByLoops(op)))
+        return failure();
+    copyResults();
+    finish();
+    return success();
+  }
+
+  SmallVector<int64_t> tiles;
+
+private:
+  int64_t wanted;
+};
+
+} // namespace
+
+FailureOr<Phases> analysePhases(mt::KernelOp kernel, int64_t threads) {
+  FailureOr<host::BufferPlan> plan = host::planBuffers(kernel);
+  if (failed(plan))
+    return failure();
+  Phases phases{std::move(*plan), {}};
+  OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());
+  PhaseEmitter emitter(*module, kernel, phases.plan, "count", threads, /*wanted=*/-1);
+  if (failed(emitter.emitAll()))
+    return failure();
+  phases.tiles = emitter.tiles;
+  if (phases.tiles.empty()) // results of any content
+    phases.tiles.push_back(1);
+  return phases;
+}
+
+LogicalResult emitPhase(ModuleOp module, mt::KernelOp kernel, const Phases &phases, int64_t phase,
+                        StringRef name, int64_t threads) {
+  return PhaseEmitter(module, kernel, phases.plan, name, threads, phase).emitAll();
+}
+
+} // namespace mtc::cuda

@@ -1,0 +1,215 @@
+//===- Lower.cpp - from emitted body functions to PTX ---------------------===//
+//
+// Functions of math are polynomials before anything else sees them (the host's own), so no
+// libdevice is needed and a GPU computes what the host does. Shared memory becomes static
+// attributions of the kernel. Pass order: measured with MLIR 22.1.8, where vector loads become
+// scalar unless convert-vector-to-llvm runs with use-vector-alignment before convert-gpu-to-nvvm.
+//
+//===----------------------------------------------------------------------===//
+#include "Lower.h"
+
+#include "../Host/Lower.h"
+#include "ThreadEmitter.h"
+
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
+#include "mlir/Conversion/GPUToNVVM/GPUToNVVM.h"
+#include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
+#include "mlir/Conversion/IndexToLLVM/IndexToLLVM.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
+#include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+
+using namespace mlir;
+
+namespace mtc::cuda {
+
+void prepareLowering(MLIRContext &context) {
+  DialectRegistry registry;
+  registerBuiltinDialectTranslation(registry);
+  registerGPUDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  registerNVVMDialectTranslation(registry);
+  arith::registerConvertArithToLLVMInterface(registry);
+  cf::registerConvertControlFlowToLLVMInterface(registry);
+  index::registerConvertIndexToLLVMInterface(registry);
+  registerConvertFuncToLLVMInterface(registry);
+  NVVM::registerConvertGpuToNVVMInterface(registry);
+  registerConvertMathToLLVMInterface(registry);
+  registerConvertMemRefToLLVMInterface(registry);
+  registerConvertNVVMToLLVMInterface(registry);
+  ub::registerConvertUBToLLVMInterface(registry);
+  vector::registerConvertVectorToLLVMInterface(registry);
+  context.appendDialectRegistry(registry);
+  context.loadDialect<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
+                      gpu::GPUDialect, LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
+                      NVVM::NVVMDialect, scf::SCFDialect, ub::UBDialect, vector::VectorDialect>();
+  LLVMInitializeNVPTXTargetInfo();
+  LLVMInitializeNVPTXTarget();
+  LLVMInitializeNVPTXTargetMC();
+  LLVMInitializeNVPTXAsmPrinter();
+}
+
+/// S.body(phase, lo, hi, scratch, buffers...) becomes the kernel S(buffers..., scratch, lo, hi).
+static void outline(func::FuncOp body, gpu::GPUModuleOp into) {
+  Location loc = body.getLoc();
+  Block &source = body.getBody().front();
+  SmallVector<Type> inputs;
+  SmallVector<BlockArgument> order(source.getArguments().drop_front(4));
+  order.append({source.getArgument(3), source.getArgument(1), source.getArgument(2)});
+  for (BlockArgument argument : order)
+    inputs.push_back(argument.getType());
+  SmallVector<memref::AllocOp> shared(source.getOps<memref::AllocOp>());
+  SmallVector<Type> sharedTypes =
+      llvm::map_to_vector(shared, [](memref::AllocOp op) -> Type { return op.getType(); });
+
+  OpBuilder b = OpBuilder::atBlockEnd(into.getBody());
+  StringRef name = body.getSymName();
+  name.consume_back(".body");
+  auto kernel = gpu::GPUFuncOp::create(b, loc, name, b.getFunctionType(inputs, {}), sharedTypes);
+  kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
+  auto threads = body->getAttrOfType<IntegerAttr>(threadsAttribute);
+  kernel.setKnownBlockSizeAttr(
+      b.getDenseI32ArrayAttr({static_cast<int32_t>(threads.getInt()), 1, 1}));
+  for (auto [i, op] : llvm::enumerate(shared)) {
+    kernel.setWorkgroupAttributionAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
+                                       b.getI64IntegerAttr(op.getAlignment().value_or(16)));
+    op.replaceAllUsesWith(kernel.getWorkgroupAttributions()[i]);
+    op.erase();
+  }
+  for (auto [i, argument] : llvm::enumerate(order))
+    argument.replaceAllUsesWith(kernel.getArgument(i));
+  Block &target = kernel.getBody().front();
+  b.setInsertionPointToStart(&target);
+  source.getArgument(0).replaceAllUsesWith(arith::ConstantIndexOp::create(b, loc, 0));
+  Operation *terminator = source.getTerminator();
+  target.getOperations().splice(target.end(), source.getOperations());
+  b.setInsertionPoint(terminator);
+  gpu::ReturnOp::create(b, loc);
+  terminator->erase();
+  body.erase();
+}
+
+static gpu::GPUModuleOp outlineAll(ModuleOp module) {
+  OpBuilder b = OpBuilder::atBlockBegin(module.getBody());
+  auto into = gpu::GPUModuleOp::create(b, module.getLoc(), "kernels");
+  for (auto global : llvm::make_early_inc_range(module.getOps<memref::GlobalOp>()))
+    global->moveBefore(into.getBody(), into.getBody()->end());
+  for (auto body : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+    outline(body, into);
+  return into;
+}
+
+static LogicalResult lowerToNVVM(ModuleOp module) {
+  PassManager pm(module.getContext());
+  pm.enableVerifier(false);
+  OpPassManager &kernels = pm.nest<gpu::GPUModuleOp>();
+  kernels.addPass(createCSEPass());
+  kernels.addPass(createLoopInvariantCodeMotionPass());
+  kernels.addPass(createSCFToControlFlowPass());
+  // Before convert-gpu-to-nvvm, which would call libdevice.
+  kernels.addPass(createConvertMathToLLVMPass());
+  ConvertVectorToLLVMPassOptions vectors;
+  vectors.useVectorAlignment = true;
+  kernels.addPass(createConvertVectorToLLVMPass(vectors));
+  ConvertGpuOpsToNVVMOpsOptions options;
+  options.useBarePtrCallConv = true;
+  options.hasRedux = true;
+  kernels.addPass(createConvertGpuOpsToNVVMOps(options));
+  kernels.addPass(createCanonicalizerPass());
+  kernels.addPass(createCSEPass());
+  kernels.addPass(createReconcileUnrealizedCastsPass());
+  kernels.addPass(createConvertNVVMToLLVMPass());
+  kernels.addPass(createReconcileUnrealizedCastsPass());
+  return pm.run(module);
+}
+
+static std::unique_ptr<llvm::TargetMachine> createMachine(const CudaTarget &target) {
+  llvm::Triple triple("nvptx64-nvidia-cuda");
+  std::string error;
+  const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!backend)
+    return nullptr;
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Fast;
+  return std::unique_ptr<llvm::TargetMachine>(backend->createTargetMachine(
+      triple, target.gpu.architecture, "+ptx" + std::to_string(target.gpu.ptxVersion), options,
+      std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+}
+
+static void optimizeModule(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager lam;
+  llvm::FunctionAnalysisManager fam;
+  llvm::CGSCCAnalysisManager cam;
+  llvm::ModuleAnalysisManager mam;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(mam);
+  builder.registerCGSCCAnalyses(cam);
+  builder.registerFunctionAnalyses(fam);
+  builder.registerLoopAnalyses(lam);
+  builder.crossRegisterProxies(lam, fam, cam, mam);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, mam);
+}
+
+/// Buffers do not overlap and are aligned: what makes accesses wide and reads cached.
+static void describeArguments(llvm::Function &kernel) {
+  for (llvm::Argument &argument : kernel.args())
+    if (argument.getType()->isPointerTy()) {
+      argument.addAttr(llvm::Attribute::NoAlias);
+      argument.addAttr(llvm::Attribute::getWithAlignment(kernel.getContext(), llvm::Align(64)));
+    }
+}
+
+FailureOr<std::string> lowerToPtx(ModuleOp module, const CudaTarget &target) {
+  host::expandMath(module);
+  gpu::GPUModuleOp kernels = outlineAll(module);
+  if (failed(lowerToNVVM(module)))
+    return failure();
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> llvmModule = translateModuleToLLVMIR(kernels, context, "kernels");
+  if (!llvmModule)
+    return module.emitError("cannot be translated to LLVM IR");
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target);
+  if (!machine)
+    return module.emitError("LLVM has no NVPTX target");
+  llvmModule->setDataLayout(machine->createDataLayout());
+  llvmModule->setTargetTriple(machine->getTargetTriple());
+  for (llvm::Function &function : *llvmModule) {
+    if (!function.isDeclaration())
+      describeArguments(function);
+    else if (!function.isIntrinsic())
+      return module.emitError("needs a function that is not there: ") << function.getName();
+  }
+  optimizeModule(*llvmModule, *machine);
+
+  llvm::SmallVector<char, 0> text;
+  llvm::raw_svector_ostream stream(text);
+  llvm::legacy::PassManager codegen;
+  if (machine->addPassesToEmitFile(codegen, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
+    return module.emitError("LLVM cannot write PTX");
+  codegen.run(*llvmModule);
+  return std::string(text.begin(), text.end());
+}
+
+} // namespace mtc::cuda

@@ -1,0 +1,64 @@
+//===- ThreadEmitter.cpp - what all CUDA emitters share -------------------===//
+#include "ThreadEmitter.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+
+namespace mtc::cuda {
+
+ThreadEmitter::ThreadEmitter(ModuleOp module, mt::KernelOp kernel, const host::BufferPlan &plan,
+                             StringRef name, int64_t threads)
+    : Emitter(module, kernel, plan, name), threads(threads) {
+  function->setAttr(threadsAttribute, b.getI64IntegerAttr(threads));
+  thread = gpu::ThreadIdOp::create(b, loc, gpu::Dimension::x);
+}
+
+void ThreadEmitter::forTiles(function_ref<void(Value)> body) {
+  OpBuilder::InsertionGuard guard(b);
+  Value first = add(lo, gpu::BlockIdOp::create(b, loc, gpu::Dimension::x));
+  Value step = gpu::GridDimOp::create(b, loc, gpu::Dimension::x);
+  auto loop = scf::ForOp::create(b, loc, first, hi, step);
+  b.setInsertionPointToStart(loop.getBody());
+  body(loop.getInductionVar());
+}
+
+void ThreadEmitter::when(Value condition, function_ref<void()> body) {
+  OpBuilder::InsertionGuard guard(b);
+  auto branch = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/false);
+  b.setInsertionPointToStart(branch.thenBlock());
+  body();
+}
+
+Value ThreadEmitter::less(Value x, int64_t y) {
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, constant(y));
+}
+
+SmallVector<Value> ThreadEmitter::delinearize(Value flat, ArrayRef<int64_t> extents) {
+  SmallVector<Value> indices(extents.size());
+  int64_t last = static_cast<int64_t>(extents.size()) - 1;
+  for (int64_t d = last; d >= 0; --d) {
+    bool isOutermost = llvm::all_of(extents.take_front(d), [](int64_t e) { return e == 1; });
+    if (extents[d] == 1) {
+      indices[d] = constant(0);
+    } else if (isOutermost) {
+      indices[d] = flat;
+    } else {
+      indices[d] = arith::RemUIOp::create(b, loc, flat, constant(extents[d]));
+      flat = arith::DivUIOp::create(b, loc, flat, constant(extents[d]));
+    }
+  }
+  return indices;
+}
+
+Value ThreadEmitter::shared(int64_t elements, Type type) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&function.getBody().front());
+  auto space = gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
+  auto memory = MemRefType::get({elements}, type, MemRefLayoutAttrInterface(), space);
+  return memref::AllocOp::create(b, loc, memory, ValueRange(), b.getI64IntegerAttr(16));
+}
+
+void ThreadEmitter::barrier() { gpu::BarrierOp::create(b, loc); }
+
+} // namespace mtc::cuda

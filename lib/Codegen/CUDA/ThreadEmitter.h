@@ -1,0 +1,45 @@
+//===- ThreadEmitter.h - what all CUDA emitters share ---------------------===//
+//
+// A CUDA emitter writes what one thread of one phase does, in the frame of the host's emitters:
+//
+//   func.func @S.body(%phase, %lo, %hi, %scratch, %buffers...) attributes {mtc.threads = 256 : i64}
+//
+// with gpu.thread_id, gpu.block_id, gpu.barrier, gpu.shuffle and shared memory beside scf and
+// arith. Blocks are persistent (rule R6): block b of g runs the tiles lo + b, lo + b + g, ... below
+// hi, so any grid runs any range. A phase is a launch of its own. The same function becomes PTX
+// (Lower) and, in tests, host code of an emulated thread.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "../Host/Emitter.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+
+namespace mtc::cuda {
+
+/// Names the attribute of a body function with the number of threads of a block.
+inline constexpr llvm::StringLiteral threadsAttribute = "mtc.threads";
+
+class ThreadEmitter : public host::Emitter {
+public:
+  /// Starts the body function of a phase whose blocks have `threads` threads.
+  ThreadEmitter(mlir::ModuleOp module, mt::KernelOp kernel, const host::BufferPlan &plan,
+                llvm::StringRef name, int64_t threads);
+
+  const int64_t threads;
+  mlir::Value thread; ///< index in the block
+
+  /// Runs `body` with each tile of this block.
+  void forTiles(llvm::function_ref<void(mlir::Value tile)> body);
+  /// Runs `body` if `condition`.
+  void when(mlir::Value condition, llvm::function_ref<void()> body);
+  mlir::Value less(mlir::Value x, int64_t y);
+  /// The indices of loops of `extents` at position `flat` of their row-major order.
+  llvm::SmallVector<mlir::Value> delinearize(mlir::Value flat, llvm::ArrayRef<int64_t> extents);
+  /// `elements` of shared memory of the block, 16-byte aligned.
+  mlir::Value shared(int64_t elements, mlir::Type type);
+  void barrier();
+};
+
+} // namespace mtc::cuda

@@ -1,0 +1,30 @@
+// RUN: mtc-cuda-kernels %s | %FileCheck %s
+
+// A persistent loop over tiles from lo + ctaid in steps of the grid, one read through the read-only cache
+// and one write an element; exp is a polynomial, so that no libdevice is called.
+// CHECK: .target sm_90a
+// CHECK-LABEL: .visible .entry
+// CHECK-SAME: _p0(
+// CHECK: .maxntid 256, 1, 1
+// CHECK: mov.u32 {{.*}}, %ctaid.x;
+// CHECK: setp.ge.s64
+// CHECK: %nctaid.x;
+// CHECK: ld.global.nc.b32
+// CHECK-COUNT-5: fma.rn.f32
+// CHECK-NOT: call
+// CHECK: st.global.b32
+// CHECK: ret;
+mt.program @p target("cuda:sm_90a") {
+  mt.kernel @relu kind(elementwise) (%x: tensor<3x999xf32>) -> tensor<3x999xf32> {
+    %z = arith.constant 0.0 : f32
+    %e = tensor.empty() : tensor<3x999xf32>
+    %y = linalg.generic {indexing_maps = [affine_map<(i,j) -> (i,j)>, affine_map<(i,j) -> (i,j)>], iterator_types = ["parallel", "parallel"]}
+        ins(%x : tensor<3x999xf32>) outs(%e : tensor<3x999xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %s = arith.maximumf %a, %z : f32
+      %u = math.exp %s : f32
+      linalg.yield %u : f32
+    } -> tensor<3x999xf32>
+    mt.yield %y : tensor<3x999xf32>
+  }
+}

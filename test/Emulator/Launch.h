@@ -1,0 +1,62 @@
+//===- Launch.h - run the threads of a GPU kernel on the host -------------===//
+//
+// A launch of an emulated kernel: a fiber per thread of a block, one block after the other. Blocks,
+// and among the threads that can go on the next one, are chosen at random from a seed, so an answer
+// that depends on an order the GPU does not promise shows. Accesses are checked against bounds,
+// against bytes that nobody has written and against races.
+//
+// Not emulated: weak memory beyond races, timing, more than one dimension of threads.
+// Source of the semantics: PTX ISA 9.0, the section cited at each operation.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "mtc/Runtime/KernelABI.h"
+#include "mtc/Support/Status.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace mtc::emulator {
+
+struct Fiber;
+
+/// What generated code sees of its thread: the scratch pointer of the host's kernel ABI. Offsets
+/// are part of EmulateKernels.cpp.
+struct ThreadView {
+  int64_t thread, block, blocks;
+  void (*barrier)(ThreadView *, void *shared);
+  /// Bits of the result, and in bit 32 whether the source lane was in range.
+  int64_t (*shuffle)(ThreadView *, int32_t value, int32_t operand, int32_t width, int32_t mode);
+  /// Before `bytes` at `offset` of a buffer are read or written; buffers as in Launch, shared
+  /// memory behind them.
+  void (*access)(ThreadView *, int32_t buffer, int64_t offset, int32_t bytes, int32_t isWrite);
+  Fiber *fiber;
+};
+
+/// Modes of a shuffle, numbered as gpu::ShuffleMode.
+enum class ShuffleMode : int32_t { Xor, Up, Down, Index };
+
+struct Buffer {
+  void *data = nullptr;
+  int64_t bytes = 0;
+  bool written = true; ///< false: reading what the launch has not written is an error
+};
+
+struct Launch {
+  MtcKernelFn function = nullptr; ///< of one thread: Args::buffers are these and shared memory
+  int64_t blocks = 1, threads = 1;
+  int64_t lo = 0, hi = 0; ///< tiles
+  int64_t sharedBytes = 0;
+  std::vector<Buffer> buffers;
+  uint64_t seed = 0;
+};
+
+/// Runs a launch to its end.
+///
+/// Fails (InvalidInput) at the first access out of bounds, read of bytes that were never written,
+/// race between two threads, barrier that a thread of the block does not reach, or shuffle that a
+/// lane of the warp does not reach; the message names block, thread, buffer and offset.
+Status run(const Launch &launch);
+
+} // namespace mtc::emulator
