@@ -188,34 +188,85 @@ static FailureOr<std::pair<Shape, Shape>> transposePads(NodeContext &c, const Wi
   return std::make_pair(low, high);
 }
 
-/// Stride equal to the kernel and nothing overlaps: a 1x1 convolution to window x filters channels,
-/// then each channel's window moves into place.
-static Value transposeByBlocks(Builder &b, Value x, Value weight, const Window &w) {
-  ArrayRef<int64_t> in = typeOf(x).getShape(), filter = typeOf(weight).getShape();
+/// How many inputs of a row reach an output, where the kernel is a whole number of strides (it is
+/// filled up with zeros).
+static int64_t reachOf(const Window &w, unsigned d) {
+  return llvm::divideCeil(w.kernel[d], w.strides[d]);
+}
+
+/// The weight C F/g k1.. as that of a convolution over `reach` inputs whose channels are the places
+/// within a stride times the filters: (g s1.. F/g) C/g reach1.., the reach reversed.
+static Value gatherByStride(Builder &b, Value weight, int64_t group, const Window &w) {
+  RankedTensorType type = typeOf(weight);
   unsigned rank = w.rank();
-  int64_t channels = in[1], filters = filter[1], points = elementCount(w.kernel);
-  // Weight C F k1 k2.. -> (k1 k2.. F) C 1 1..
-  Shape permutation;
-  for (unsigned d = 0; d < rank; ++d)
-    permutation.push_back(2 + d);
-  permutation.push_back(1);
-  permutation.push_back(0);
-  Shape ones(rank, 1), flat{points * filters, channels};
-  flat.append(ones);
-  Value pointwise = reshape(b, transpose(b, weight, permutation), flat);
-  Window one{ones, ones, ones, Shape(rank, 0), Shape(rank, 0), {}};
-  Value y = convolve(b, x, pointwise, 1, one, in.drop_front(2));
-  // N (k1 k2.. F) d1 d2.. -> N F d1 k1 d2 k2..
-  Shape split{in[0]}, order{0, 1 + rank}, merged{in[0], filters};
-  split.append(w.kernel);
-  split.push_back(filters);
-  split.append(in.begin() + 2, in.end());
+  int64_t perGroup = type.getDimSize(0) / group, filters = type.getDimSize(1);
+  Shape high, grouped{group};
   for (unsigned d = 0; d < rank; ++d) {
-    order.push_back(2 + rank + d);
-    order.push_back(1 + d);
-    merged.push_back(in[2 + d] * w.kernel[d]);
+    high.push_back(reachOf(w, d) * w.strides[d] - w.kernel[d]);
+    grouped.push_back(w.strides[d]);
   }
-  return reshape(b, transpose(b, reshape(b, y, split), order), merged);
+  grouped.append({filters, perGroup});
+  Shape merged{group * elementCount(w.strides) * filters, perGroup};
+  for (unsigned d = 0; d < rank; ++d) {
+    grouped.push_back(reachOf(w, d));
+    merged.push_back(reachOf(w, d));
+  }
+  weight = padSpatial(b, weight, Shape(rank, 0), high, numberAttr(type.getElementType(), 0));
+  Value gathered =
+      mapElements(b, tensorType(grouped, type.getElementType()), {}, [&](Scalars &s, ValueRange) {
+        Type index = s.b.getIndexType();
+        Value channel = s.add(s.mul(s.index(0), s.integer(index, perGroup)), s.index(2 + rank));
+        SmallVector<Value> at{channel, s.index(1 + rank)};
+        for (unsigned d = 0; d < rank; ++d) {
+          Value back = s.sub(s.integer(index, reachOf(w, d) - 1), s.index(3 + rank + d));
+          at.push_back(s.add(s.mul(back, s.integer(index, w.strides[d])), s.index(1 + d)));
+        }
+        return s.extract(weight, at);
+      });
+  return reshape(b, gathered, merged);
+}
+
+/// Where the stride is above one: a convolution of the input as it is, with a filter for each place
+/// within a stride; then the places move to where they belong. No product with an inserted zero is
+/// computed, as it is where the input is spread. Output s q + r reads inputs q + 1 - reach .. q.
+/// Source: Shi et al., "Is the deconvolution layer the same as a convolutional layer?",
+/// arXiv:1609.07009.
+static Value transposeByStride(Builder &b, Value x, Value weight, int64_t group, const Window &w,
+                               ArrayRef<int64_t> low, ArrayRef<int64_t> output) {
+  RankedTensorType in = typeOf(x);
+  unsigned rank = w.rank();
+  int64_t batch = in.getDimSize(0), filters = typeOf(weight).getDimSize(1);
+  Shape cut(2, 0), before, after, start(2, 0), size{batch, in.getDimSize(1)}, points;
+  for (unsigned d = 0; d < rank; ++d) {
+    int64_t stride = w.strides[d], extent = in.getDimSize(2 + d);
+    int64_t firstPoint = llvm::divideFloorSigned(low[d], stride);
+    cut.push_back(low[d] - firstPoint * stride);
+    points.push_back(llvm::divideCeil(output[d] + cut.back(), stride));
+    int64_t first = firstPoint + 1 - reachOf(w, d), last = firstPoint + points.back() - 1;
+    before.push_back(std::max<int64_t>(-first, 0));
+    after.push_back(std::max<int64_t>(last + 1 - extent, 0));
+    start.push_back(std::max<int64_t>(first, 0));
+    size.push_back(last - first + 1);
+  }
+  x = padSpatial(b, x, before, after, numberAttr(in.getElementType(), 0));
+  x = extractSlice(b, x, start, size, Shape(in.getRank(), 1));
+  Window reach{{}, Shape(rank, 1), Shape(rank, 1), Shape(rank, 0), Shape(rank, 0), {}};
+  for (unsigned d = 0; d < rank; ++d)
+    reach.kernel.push_back(reachOf(w, d));
+  Value y = convolve(b, x, gatherByStride(b, weight, group, w), group, reach, points);
+  // N (g s1 s2.. F) q1 q2.. -> N g F q1 s1 q2 s2..
+  Shape split{batch, group}, order{0, 1, 2 + rank}, merged{batch, group * filters};
+  split.append(w.strides);
+  split.push_back(filters);
+  split.append(points);
+  Shape result{batch, group * filters};
+  for (unsigned d = 0; d < rank; ++d) {
+    order.append({3 + rank + d, 2 + d});
+    merged.push_back(points[d] * w.strides[d]);
+    result.push_back(output[d]);
+  }
+  y = reshape(b, transpose(b, reshape(b, y, split), order), merged);
+  return extractSlice(b, y, cut, result, Shape(in.getRank(), 1));
 }
 
 /// The weight C F/g k.. of a transposed convolution as that of a convolution: F C/g k.., reversed.
@@ -239,7 +290,7 @@ static Value flipWeight(Builder &b, Value weight, int64_t group) {
   return reshape(b, flipped, merged);
 }
 
-/// In general: zeros between the input's elements and around them, then a convolution of stride 1.
+/// Elsewhere: zeros between the input's elements and around them, then a convolution of stride 1.
 Results convTranspose(NodeContext &c) {
   Builder &b = c.b;
   RankedTensorType in = c.type(0), weightType = c.type(1), result = c.resultTypes[0];
@@ -263,12 +314,18 @@ Results convTranspose(NodeContext &c) {
     if (w.strides[d] > maxElements / in.getDimSize(2 + d))
       return c.reject("the spread input would have more than 2^40 elements");
 
-  auto isZero = [](int64_t n) { return n == 0; };
-  bool blocks = group == 1 && w.kernel == w.strides && llvm::all_of(low, isZero) &&
-                llvm::all_of(high, isZero) &&
-                llvm::all_of(w.dilations, [](int64_t n) { return n == 1; });
-  if (blocks)
-    return SmallVector<Value>{addBias(c, transposeByBlocks(b, c.inputs[0], c.inputs[1], w), 2)};
+  ArrayRef<int64_t> output = result.getShape().drop_front(2);
+  Shape filled;
+  bool isDense = elementCount(w.strides) > 1;
+  for (unsigned d = 0; d < rank; ++d) {
+    filled.push_back(reachOf(w, d) * w.strides[d]);
+    // Input and output meet.
+    isDense &= w.dilations[d] == 1 && low[d] > -output[d] && high[d] > -output[d];
+  }
+  if (isDense && elementCount(filled) <= 4 * elementCount(w.kernel)) {
+    Value y = transposeByStride(b, c.inputs[0], c.inputs[1], group, w, low, output);
+    return SmallVector<Value>{addBias(c, y, 2)};
+  }
 
   // Place the input in a tensor of zeros; where the result is cut by more than the window reaches,
   // part of that tensor is cut too.
