@@ -1,6 +1,7 @@
 // RUN: mtc-opt --pass-pipeline='builtin.module(mt.program(mt-fuse-elementwise))' %s | %FileCheck %s
 
 #id = affine_map<(i, j) -> (i, j)>
+#id3 = affine_map<(i, j, k) -> (i, j, k)>
 #row = affine_map<(i, j) -> (i)>
 #one = affine_map<(i) -> (i)>
 #mma = affine_map<(m, n, k) -> (m, k)>
@@ -134,6 +135,52 @@ mt.program @p {
         linalg.yield %v : f32
       } -> tensor<4x8xf32>
       mt.return %y : tensor<4x8xf32>
+    }
+
+    // The factor behind a split into heads joins the bias of the product before it.
+    // CHECK-LABEL: mt.entry @heads
+    // CHECK: arith.addf
+    // CHECK-NEXT: arith.mulf
+    // CHECK: %[[Y:.*]] = tensor.expand_shape {{.*}} : tensor<4x8xf32> into tensor<4x2x4xf32>
+    // CHECK-NEXT: mt.return %[[Y]]
+    mt.entry @heads(%x: tensor<4x8xf32> {mt.name = "x"}, %b: tensor<8xf32> {mt.name = "b"}) -> (tensor<4x2x4xf32> {mt.name = "y"}) {
+      %e = tensor.empty() : tensor<4x8xf32>
+      %h = tensor.empty() : tensor<4x2x4xf32>
+      %c = arith.constant 0.125 : f32
+      %s = linalg.generic {indexing_maps = [#id, affine_map<(i, j) -> (j)>, #id], iterator_types = ["parallel", "parallel"]} ins(%x, %b : tensor<4x8xf32>, tensor<8xf32>) outs(%e : tensor<4x8xf32>) {
+      ^bb0(%a: f32, %d: f32, %o: f32):
+        %r = arith.addf %a, %d : f32
+        linalg.yield %r : f32
+      } -> tensor<4x8xf32>
+      %v = tensor.expand_shape %s [[0], [1, 2]] output_shape [4, 2, 4] : tensor<4x8xf32> into tensor<4x2x4xf32>
+      %y = linalg.generic {indexing_maps = [#id3, #id3], iterator_types = ["parallel", "parallel", "parallel"]} ins(%v : tensor<4x2x4xf32>) outs(%h : tensor<4x2x4xf32>) {
+      ^bb0(%a: f32, %o: f32):
+        %r = arith.mulf %a, %c : f32
+        linalg.yield %r : f32
+      } -> tensor<4x2x4xf32>
+      mt.return %y : tensor<4x2x4xf32>
+    }
+
+    // Dims of size 1 that a reduction kept: mean, root and quotient have no reshape between them.
+    // CHECK-LABEL: mt.entry @kept
+    // CHECK-NOT: tensor.collapse_shape
+    // CHECK: mt.return
+    mt.entry @kept(%x: tensor<1x4x8xf32> {mt.name = "x"}, %m: tensor<1x4xf32> {mt.name = "m"}) -> (tensor<1x4x8xf32> {mt.name = "y"}) {
+      %e = tensor.empty() : tensor<1x4x1xf32>
+      %f = tensor.empty() : tensor<1x4x8xf32>
+      %k = tensor.expand_shape %m [[0], [1, 2]] output_shape [1, 4, 1] : tensor<1x4xf32> into tensor<1x4x1xf32>
+      %s = linalg.generic {indexing_maps = [#id3, #id3], iterator_types = ["parallel", "parallel", "parallel"]} ins(%k : tensor<1x4x1xf32>) outs(%e : tensor<1x4x1xf32>) {
+      ^bb0(%a: f32, %o: f32):
+        %r = math.sqrt %a : f32
+        linalg.yield %r : f32
+      } -> tensor<1x4x1xf32>
+      %c = tensor.collapse_shape %s [[0, 1, 2]] : tensor<1x4x1xf32> into tensor<4xf32>
+      %y = linalg.generic {indexing_maps = [#id3, affine_map<(i, j, k) -> (j)>, #id3], iterator_types = ["parallel", "parallel", "parallel"]} ins(%x, %c : tensor<1x4x8xf32>, tensor<4xf32>) outs(%f : tensor<1x4x8xf32>) {
+      ^bb0(%a: f32, %d: f32, %o: f32):
+        %r = arith.divf %a, %d : f32
+        linalg.yield %r : f32
+      } -> tensor<1x4x8xf32>
+      mt.return %y : tensor<1x4x8xf32>
     }
   }
 }

@@ -124,6 +124,20 @@ bool shouldExpand(OpOperand *operand) {
   });
 }
 
+/// The same for a reshape that splits dims, if the op reads nothing else of that shape: what would
+/// be a pass over memory of its own (the factor on the queries, split into heads) becomes the
+/// epilogue of a contraction.
+bool shouldCollapse(OpOperand *operand) {
+  auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  auto expand = operand->get().getDefiningOp<tensor::ExpandShapeOp>();
+  if (!consumer || !isAllParallel(consumer) || consumer.hasIndexSemantics() || !expand ||
+      !expand->hasOneUse() || !expand.getSrc().hasOneUse() || consumer.getNumDpsInputs() != 1)
+    return false;
+  return expand.getSrc().getDefiningOp<linalg::GenericOp>() &&
+         llvm::all_of(consumer.getIndexingMapsArray(),
+                      [](AffineMap map) { return map.isIdentity(); });
+}
+
 /// Transposes that an elementwise op alone reads become part of it.
 void generalizeTransposes(EntryOp entry, RewriterBase &rewriter) {
   auto all = llvm::to_vector(entry.getBody().front().getOps<linalg::TransposeOp>());
@@ -172,8 +186,10 @@ struct FuseElementwise : mtc::mt::impl::FuseElementwiseBase<FuseElementwise> {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
-    if (expands)
+    if (expands) {
       linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, shouldExpand);
+      linalg::populateFoldReshapeOpsByCollapsingPatterns(patterns, shouldCollapse);
+    }
     linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
     linalg::FillOp::getCanonicalizationPatterns(patterns, context);
     tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, context);

@@ -66,6 +66,7 @@ static void readRoot(linalg::GenericOp op, OpOperand *input, Value root, Rewrite
     return;
   rewriter.setInsertionPoint(op);
   Value view = viewAs(rewriter, op.getLoc(), root, shape);
+  Value replaced = input->get();
   rewriter.modifyOpInPlace(op, [&] {
     SmallVector<AffineMap> maps = op.getIndexingMapsArray();
     maps[input->getOperandNumber()] =
@@ -73,6 +74,12 @@ static void readRoot(linalg::GenericOp op, OpOperand *input, Value root, Rewrite
     op.setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));
     input->set(view);
   });
+  // A reshape that nobody reads any more would count as a user of `root` that needs its dims.
+  while (replaced != root && replaced.use_empty()) {
+    Operation *reshape = replaced.getDefiningOp();
+    replaced = reshape->getOperand(0);
+    rewriter.eraseOp(reshape);
+  }
 }
 
 void readThroughUnitDims(EntryOp entry, RewriterBase &rewriter) {
