@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Times mtc's bundles and the peers in turn, in one run, and prints ratios of medians.
+
+    benchmark.py --bin build/bin --references DIR --bundles DIR --table FILE [--repeat N] [--results FILE] SET...
+
+DIR/SET.mtb are bundles of whole sets; the references are those of `peers.py static` for the models of FILE. Each of the
+N (default 3) repetitions runs, one after the other, the round of the set (`mtrt bench --mode round` and
+`peers.py round`) and every model alone on one core and on all (`--mode solo`, `peers.py solo`); both sides take inputs
+from and leave outputs in the host's memory. The best peer of a repetition counts, then the median over repetitions.
+Prints a table in Markdown, with the part of the measured roofline that contractions above 10 MFLOP reach (`--mode
+kernels`); --results writes it to a file, with machine and date. Run it on an otherwise idle machine: a spread above
+5 % between repetitions is marked with `~`.
+"""
+import argparse
+import csv
+import datetime
+import json
+import math
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+LARGE = 10e6  # floating-point operations
+
+
+def run(*command):
+    subprocess.run([str(c) for c in command], check=True, stdout=subprocess.DEVNULL)
+
+
+class Benchmark:
+    def __init__(self, options):
+        self.options = options
+        self.work = pathlib.Path(options.bundles)
+        self.times = {}  # (set, what, threads, engine) -> ms of each repetition
+        self.kernels = {}  # set -> fraction of the roofline of each task with a large contraction
+        with open(options.table) as f:
+            self.names = {}
+            for row in csv.DictReader(f, delimiter="\t"):
+                self.names.setdefault(row["set"], []).append(row["name"])
+
+    def note(self, name, what, threads, engine, ms):
+        self.times.setdefault((name, what, threads, engine), []).append(ms)
+
+    def mtrt(self, name, *arguments):
+        report = self.work / "bench.json"
+        run(self.options.bin / "mtrt", "bench", self.work / f"{name}.mtb", "-q", "--json", report, *arguments)
+        return json.loads(report.read_text())
+
+    def peers(self, verb, *arguments):
+        python = [sys.executable, HERE / "peers.py", "--table", self.options.table, verb, self.options.references]
+        run(*python, *arguments)
+        return json.loads((pathlib.Path(self.options.references) / f"{verb}.json").read_text())
+
+    def repetition(self, name):
+        cores = len(os.sched_getaffinity(0))
+        self.note(name, "round", cores, "mtc", self.mtrt(name, "--mode", "round")["round_ms"]["median"])
+        self.note(name, "round", cores, "peer", self.peers("round", name)[name]["best"])
+        first = str(min(os.sched_getaffinity(0)))
+        for threads, where in ((1, ["--cpus", first]), (cores, [])):
+            for tenant in self.mtrt(name, "--mode", "solo", *where)["tenants"]:
+                self.note(name, tenant["name"], threads, "mtc", tenant["median_ms"])
+        solo = self.peers("solo", *self.names[name])
+        for model in self.names[name]:
+            for threads in {1, cores}:
+                best = min(ms for engine, ms in solo[model].items() if engine.endswith(f"_{threads}"))
+                self.note(name, model, threads, "peer", best)
+
+    def roofline(self, name):
+        report = self.mtrt(name, "--mode", "kernels", "--iterations", "20")
+        self.device = report["device"]
+        self.kernels[name] = [t["roofline_fraction"] for t in report["tasks"]
+                              if t["kernel"].startswith("contraction") and t["gflops"] * t["median_us"] * 1e3 > LARGE]
+
+    def table(self):
+        lines = ["| Set | What | Cores | mtc ms | best peer ms | ratio |", "| --- | --- | --- | --- | --- | --- |"]
+        solo = []
+        for name, what, threads in sorted({k[:3] for k in self.times}, key=lambda k: (k[0], k[1] != "round", k)):
+            sides = [self.times[name, what, threads, engine] for engine in ("mtc", "peer")]
+            ours, peer = (statistics.median(s) for s in sides)
+            unstable = any(max(s) - min(s) > 0.05 * statistics.median(s) for s in sides)
+            if what != "round":
+                solo.append(ours / peer)
+            lines.append(f"| {name} | {what} | {threads} | {ours:.2f} | {peer:.2f} | {ours / peer:.2f}{'~' * unstable} |")
+        lines += ["", f"Models alone: geometric mean of the ratios {geometric_mean(solo):.2f}, largest {max(solo):.2f}."]
+        for name, parts in self.kernels.items():
+            if parts:
+                lines.append(f"Contractions above 10 MFLOP of {name}: {len(parts)} tasks, "
+                             f"{geometric_mean(parts):.0%} of the measured roofline of f32 (geometric mean).")
+        return lines
+
+
+def geometric_mean(values):
+    return math.exp(statistics.fmean(math.log(v) for v in values))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", type=pathlib.Path, required=True)
+    parser.add_argument("--references", required=True)
+    parser.add_argument("--bundles", required=True)
+    parser.add_argument("--table", required=True)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--results")
+    parser.add_argument("sets", nargs="+", metavar="SET")
+    options = parser.parse_args()
+    benchmark = Benchmark(options)
+    for name in options.sets:
+        for _ in range(options.repeat):
+            benchmark.repetition(name)
+        benchmark.roofline(name)
+    head = [f"Measured on {benchmark.device}, {datetime.date.today()}; medians of {options.repeat} repetitions, "
+            "mtc and peers in turn.", ""]
+    text = "\n".join(head + benchmark.table()) + "\n"
+    print(text, end="")
+    if options.results:
+        pathlib.Path(options.results).write_text(text)
+
+
+if __name__ == "__main__":
+    main()
