@@ -93,9 +93,11 @@ Status decodeProblem(const fb::Problem *from, Problem &to) {
   bool bad = false;
   to.kernels = structs<Kernel>(from->kernels(),
                                [&](const fb::Kernel *kernel) { return decodeKernel(kernel, bad); });
-  to.tenants = structs<Tenant>(from->tenants(), [](const fb::Tenant *tenant) {
-    return Tenant{text(tenant->name()), tenant->slo_p99_ns(), tenant->rate_per_second(),
-                  tenant->priority(), text(tenant->isolation())};
+  to.tenants = structs<Tenant>(from->tenants(), [&](const fb::Tenant *tenant) {
+    bad |= tenant->arrivals() > static_cast<uint8_t>(ArrivalKind::Bursty);
+    return Tenant{text(tenant->name()),      tenant->slo_p99_ns(),
+                  tenant->rate_per_second(), tenant->priority(),
+                  text(tenant->isolation()), static_cast<ArrivalKind>(tenant->arrivals())};
   });
   to.entries = structs<Entry>(from->entries(),
                               [&](const fb::Entry *entry) { return decodeEntry(entry, bad); });

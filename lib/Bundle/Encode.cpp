@@ -61,6 +61,7 @@ static void encode(const Tenant &from, fb::TenantT &to) {
   to.rate_per_second = from.ratePerSecond;
   to.priority = from.priority;
   to.isolation = from.isolation;
+  to.arrivals = static_cast<uint8_t>(from.arrivals);
 }
 
 static void encode(const ShareTime &from, fb::ShareTimeT &to) {

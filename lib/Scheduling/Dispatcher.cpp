@@ -1,4 +1,4 @@
-//===- Dispatcher.cpp - first come first served per partition -------------===//
+//===- Dispatcher.cpp - earliest deadline first per partition -------------===//
 #include "mtc/Scheduling/Dispatcher.h"
 
 #include <fmt/format.h>
@@ -23,6 +23,9 @@ static Status checkService(const Problem &problem, size_t tenant, const Service 
   if (service.waitNs < 0)
     return invalidInput(fmt::format("tenant '{}' waits {} ns for a batch; wanted at least 0",
                                     problem.tenants[tenant].name, service.waitNs));
+  if (service.deadlineNs < 0)
+    return invalidInput(fmt::format("tenant '{}' has a deadline of {} ns; wanted at least 0",
+                                    problem.tenants[tenant].name, service.deadlineNs));
   return okStatus();
 }
 
@@ -92,13 +95,16 @@ std::optional<Job> Dispatcher::next(int64_t nowNs) {
     if (busy_[p])
       continue;
     int32_t chosen = -1;
-    int64_t oldestNs = 0;
+    int64_t earliestNs = 0;
     for (int32_t tenant : layout_.partitions[p].tenants) {
       auto t = static_cast<size_t>(tenant);
-      if (!ready(t, nowNs) || (chosen >= 0 && queues_[t].front().arrivalNs >= oldestNs))
+      if (!ready(t, nowNs))
+        continue;
+      int64_t deadlineNs = queues_[t].front().arrivalNs + layout_.services[t].deadlineNs;
+      if (chosen >= 0 && deadlineNs >= earliestNs)
         continue;
       chosen = tenant;
-      oldestNs = queues_[t].front().arrivalNs;
+      earliestNs = deadlineNs;
     }
     if (chosen < 0)
       continue;

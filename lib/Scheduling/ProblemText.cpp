@@ -18,6 +18,7 @@ namespace {
 constexpr std::array<const char *, 7> kKinds = {"contraction", "rows",       "elementwise", "move",
                                                 "attention",   "recurrence", "opaque"};
 constexpr std::array<const char *, 4> kValues = {"input", "output", "weight", "intermediate"};
+constexpr std::array<const char *, 3> kArrivals = {"poisson", "periodic", "bursty"};
 constexpr std::string_view kOrigins = "mlr"; // modelled, learned, run (measured)
 constexpr std::string_view kAccesses = "rwu";
 
@@ -82,6 +83,8 @@ public:
       fail("ends where a field is wanted");
     return word;
   }
+
+  bool atEnd() const { return rest_.empty(); }
 
   void keyword(std::string_view wanted) {
     std::string_view got = word();
@@ -254,6 +257,10 @@ Tenant parseTenant(Fields &f) {
   tenant.priority = f.number<int32_t>();
   f.keyword("isolation");
   tenant.isolation = f.text();
+  if (!f.atEnd()) {
+    f.keyword("arrivals");
+    tenant.arrivals = static_cast<ArrivalKind>(f.choice(kArrivals));
+  }
   return tenant;
 }
 
@@ -307,6 +314,8 @@ void parseLine(Fields &f, Problem &problem) {
 
 const char *kernelKindName(KernelKind kind) { return kKinds[static_cast<size_t>(kind)]; }
 
+const char *arrivalKindName(ArrivalKind kind) { return kArrivals[static_cast<size_t>(kind)]; }
+
 std::string printProblem(const Problem &problem) {
   std::string out = "problem 1\n";
   auto to = std::back_inserter(out);
@@ -319,9 +328,12 @@ std::string printProblem(const Problem &problem) {
   for (const Kernel &kernel : problem.kernels)
     printKernel(kernel, out);
   for (const Tenant &tenant : problem.tenants)
-    fmt::format_to(to, "tenant {} slo_p99_ns {} rate {} priority {} isolation {}\n",
+    fmt::format_to(to, "tenant {} slo_p99_ns {} rate {} priority {} isolation {}{}\n",
                    quoted(tenant.name), tenant.sloP99Ns, tenant.ratePerSecond, tenant.priority,
-                   quoted(tenant.isolation));
+                   quoted(tenant.isolation),
+                   tenant.arrivals == ArrivalKind::Poisson
+                       ? ""
+                       : fmt::format(" arrivals {}", arrivalKindName(tenant.arrivals)));
   for (const Entry &entry : problem.entries) {
     fmt::format_to(to, "entry {} {}\n", entry.tenant, quoted(entry.name));
     for (const Tensor &tensor : entry.inputs)

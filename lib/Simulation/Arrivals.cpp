@@ -10,14 +10,10 @@ namespace {
 /// one to the next.
 class Random {
 public:
-  explicit Random(uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15 + 1) {}
+  /// The seed is mixed: streams of seeds that differ by one would else be one stream, shifted.
+  explicit Random(uint64_t seed) : state_(seed) { state_ = next() ^ ~seed << 32; }
   /// In (0, 1].
-  double real() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return static_cast<double>(((z ^ z >> 31) >> 11) + 1) * 0x1p-53;
-  }
+  double real() { return static_cast<double>((next() >> 11) + 1) * 0x1p-53; }
   double exponential(double mean) { return -mean * std::log(real()); }
   /// At least 1.
   int64_t geometric(double mean) {
@@ -27,10 +23,24 @@ public:
   }
 
 private:
+  uint64_t next() {
+    uint64_t z = state_ += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+  }
+
   uint64_t state_;
 };
 
 } // namespace
+
+std::vector<Arrivals> arrivalsOf(const Problem &problem) {
+  std::vector<Arrivals> arrivals;
+  for (const Tenant &tenant : problem.tenants)
+    arrivals.push_back({tenant.arrivals, tenant.ratePerSecond});
+  return arrivals;
+}
 
 std::vector<int64_t> arrivalTimes(const Arrivals &arrivals, int64_t horizonNs, uint64_t seed) {
   std::vector<int64_t> times;

@@ -7,7 +7,6 @@
 //===----------------------------------------------------------------------===//
 #include "mtc/Simulation/OpenLoad.h"
 #include "DeviceTasks.h"
-#include "mtc/Simulation/Simulate.h"
 
 #include <fmt/format.h>
 
@@ -31,16 +30,14 @@ struct JobTemplate {
   std::vector<std::vector<int32_t>> after;
 };
 
-StatusOr<JobTemplate> templateOf(const Problem &problem, const Schedule &schedule, bool tasks) {
+StatusOr<JobTemplate> templateOf(const Problem &problem, const SoloPlan &plan, bool tasks) {
+  const Schedule &schedule = plan.schedule;
   JobTemplate job;
   if (!tasks) {
-    MTC_ASSIGN_OR_RETURN(SimulatedRound alone, simulate(problem, schedule));
     DeviceTask whole;
-    auto ns = static_cast<double>(std::max<int64_t>(1, alone.makespanNs));
-    whole.bodyNs = ns;
-    whole.bytes = alone.usedBandwidth * problem.device.bytesPerNs * ns;
-    whole.units = alone.busyUnits * std::popcount(schedule.workload.granules) *
-                  problem.device.unitsPerGranule;
+    whole.bodyNs = static_cast<double>(plan.ns);
+    whole.bytes = plan.bytes;
+    whole.units = plan.units;
     whole.shared = !schedule.places.empty() && schedule.places[0].shared;
     whole.granules = schedule.workload.granules;
     return JobTemplate{{whole}, {0}, {{}}};
@@ -130,7 +127,8 @@ private:
     }
     if (horizonNs == 0)
       return invalidInput("no tenant has a rate");
-    horizonNs *= 1 + 1.0 / kParts; // warm-up
+    // Warm-up, and what a random number of arrivals may fall short by (four standard deviations).
+    horizonNs *= 1 + 1.0 / kParts + 4 / std::sqrt(static_cast<double>(options_.requests));
     double all = 0;
     for (const Arrivals &arrivals : arrivals_)
       all += arrivals.ratePerSecond * horizonNs / 1e9;
@@ -154,7 +152,7 @@ private:
       for (int32_t tenant : layout.partitions[p].tenants)
         for (const BatchEntry &batch : layout.services[static_cast<size_t>(tenant)].entries) {
           int32_t count = std::popcount(layout.partitions[p].granules);
-          const Schedule *plan = layout.partitions[p].shared ? plans_.stream(batch.entry)
+          const SoloPlan *plan = layout.partitions[p].shared ? plans_.stream(batch.entry)
                                                              : plans_.find(batch.entry, count);
           if (!plan)
             return invalidInput(fmt::format(
@@ -278,7 +276,7 @@ private:
   SharedDevice device_;
   std::vector<Running> running_; ///< by partition
   std::vector<Request> requests_;
-  std::map<const Schedule *, JobTemplate> templates_;
+  std::map<const SoloPlan *, JobTemplate> templates_;
   std::map<std::pair<int32_t, int32_t>, const JobTemplate *> planOf_; ///< by partition, entry
   std::vector<std::vector<Latency>> latencies_;
   std::vector<int64_t> missed_;

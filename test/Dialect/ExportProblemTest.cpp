@@ -68,7 +68,7 @@ mt.program @p target("host:x86-64-v4,cores=2") attributes {
       (%a: f32, %b: f32) { %s = arith.addf %a, %b : f32 linalg.yield %s : f32 }
     mt.yield %r : tensor<5xf32>
   }
-  mt.tenant @det attributes {slo_p99_ns = 60 : i64, rate = 10.0 : f64, priority = 2 : i64, isolation = "vision"} {
+  mt.tenant @det attributes {slo_p99_ns = 60 : i64, rate = 10.0 : f64, arrivals = "periodic", priority = 2 : i64, isolation = "vision"} {
     mt.entry @n1(%x: tensor<2x2x2xf32> {mt.name = "in/x", mt.element_type = "f32"})
         -> (tensor<2x8xf32> {mt.name = "y"}, tensor<16xf32> {mt.name = "z", mt.element_type = "f32"}) {
       %v = tensor.collapse_shape %x [[0], [1, 2]] : tensor<2x2x2xf32> into tensor<2x4xf32>
@@ -214,6 +214,7 @@ TEST_F(ExportProblemTest, Tenants) {
   EXPECT_EQ(det.name, "det");
   EXPECT_EQ(det.sloP99Ns, 60);
   EXPECT_EQ(det.ratePerSecond, 10);
+  EXPECT_EQ(det.arrivals, mtc::ArrivalKind::Periodic);
   EXPECT_EQ(det.priority, 2);
   EXPECT_EQ(det.isolation, "vision");
   EXPECT_EQ(exported.problem.tenants[1].isolation, "guarded");

@@ -40,6 +40,24 @@ TEST(Dispatcher, FirstComeFirstServed) {
   EXPECT_EQ(dispatcher.waiting(), 0u);
 }
 
+// With deadlines the tenant that has less time goes first, though it came later.
+TEST(Dispatcher, EarliestDeadlineFirst) {
+  Layout layout = oneForBoth();
+  layout.services[0].waitNs = 0;
+  layout.services[0].deadlineNs = 1000;
+  layout.services[1].deadlineNs = 100;
+  Dispatcher dispatcher(layout);
+  dispatcher.arrive(0, 1, 0);
+  dispatcher.arrive(1, 2, 899);
+  dispatcher.arrive(1, 3, 901);
+  for (int64_t wanted : {2, 1, 3}) {
+    std::optional<Job> job = dispatcher.next(950);
+    ASSERT_TRUE(job);
+    EXPECT_EQ(job->requests, (std::vector<int64_t>{wanted}));
+    dispatcher.finish(job->partition);
+  }
+}
+
 // A batch waits until it is full or its oldest request has waited long enough.
 TEST(Dispatcher, Batches) {
   Dispatcher dispatcher(oneForBoth());
@@ -109,6 +127,8 @@ TEST(Dispatcher, CheckLayout) {
             "tenant 'det' lists 1 requests after 1; wanted ascending");
   EXPECT_EQ(errorOf([](Layout &l) { l.services[0].waitNs = -1; }),
             "tenant 'det' waits -1 ns for a batch; wanted at least 0");
+  EXPECT_EQ(errorOf([](Layout &l) { l.services[1].deadlineNs = -5; }),
+            "tenant 'rec' has a deadline of -5 ns; wanted at least 0");
   EXPECT_EQ(errorOf([](Layout &l) { l.partitions[0].granules = 0b100; }),
             "partition 0 has granules 0x4; the device has 0x3");
   EXPECT_EQ(errorOf([](Layout &l) { l.partitions.push_back({0b10, {0}}); }),

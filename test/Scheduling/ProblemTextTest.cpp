@@ -24,6 +24,7 @@ Problem fullProblem() {
   problem.tenants[0].sloP99Ns = 60'000'000;
   problem.tenants[0].ratePerSecond = 0.1;
   problem.tenants[0].priority = -2;
+  problem.tenants[0].arrivals = ArrivalKind::Periodic;
   problem.entries[0].inputs[0].name = "input:0 with a blank";
   problem.entries[0].inputs[0].shape = {};
   problem.entries[0].tasks[0].name = "";
@@ -55,6 +56,7 @@ TEST(ProblemText, RoundTrip) {
     EXPECT_EQ(parsed->device.bytesPerNs, problem.device.bytesPerNs);
     EXPECT_EQ(parsed->kernels[0].extents.depth, problem.kernels[0].extents.depth);
     EXPECT_EQ(parsed->kernels[0].variants[0].config, problem.kernels[0].variants[0].config);
+    EXPECT_EQ(parsed->tenants[0].arrivals, problem.tenants[0].arrivals);
     EXPECT_EQ(parsed->entries[0].tasks.size(), problem.entries[0].tasks.size());
   }
 }

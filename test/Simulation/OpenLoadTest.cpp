@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <set>
 
 using namespace mtc;
 using namespace mtc::test;
@@ -59,6 +60,21 @@ TEST(Arrivals, Rates) {
   EXPECT_EQ(poisson, arrivalTimes({ArrivalKind::Poisson, 1000}, 100 * second, 1));
   EXPECT_NE(poisson, arrivalTimes({ArrivalKind::Poisson, 1000}, 100 * second, 2));
   EXPECT_TRUE(arrivalTimes({ArrivalKind::Poisson, 0}, second, 1).empty());
+}
+
+// Streams of neighbouring seeds - a run's tenants - have no gap in common.
+TEST(Arrivals, Independent) {
+  auto gaps = [](uint64_t seed) {
+    std::vector<int64_t> times = arrivalTimes({ArrivalKind::Poisson, 1000}, 1'000'000'000, seed);
+    std::set<int64_t> gaps;
+    for (size_t i = 1; i < times.size(); ++i)
+      gaps.insert(times[i] - times[i - 1]);
+    return gaps;
+  };
+  std::set<int64_t> one = gaps(1001), two = gaps(1002), both;
+  std::set_intersection(one.begin(), one.end(), two.begin(), two.end(),
+                        std::inserter(both, both.end()));
+  EXPECT_LT(both.size(), one.size() / 10);
 }
 
 /// P(wait <= t) of M/D/1 (Erlang 1909), times in units of the service time.
@@ -188,7 +204,7 @@ TEST(OpenLoad, Errors) {
             "tenant 't0' has a rate of -3/s; wanted 0 or more");
   EXPECT_EQ(
       errorOf({{ArrivalKind::Poisson, 1}, {ArrivalKind::Poisson, 1e6}}),
-      "10500010500 requests are needed until the rarest tenant has 10000; at most 5000000 are "
+      "10900010900 requests are needed until the rarest tenant has 10000; at most 5000000 are "
       "simulated");
   layout.services[1].entries.clear();
   EXPECT_EQ(errorOf({{}, {ArrivalKind::Poisson, 1}}), "tenant 't1' has a rate but no entry");

@@ -1,5 +1,6 @@
 //===- InspectCommand.cpp - mtrt inspect and verify -----------------------===//
 #include "Commands.h"
+#include "mtc/Scheduling/ProblemText.h"
 #include "mtc/Support/ElementType.h"
 #include "mtc/Support/Text.h"
 
@@ -53,6 +54,7 @@ Json tenantsJson(const Problem &problem) {
     tenants.push_back({{"name", tenant.name},
                        {"slo_p99_ns", tenant.sloP99Ns},
                        {"rate_per_second", tenant.ratePerSecond},
+                       {"arrivals", arrivalKindName(tenant.arrivals)},
                        {"priority", tenant.priority},
                        {"isolation", tenant.isolation},
                        {"entries", entries}});

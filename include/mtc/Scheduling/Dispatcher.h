@@ -32,6 +32,9 @@ struct BatchEntry {
 struct Service {
   std::vector<BatchEntry> entries; ///< ascending in requests; at least one
   int64_t waitNs = 0; ///< how long the oldest request may wait for more than the least entry takes
+  /// Added to a request's arrival when tenants of a partition compete; 0 for all: first come first
+  /// served, each tenant's SLO: earliest deadline first.
+  int64_t deadlineNs = 0;
 };
 
 /// Where tenants run. A tenant may be served by several partitions, and two partitions overlap only
@@ -60,8 +63,8 @@ struct Job {
   std::vector<int64_t> requests; ///< ids, oldest first; may be fewer than the entry takes
 };
 
-/// Queues of requests per tenant, first come first served: an idle partition takes the tenant whose
-/// oldest request came first, of those that are ready. A tenant is ready when its largest entry is
+/// Queues of requests per tenant: an idle partition takes the tenant whose oldest request has the
+/// earliest deadline (Service::deadlineNs), of those that are ready. A tenant is ready when its largest entry is
 /// full or its oldest request has waited long enough; it then takes the least entry that holds all
 /// waiting requests, or the largest.
 ///

@@ -126,12 +126,19 @@ struct Entry {
   std::vector<Task> tasks;
 };
 
+enum class ArrivalKind : uint8_t {
+  Poisson,
+  Periodic, ///< with a random first arrival
+  Bursty    ///< Poisson groups of a geometric number of requests
+};
+
 struct Tenant {
   std::string name;
   int64_t sloP99Ns = 0;     ///< 0: none
   double ratePerSecond = 0; ///< 0: unknown
   int32_t priority = 0;
   std::string isolation; ///< tenants of one group may share arena memory; "guarded" or "": alone
+  ArrivalKind arrivals = ArrivalKind::Poisson;
 };
 
 struct Problem {

@@ -25,4 +25,7 @@ StatusOr<Problem> parseProblem(std::string_view text);
 /// "contraction" of a kind, as the text form names it.
 const char *kernelKindName(KernelKind kind);
 
+/// "poisson" of a kind, as the text form and manifests name it.
+const char *arrivalKindName(ArrivalKind kind);
+
 } // namespace mtc

@@ -13,12 +13,6 @@
 
 namespace mtc {
 
-enum class ArrivalKind : uint8_t {
-  Poisson,
-  Periodic, ///< with a random first arrival
-  Bursty    ///< Poisson groups of a geometric number of requests
-};
-
 /// How requests of a tenant arrive.
 struct Arrivals {
   ArrivalKind kind = ArrivalKind::Poisson;
@@ -29,7 +23,19 @@ struct Arrivals {
 /// Arrivals until `horizonNs`, ascending. Units: ns. Equal seeds give equal times.
 std::vector<int64_t> arrivalTimes(const Arrivals &arrivals, int64_t horizonNs, uint64_t seed);
 
-/// Schedules of entries alone, by entry and number of granules: what a partition runs.
+/// The arrivals that a problem's tenants ask for: their rates and kinds.
+std::vector<Arrivals> arrivalsOf(const Problem &problem);
+
+/// An entry alone on a share: its schedule, and what it takes as one job of an idle device.
+/// Simulated.
+struct SoloPlan {
+  Schedule schedule;
+  int64_t ns = 0;
+  double bytes = 0; ///< moved
+  double units = 0; ///< with work, mean
+};
+
+/// What partitions run: plans of entries alone, by entry and number of granules.
 class SoloPlans {
 public:
   /// Plans with bestSchedule(): every entry on each of `counts`, and streams on all granules.
@@ -40,21 +46,22 @@ public:
 
   /// Takes the schedules that are of one instance on granules [0, n), such as those of a bundle;
   /// streams on all granules are added.
-  static SoloPlans of(const Problem &problem, const std::vector<Schedule> &schedules);
+  ///
+  /// Fails if one of them has orders that are not right (as directOrders).
+  static StatusOr<SoloPlans> of(const Problem &problem, const std::vector<Schedule> &schedules);
 
-  /// The schedule on the largest planned number of granules up to `granules`; null if there is
-  /// none.
-  const Schedule *find(int32_t entry, int32_t granules) const;
+  /// The plan on the largest planned number of granules up to `granules`; null if there is none.
+  const SoloPlan *find(int32_t entry, int32_t granules) const;
   /// The stream of an entry on the whole device.
-  const Schedule *stream(int32_t entry) const;
+  const SoloPlan *stream(int32_t entry) const;
   /// Numbers of granules for which `entry` is planned, ascending.
   std::vector<int32_t> counts(int32_t entry) const;
 
 private:
-  void addStreams(const Problem &problem);
+  Status addStreams(const Problem &problem);
 
-  std::map<std::pair<int32_t, int32_t>, Schedule> plans_;
-  std::map<int32_t, Schedule> streams_;
+  std::map<std::pair<int32_t, int32_t>, SoloPlan> plans_;
+  std::map<int32_t, SoloPlan> streams_;
 };
 
 struct OpenLoadOptions {

@@ -245,6 +245,8 @@ static Tenant exportTenant(TenantOp op) {
   tenant.sloP99Ns = static_cast<int64_t>(op.getSloP99Ns().value_or(0));
   if (auto rate = op.getRateAttr())
     tenant.ratePerSecond = rate.getValueAsDouble();
+  if (op.getArrivals() == "periodic")
+    tenant.arrivals = ArrivalKind::Periodic;
   tenant.priority = static_cast<int32_t>(op.getPriority().value_or(0));
   tenant.isolation = op.getIsolation().value_or("guarded").str();
   return tenant;
