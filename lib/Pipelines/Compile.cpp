@@ -66,6 +66,31 @@ std::string quoted(const std::string &word) {
   return result + "'";
 }
 
+/// Says of every target whether the set fits, if a tenant has a rate or an SLO.
+Status judgeLoads(Compilation &compilation, const Log &log, std::vector<TargetVerdict> &verdicts) {
+  for (TargetCompilation &target : compilation.targets) {
+    if (std::none_of(target.problem.tenants.begin(), target.problem.tenants.end(),
+                     [](const Tenant &t) { return t.ratePerSecond > 0 || t.sloP99Ns > 0; }))
+      continue;
+    MTC_ASSIGN_OR_RETURN(SoloPlans plans, SoloPlans::of(target.problem, target.schedules));
+    StatusOr<Verdict> verdict = judgeLoad(target.problem, plans);
+    if (!verdict.ok()) {
+      // Rates that differ too much to be simulated do not keep the set from being compiled.
+      if (verdict.status().code() != ErrorCode::InvalidInput)
+        return verdict.status();
+      if (log.warning)
+        log.warning("the SLOs are not judged: " + verdict.status().message());
+      continue;
+    }
+    MTC_RETURN_IF_ERROR(requireFit(*verdict).withContext(target.name));
+    if (!verdict->fits && log.warning)
+      log.warning(fmt::format("{}: on modelled times the set does not fit: {}", target.name,
+                              missesOf(*verdict)));
+    verdicts.push_back({target.name, std::move(*verdict)});
+  }
+  return okStatus();
+}
+
 } // namespace
 
 const std::vector<std::string> &phaseNames() {
@@ -106,6 +131,18 @@ std::string normalizedCommand(const CompileOptions &options,
   return command;
 }
 
+StatusOr<std::vector<ScheduledTarget>> scheduleSet(const CompileOptions &options) {
+  MTC_ASSIGN_OR_RETURN(SetSpec set, makeSet(options.set));
+  MTC_ASSIGN_OR_RETURN(std::unique_ptr<Compilation> compilation,
+                       Compilation::create(std::move(set)));
+  for (auto phase : {buildModel, formTasks, tuneKernels, exportProblems, scheduleTasks})
+    MTC_RETURN_IF_ERROR(phase(*compilation, options));
+  std::vector<ScheduledTarget> targets;
+  for (TargetCompilation &target : compilation->targets)
+    targets.push_back({target.name, std::move(target.problem), std::move(target.schedules)});
+  return targets;
+}
+
 StatusOr<CompileReport> compileSet(const CompileOptions &options, const Log &log) {
   Clock::time_point start = Clock::now();
   MTC_ASSIGN_OR_RETURN(SetSpec set, makeSet(options.set));
@@ -144,6 +181,12 @@ StatusOr<CompileReport> compileSet(const CompileOptions &options, const Log &log
     Clock::time_point phaseStart = Clock::now();
     MTC_RETURN_IF_ERROR(step.run(*compilation, options));
     report.phases.push_back({name, nsSince(phaseStart)});
+    if (step.phase == Phase::Schedule) {
+      phaseStart = Clock::now();
+      MTC_RETURN_IF_ERROR(judgeLoads(*compilation, log, report.verdicts));
+      if (!report.verdicts.empty())
+        report.phases.push_back({"verdict", nsSince(phaseStart)});
+    }
     if (!options.dumpIrFolder.empty())
       MTC_RETURN_IF_ERROR(
           writeText((std::filesystem::path(options.dumpIrFolder) / dumpName(step.phase)).string(),

@@ -8,5 +8,6 @@ namespace mtc::tool {
 // One .cpp each.
 std::function<Status()> declareCompile(CLI::App &app);
 std::function<Status()> declareExplain(CLI::App &app);
+std::function<Status()> declareSimulate(CLI::App &app);
 
 } // namespace mtc::tool

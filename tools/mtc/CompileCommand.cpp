@@ -2,6 +2,7 @@
 #include "CacheDir.h"
 #include "Commands.h"
 #include "SetOptions.h"
+#include "VerdictJson.h"
 #include "mtc/Pipelines/Compile.h"
 #include "mtc/Support/Text.h"
 
@@ -31,7 +32,8 @@ std::string toJson(const CompileReport &report) {
                                  {"targets", report.targets},
                                  {"tenants", nlohmann::ordered_json::array()},
                                  {"schedules", nlohmann::ordered_json::array()},
-                                 {"phases", nlohmann::ordered_json::array()}};
+                                 {"phases", nlohmann::ordered_json::array()},
+                                 {"loads", nlohmann::ordered_json::array()}};
   for (const std::string &tenant : report.tenants)
     json["tenants"].push_back({{"name", tenant}});
   for (const ScheduleSummary &schedule : report.schedules)
@@ -40,6 +42,11 @@ std::string toJson(const CompileReport &report) {
                                  {"makespan_ns", schedule.makespanNs}});
   for (const PhaseTime &phase : report.phases)
     json["phases"].push_back({{"name", phase.phase}, {"ms", double(phase.ns) / 1e6}});
+  for (const TargetVerdict &verdict : report.verdicts) {
+    nlohmann::ordered_json load = verdictJson(verdict.verdict);
+    load["target"] = verdict.target;
+    json["loads"].push_back(std::move(load));
+  }
   return json.dump(2) + "\n";
 }
 
@@ -112,6 +119,9 @@ Status runCompile(CompileArguments &arguments) {
         fmt::print(stderr, "mtc: a round of {} tenants takes {} (policy {}, predicted)\n",
                    report->tenants.size(), formatNs(schedule.makespanNs), schedule.policy);
   }
+  if (!arguments.quiet)
+    for (const TargetVerdict &verdict : report->verdicts)
+      fmt::print(stderr, "mtc: {}: {}", verdict.target, printVerdict(verdict.verdict));
   return writeReport(arguments.json, toJson(*report));
 }
 

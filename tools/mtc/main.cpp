@@ -41,6 +41,8 @@ int main(int argc, char **argv) {
                declareCompile},
               {"explain", "shapes, FLOPs, bytes, largest tasks and every unsupported node",
                declareExplain},
+              {"simulate", "latencies of a round and under open load; do the SLOs hold?",
+               declareSimulate},
               {"run", "run a bundle on inputs (starts mtrt)", nullptr},
               {"bench", "measure a bundle (starts mtrt)", nullptr},
               {"inspect", "show what a bundle holds (starts mtrt)", nullptr},
@@ -49,7 +51,7 @@ int main(int argc, char **argv) {
               {"compare", "find the first value that differs between two folders (starts mtrt)",
                nullptr},
           },
-      .values = {{"--emit", phaseNames()}},
+      .values = {{"--emit", phaseNames()}, {"--layout", {"joint", "gpulet", "streams"}}},
       .forward = startRuntime,
   };
   return runProgram(program, argc, argv);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "mtc/Pipelines/Manifest.h"
+#include "mtc/Simulation/Verdict.h"
 #include "mtc/Support/Status.h"
 
 #include <cstdint>
@@ -65,6 +66,12 @@ struct ScheduleSummary {
   int64_t makespanNs = 0;
 };
 
+/// Whether the set fits a target; see Simulation/Verdict.h.
+struct TargetVerdict {
+  std::string target;
+  Verdict verdict;
+};
+
 /// What was compiled, for `--json`, `--timing` and the last line that a person reads.
 struct CompileReport {
   int64_t compileNs = 0;
@@ -73,14 +80,25 @@ struct CompileReport {
   std::vector<std::string> tenants;
   std::vector<ScheduleSummary> schedules; ///< of all targets, in the order of the bundle
   std::vector<PhaseTime> phases;
+  std::vector<TargetVerdict> verdicts; ///< if a tenant has a rate or an SLO
 };
 
 /// Compiles a set up to `options.emit` and writes what that phase gives.
 ///
 /// Fails if the set, a model or an option is wrong (InvalidInput), nodes cannot be compiled
-/// (Unsupported; all of them in the message), or the compiler is (Internal). Nothing half written
-/// is left.
+/// (Unsupported; all of them in the message), SLOs cannot be met on measured times (SloInfeasible),
+/// or the compiler is wrong (Internal). Nothing half written is left.
 StatusOr<CompileReport> compileSet(const CompileOptions &options, const Log &log);
+
+/// A set that is scheduled for one target: what `mtc simulate` needs of it.
+struct ScheduledTarget {
+  std::string target; ///< resolved
+  Problem problem;
+  std::vector<Schedule> schedules;
+};
+
+/// Runs the phases up to the schedules and writes nothing. Fails as compileSet does.
+StatusOr<std::vector<ScheduledTarget>> scheduleSet(const CompileOptions &options);
 
 /// "0.1.0".
 std::string compilerVersion();
