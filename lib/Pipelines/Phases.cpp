@@ -102,6 +102,7 @@ Status buildModel(Compilation &compilation, const CompileOptions &options) {
   limits.maxRank = int(options.limits.maxRank);
   limits.maxElements = options.limits.maxElements;
   limits.maxFoldedBytes = options.limits.maxFoldedMib << 20;
+  limits.maxParsedBytes = options.limits.maxParsedMib << 20;
   limits.maxUnrolledNodes = options.limits.maxUnrolledNodes;
 
   // Every model is read before the first error is reported: a user mends all of them at once.

@@ -83,6 +83,50 @@ TEST_F(ImportTest, FunctionBomb) {
   EXPECT_REFUSED(import(model), "local functions call each other deeper than 32");
 }
 
+// As many nodes as the largest known model, of an older opset, with shapes computed as exporters
+// do.
+TEST_F(ImportTest, LargeModel) {
+  onnx::ModelProto model;
+  model.set_ir_version(8);
+  model.add_opset_import()->set_version(17);
+  onnx::GraphProto &graph = *model.mutable_graph();
+  graph.set_name("g");
+  addInput(graph, "v0", {4, 8});
+  auto constant = [&](const char *name, int32_t type, std::vector<int64_t> dims, size_t bytes) {
+    onnx::TensorProto &tensor = *graph.add_initializer();
+    tensor.set_name(name);
+    tensor.set_data_type(type);
+    tensor.mutable_dims()->Assign(dims.begin(), dims.end());
+    tensor.mutable_raw_data()->resize(bytes, '\0');
+    return tensor.mutable_raw_data()->data();
+  };
+  constant("zero", onnx::TensorProto::INT64, {}, 8);
+  constant("zeros", onnx::TensorProto::INT64, {1}, 8);
+  constant("eight", onnx::TensorProto::INT64, {1}, 8)[0] = 8;
+  constant("w", onnx::TensorProto::FLOAT, {8, 8}, 256);
+  for (int i = 0; i < 350; ++i) {
+    auto value = [i](const char *name) { return name + std::to_string(i); };
+    std::string next = "v" + std::to_string(i + 1);
+    addNode(graph, "Shape", {value("v")}, value("shape"));
+    addNode(graph, "Gather", {value("shape"), "zero"}, value("rows"));
+    addNode(graph, "Unsqueeze", {value("rows"), "zeros"}, value("row"));
+    onnx::AttributeProto &axis =
+        *addNode(graph, "Concat", {value("row"), "eight"}, value("both")).add_attribute();
+    axis.set_name("axis");
+    axis.set_type(onnx::AttributeProto::INT);
+    addNode(graph, "Reshape", {value("v"), value("both")}, value("same"));
+    addNode(graph, "MatMul", {value("same"), "w"}, value("product"));
+    addNode(graph, "Add", {value("product"), value("v")}, value("sum"));
+    addNode(graph, "Relu", {value("sum")}, next);
+  }
+  graph.add_output()->set_name("v350");
+  ASSERT_EQ(graph.node_size(), 2800);
+  Status status = import(model);
+  EXPECT_TRUE(status.ok()) << status.message();
+  EXPECT_LT(seconds, 2.0);
+  RecordProperty("seconds", std::to_string(seconds));
+}
+
 // Sizes of 2^40 elements and more, by a constant and by multiplication.
 TEST_F(ImportTest, SizeBombs) {
   onnx::ModelProto model = addModel(4);

@@ -44,6 +44,8 @@ void addLimitOptions(CLI::App &app, ModelLimits &limits) {
   add("--max-rank", limits.maxRank, "refuse tensors of higher rank");
   add("--max-elements", limits.maxElements, "refuse tensors with more elements");
   add("--max-folded-mib", limits.maxFoldedMib, "refuse more constants folded by the importer");
+  add("--max-parsed-mib", limits.maxParsedMib,
+      "refuse models that take more memory beyond twice their file");
   add("--max-unrolled-nodes", limits.maxUnrolledNodes,
       "unroll loops of a model to at most so many nodes");
 }

@@ -442,19 +442,29 @@ Value takeRange(Builder &b, Value v, int64_t axis, int64_t start, int64_t step, 
 }
 
 Value takeAt(NodeContext &c, Value v, int64_t axis, ArrayRef<int64_t> table) {
+  return takeAt(c, v, axis, table.size(), [&](int64_t i) { return table[i]; });
+}
+
+Value takeAt(NodeContext &c, Value v, int64_t axis, int64_t count,
+             function_ref<int64_t(int64_t)> position) {
   Builder &b = c.b;
   RankedTensorType type = typeOf(v);
-  int64_t count = table.size();
-  int64_t step = count > 1 ? table[1] - table[0] : 1;
-  bool isRange = step != 0;
-  for (int64_t i = 0; i < count; ++i)
-    isRange &= table[i] == table[0] + i * step;
-  if (isRange && count > 0)
-    return takeRange(b, v, axis, table[0], step, count);
+  int64_t first = count > 0 ? position(0) : 0;
+  int64_t step = count > 1 ? position(1) - first : 1;
+  bool isRange = step != 0 && count > 0 && count <= maxPositions;
+  for (int64_t i = 0; isRange && i < count; ++i)
+    isRange = position(i) == first + i * step;
+  if (isRange)
+    return takeRange(b, v, axis, first, step, count);
   if (count > maxConstantNumbers) {
-    (void)c.reject("an irregular axis longer than " + Twine(maxConstantNumbers));
+    (void)c.reject(count > maxPositions
+                       ? "an axis longer than " + Twine(maxPositions)
+                       : "an irregular axis longer than " + Twine(maxConstantNumbers));
     return {};
   }
+  Shape table(count);
+  for (int64_t i = 0; i < count; ++i)
+    table[i] = position(i);
   Shape sizes(type.getShape());
   sizes[axis] = count;
   Value positions = c.constant(integersAttr(b, table));

@@ -178,12 +178,16 @@ mlir::Value concat(Builder &b, llvm::ArrayRef<mlir::Value> parts, int64_t axis);
 /// The elements i * step + start of `axis`, for i in [0, count); a negative step reads backwards.
 mlir::Value takeRange(Builder &b, mlir::Value v, int64_t axis, int64_t start, int64_t step,
                       int64_t count);
-/// The elements of `axis` at the positions in `table`, which may repeat. Null, and the node
-/// rejected, if the table would be larger than a constant may be.
-mlir::Value takeAt(NodeContext &c, mlir::Value v, int64_t axis, llvm::ArrayRef<int64_t> table);
-
 /// The most 8-byte numbers that a constant of the program may hold (mt.weight C3).
 inline constexpr int64_t maxConstantNumbers = 8192;
+/// The most positions of an axis that an importer looks at one by one: 2^22 take about 0.1 s.
+inline constexpr int64_t maxPositions = int64_t(1) << 22;
+
+/// The elements of `axis` at position(i) for i in [0, count); positions may repeat. Null, and the
+/// node rejected, if they are no range and a table of them is larger than a constant may be.
+mlir::Value takeAt(NodeContext &c, mlir::Value v, int64_t axis, int64_t count,
+                   llvm::function_ref<int64_t(int64_t)> position);
+mlir::Value takeAt(NodeContext &c, mlir::Value v, int64_t axis, llvm::ArrayRef<int64_t> table);
 
 /// Projected permutation of `loops` dims that selects `dims`.
 mlir::AffineMap selectDims(Builder &b, unsigned loops, llvm::ArrayRef<int64_t> dims);

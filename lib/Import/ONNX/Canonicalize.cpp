@@ -108,9 +108,11 @@ bool hasSparse(onnx::ModelProto &model, std::string &where) {
   return found;
 }
 
+/// What libonnx says, without the place in its source of a failed assertion.
 std::string firstLine(const std::exception &e) {
-  std::string text = e.what();
-  return text.substr(0, text.find('\n'));
+  auto [text, rest] = llvm::StringRef(e.what()).split('\n');
+  auto [place, words] = text.split("` failed: ");
+  return (words.empty() ? text : words).str();
 }
 
 Status failed(const std::string &action, const std::exception &e) {

@@ -295,7 +295,8 @@ Results convTranspose(NodeContext &c) {
   Builder &b = c.b;
   RankedTensorType in = c.type(0), weightType = c.type(1), result = c.resultTypes[0];
   int64_t group = c.intAttr("group", 1);
-  if (in.getRank() < 3 || in.getRank() > 5)
+  if (in.getRank() < 3 || in.getRank() > 5 || weightType.getRank() != in.getRank() ||
+      result.getRank() != in.getRank())
     return c.reject("not 1-D, 2-D or 3-D");
   if (group < 1 || in.getDimSize(1) != weightType.getDimSize(0) || in.getDimSize(1) % group)
     return c.reject("groups and channels do not fit");

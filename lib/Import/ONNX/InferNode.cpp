@@ -7,6 +7,9 @@
 //===----------------------------------------------------------------------===//
 #include "Steps.h"
 
+#include <cmath>
+#include <limits>
+
 namespace mtc::onnx_import {
 
 /// onesided of STFT is 1 where absent; inference takes 0.
@@ -149,14 +152,45 @@ static void attentionShapes(const onnx::NodeProto &node, const ResolvedEntry &en
             {dims[0][0], dims[0][1], dims[0][2], dims[1][2]});
 }
 
-void mendAfterInference(const onnx::NodeProto &node, const KnownInputs &known,
-                        const ResolvedEntry &entry, std::vector<onnx::TypeProto> &outputs) {
+/// The count of a Range, which libonnx computes in 64 bits that overflow, or divides by zero for.
+static std::string rangeShape(const onnx::NodeProto &node, const KnownInputs &known,
+                              onnx::TypeProto &type) {
+  std::optional<SmallTensor> numbers[3];
+  for (int i = 0; i < 3; ++i) {
+    auto it = known.tensors.find(node.input(i));
+    numbers[i] = it == known.tensors.end() ? std::nullopt : decodeSmall(*it->second);
+    if (!numbers[i] || numbers[i]->size() != 1 || numbers[i]->type != numbers[0]->type)
+      return "";
+  }
+  auto &[start, limit, delta] = numbers;
+  auto *shape = type.mutable_tensor_type()->mutable_shape();
+  if (start->isFloat()) {
+    double steps = (limit->floats[0] - start->floats[0]) / delta->floats[0];
+    if (delta->floats[0] == 0 || !std::isfinite(steps) || steps > 0x1p62)
+      return "a Range whose count is no number";
+    return "";
+  }
+  if (delta->ints[0] == 0)
+    return "a Range with a step of 0";
+  __int128 by = delta->ints[0], span = __int128(limit->ints[0]) - start->ints[0];
+  __int128 count = (span < 0) == (by < 0) ? span / by + (span % by != 0) : 0;
+  shape->clear_dim();
+  shape->add_dim()->set_dim_value(
+      static_cast<int64_t>(std::min<__int128>(count, std::numeric_limits<int64_t>::max())));
+  return "";
+}
+
+std::string mendAfterInference(const onnx::NodeProto &node, const KnownInputs &known,
+                               const ResolvedEntry &entry, std::vector<onnx::TypeProto> &outputs) {
   if (node.op_type() == "MaxUnpool" && node.domain().empty() && !outputs.empty())
     unpooledShape(node, known, outputs[0]);
   if (node.op_type() == "Attention" && node.domain().empty())
     attentionShapes(node, entry, outputs);
   if (node.domain() == "ai.onnx.ml")
     rowShapes(node, entry, outputs);
+  if (node.op_type() == "Range" && node.domain().empty() && node.input_size() == 3)
+    return rangeShape(node, known, outputs[0]);
+  return "";
 }
 
 } // namespace mtc::onnx_import

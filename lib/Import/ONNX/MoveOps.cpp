@@ -98,23 +98,16 @@ Results slice(NodeContext &c) {
   return SmallVector<Value>{y};
 }
 
-/// The source position of each position of a padded axis in the modes that repeat elements.
-Shape repeatedPositions(StringRef mode, int64_t size, int64_t low, int64_t count) {
-  Shape table;
-  for (int64_t i = 0; i < count; ++i) {
-    int64_t at = i - low;
-    if (mode == "edge") {
-      at = std::clamp<int64_t>(at, 0, size - 1);
-    } else if (mode == "wrap") {
-      at = ((at % size) + size) % size;
-    } else { // reflect, as often as needed
-      int64_t period = 2 * (size - 1);
-      at = period == 0 ? 0 : ((at % period) + period) % period;
-      at = at < size ? at : period - at;
-    }
-    table.push_back(at);
-  }
-  return table;
+/// The element that a padded axis has at `at`, which may be outside, in the modes that repeat
+/// elements.
+int64_t repeatedPosition(StringRef mode, int64_t size, int64_t at) {
+  if (mode == "edge")
+    return std::clamp<int64_t>(at, 0, size - 1);
+  if (mode == "wrap")
+    return ((at % size) + size) % size;
+  int64_t period = 2 * (size - 1); // reflect, as often as needed
+  at = period == 0 ? 0 : ((at % period) + period) % period;
+  return at < size ? at : period - at;
 }
 
 Results padOp(NodeContext &c) {
@@ -152,7 +145,8 @@ Results padOp(NodeContext &c) {
         continue;
       if (size == 0)
         return c.reject("an empty axis");
-      x = takeAt(c, x, d, repeatedPositions(mode, size, low[d], count));
+      x = takeAt(c, x, d, count,
+                 [&](int64_t i) { return repeatedPosition(mode, size, i - low[d]); });
       if (!x)
         return failure();
     }

@@ -111,19 +111,27 @@ Results maxPool(NodeContext &c) {
   return results;
 }
 
-/// 1 / (elements that a window covers) along spatial dim `d`, for each position of the window.
-SmallVector<double> reciprocalCounts(NodeContext &c, const Window &w, unsigned d, bool includePad) {
-  int64_t size = c.type(0).getDimSize(2 + d);
+/// 1 / (elements that a window covers) along spatial dim `d`, for each position of the window; one
+/// number if no window reaches over an end.
+FailureOr<SmallVector<double>> reciprocalCounts(NodeContext &c, const Window &w, unsigned d,
+                                                bool includePad) {
+  int64_t size = c.type(0).getDimSize(2 + d), windows = c.resultTypes[0].getDimSize(2 + d);
   int64_t from = includePad ? -w.padsLow[d] : 0, to = size + (includePad ? w.declaredHigh[d] : 0);
+  // The first k with first + k * dilation >= end.
+  auto reach = [&](int64_t first, int64_t end) {
+    return std::clamp<int64_t>(llvm::divideCeilSigned(end - first, w.dilations[d]), 0, w.kernel[d]);
+  };
+  auto count = [&](int64_t window) {
+    int64_t first = window * w.strides[d] - w.padsLow[d];
+    return reach(first, to) - reach(first, from);
+  };
   SmallVector<double> reciprocals;
-  for (int64_t out = 0; out < c.resultTypes[0].getDimSize(2 + d); ++out) {
-    int64_t count = 0;
-    for (int64_t k = 0; k < w.kernel[d]; ++k) {
-      int64_t at = out * w.strides[d] + k * w.dilations[d] - w.padsLow[d];
-      count += at >= from && at < to;
-    }
-    reciprocals.push_back(1.0 / std::max<int64_t>(count, 1));
-  }
+  if (windows == 0 || (count(0) == w.kernel[d] && count(windows - 1) == w.kernel[d]))
+    return SmallVector<double>{1.0 / double(w.kernel[d])};
+  if (windows > maxConstantNumbers)
+    return c.reject("an unevenly covered axis longer than " + Twine(maxConstantNumbers));
+  for (int64_t window = 0; window < windows; ++window)
+    reciprocals.push_back(1.0 / double(std::max<int64_t>(count(window), 1)));
   return reciprocals;
 }
 
@@ -140,14 +148,14 @@ Results averagePool(NodeContext &c) {
   SmallVector<Operand> operands{Operand(sum)};
   SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(rank)};
   for (unsigned d = 0; d < w->rank(); ++d) {
-    SmallVector<double> counts = reciprocalCounts(c, *w, d, c.intAttr("count_include_pad", 0));
-    if (int64_t(counts.size()) > maxConstantNumbers && !llvm::all_equal(counts))
-      return c.reject("an unevenly covered axis longer than " + Twine(maxConstantNumbers));
-    if (llvm::all_equal(counts)) {
-      common *= counts.empty() ? 1.0 : counts.front();
+    auto counts = reciprocalCounts(c, *w, d, c.intAttr("count_include_pad", 0));
+    if (failed(counts))
+      return failure();
+    if (llvm::all_equal(*counts)) {
+      common *= counts->front();
       continue;
     }
-    operands.push_back(c.constant(floatsAttr(b, {int64_t(counts.size())}, wide, counts)));
+    operands.push_back(c.constant(floatsAttr(b, {int64_t(counts->size())}, wide, *counts)));
     maps.push_back(selectDims(b, rank, {2 + d}));
   }
   return SmallVector<Value>{

@@ -65,10 +65,8 @@ LogicalResult addPerBlock(NodeContext &c, Quantization &q, unsigned i, int64_t a
     q.maps.push_back(selectDims(c.b, rank, dims));
     return success();
   }
-  Shape blocks;
-  for (int64_t at = 0; at < shape[axis]; ++at)
-    blocks.push_back(at / blockSize);
-  Value spread = takeAt(c, c.inputs[i], axis, blocks);
+  Value spread =
+      takeAt(c, c.inputs[i], axis, shape[axis], [&](int64_t at) { return at / blockSize; });
   if (!spread)
     return failure();
   q.values.push_back(spread);

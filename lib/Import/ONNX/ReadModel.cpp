@@ -26,8 +26,24 @@ namespace {
 
 constexpr const char *referenceKey = "mtc.payload";
 
-/// The messages on the way from a model to its tensors.
-enum class Message { Model, Graph, Node, Attribute, Function, Sparse, Tensor, Other };
+/// The messages that a model consists of. Other: strings, and a few messages without repetitions.
+enum class Message {
+  Model,
+  Graph,
+  Node,
+  Attribute,
+  Function,
+  Sparse,
+  Tensor,
+  Value,
+  Type,
+  TensorType,
+  Shape,
+  Dim,
+  Container, ///< the type of a sequence or an optional
+  Map,
+  Other
+};
 
 /// Field numbers: onnx.proto of onnx 1.23.2.
 Message childOf(Message parent, uint32_t field) {
@@ -35,10 +51,11 @@ Message childOf(Message parent, uint32_t field) {
   case Message::Model:
     return field == 7 ? Message::Graph : field == 25 ? Message::Function : Message::Other;
   case Message::Graph:
-    return field == 1    ? Message::Node
-           : field == 5  ? Message::Tensor
-           : field == 15 ? Message::Sparse
-                         : Message::Other;
+    return field == 1                   ? Message::Node
+           : field == 5                 ? Message::Tensor
+           : field >= 11 && field <= 13 ? Message::Value
+           : field == 15                ? Message::Sparse
+                                        : Message::Other;
   case Message::Node:
     return field == 5 ? Message::Attribute : Message::Other;
   case Message::Attribute:
@@ -49,6 +66,9 @@ Message childOf(Message parent, uint32_t field) {
     case 6:
     case 11:
       return Message::Graph;
+    case 14:
+    case 15:
+      return Message::Type;
     case 22:
     case 23:
       return Message::Sparse;
@@ -56,9 +76,27 @@ Message childOf(Message parent, uint32_t field) {
       return Message::Other;
     }
   case Message::Function:
-    return field == 7 ? Message::Node : field == 11 ? Message::Attribute : Message::Other;
+    return field == 7    ? Message::Node
+           : field == 11 ? Message::Attribute
+           : field == 12 ? Message::Value
+                         : Message::Other;
   case Message::Sparse:
     return field == 1 || field == 2 ? Message::Tensor : Message::Other;
+  case Message::Value:
+    return field == 2 ? Message::Type : Message::Other;
+  case Message::Type:
+    return field == 1 || field == 8   ? Message::TensorType
+           : field == 4 || field == 9 ? Message::Container
+           : field == 5               ? Message::Map
+                                      : Message::Other;
+  case Message::TensorType:
+    return field == 2 ? Message::Shape : Message::Other;
+  case Message::Shape:
+    return field == 1 ? Message::Dim : Message::Other;
+  case Message::Container:
+    return field == 1 ? Message::Type : Message::Other;
+  case Message::Map:
+    return field == 2 ? Message::Type : Message::Other;
   default:
     return Message::Other;
   }
@@ -142,6 +180,33 @@ uint32_t typedField(int32_t type) {
   }
 }
 
+/// The most memory that a field takes, without the messages in it: two bytes of a file may become
+/// an object. Sizes: protobuf 3.21 on x86-64, with what an allocation costs beside.
+int64_t parsedBytes(Message parent, const WireField &field) {
+  constexpr int64_t large = 320, small = 80;
+  int64_t size = static_cast<int64_t>(field.payload.size());
+  if (parent == Message::Tensor && isPayload(field.number))
+    return small +
+           (field.number == RawData || size > static_cast<int64_t>(inlineBytes) ? 0 : 8 * size);
+  if (field.type != WireType::Length)
+    return parent == Message::Attribute ? 16 : 0; // of lists of numbers
+  switch (childOf(parent, field.number)) {
+  case Message::Graph:
+  case Message::Node:
+  case Message::Attribute:
+  case Message::Function:
+  case Message::Tensor:
+    return large;
+  case Message::Other: {
+    bool packed = (parent == Message::Attribute && field.number == 8) ||
+                  (parent == Message::Tensor && field.number == Dims);
+    return small + (packed ? 8 : 1) * size;
+  }
+  default:
+    return small;
+  }
+}
+
 /// What the scan learns of one TensorProto.
 struct TensorFields {
   std::string name;
@@ -153,12 +218,16 @@ struct TensorFields {
   size_t payloadBytes = 0;
 };
 
+/// Of messages: a graph in a graph is three deeper.
+int recursionLimit(const ImportLimits &limits) { return 8 * limits.maxNesting; }
+
 class Scanner {
 public:
   Scanner(ModelFile &file, const ImportLimits &limits) : file(file), limits(limits) {}
 
   /// Appends `in` to `out` with references in place of large payloads.
-  Status rewrite(Message message, std::span<const uint8_t> in, std::string &out, int graphs);
+  Status rewrite(Message message, std::span<const uint8_t> in, std::string &out, int graphs,
+                 int depth = 0);
 
 private:
   Status broken(std::span<const uint8_t> in) const {
@@ -167,6 +236,7 @@ private:
         ("not an ONNX model, or cut short: the message at byte " + Twine(at) + " is broken").str());
   }
   Status rewriteTensor(std::span<const uint8_t> in, std::string &out);
+  Status spend(Message message, const WireField &field);
   Status readTensor(std::span<const uint8_t> in, TensorFields &tensor);
   Status resolveExternal(const TensorFields &tensor, std::string &out);
   Status checkSize(const TensorFields &tensor, int64_t elements);
@@ -174,11 +244,23 @@ private:
 
   ModelFile &file;
   const ImportLimits &limits;
-  int64_t subgraphs = 0;
+  int64_t subgraphs = 0, nodes = 0, parsed = 0;
 };
 
-Status Scanner::rewrite(Message message, std::span<const uint8_t> in, std::string &out,
-                        int graphs) {
+/// Caps against files that are small and many times as large in memory.
+Status Scanner::spend(Message message, const WireField &field) {
+  parsed += parsedBytes(message, field);
+  int64_t allowed = limits.maxParsedBytes + 2 * static_cast<int64_t>(file.bytes.size());
+  if (parsed > allowed)
+    return invalidInput("needs more than " + std::to_string(allowed >> 20) +
+                        " MiB of memory to be parsed");
+  if (childOf(message, field.number) == Message::Node && ++nodes > limits.maxNodes)
+    return invalidInput("has more than " + std::to_string(limits.maxNodes) + " nodes");
+  return okStatus();
+}
+
+Status Scanner::rewrite(Message message, std::span<const uint8_t> in, std::string &out, int graphs,
+                        int depth) {
   if (message == Message::Tensor)
     return rewriteTensor(in, out);
   if (message == Message::Graph && ++graphs > limits.maxNesting)
@@ -186,11 +268,14 @@ Status Scanner::rewrite(Message message, std::span<const uint8_t> in, std::strin
   // A graph of 20 bytes is a hundred times as large once it is parsed.
   if (message == Message::Graph && ++subgraphs > limits.maxSubgraphs + 1)
     return invalidInput(("has more than " + Twine(limits.maxSubgraphs) + " subgraphs").str());
+  if (depth > recursionLimit(limits))
+    return invalidInput("its messages nest deeper than " + std::to_string(recursionLimit(limits)));
   WireReader reader(in);
   WireField field;
   while (reader.next(field)) {
     if (isDropped(message, field.number))
       continue;
+    MTC_RETURN_IF_ERROR(spend(message, field));
     Message child = childOf(message, field.number);
     if (child == Message::Other) {
       out.append(reinterpret_cast<const char *>(field.whole.data()), field.whole.size());
@@ -199,7 +284,7 @@ Status Scanner::rewrite(Message message, std::span<const uint8_t> in, std::strin
     if (field.type != WireType::Length)
       return broken(field.whole);
     std::string text;
-    MTC_RETURN_IF_ERROR(rewrite(child, field.payload, text, graphs));
+    MTC_RETURN_IF_ERROR(rewrite(child, field.payload, text, graphs, depth + 1));
     appendField(out, field.number, text);
   }
   return reader.ok() ? okStatus() : broken(in);
@@ -209,6 +294,7 @@ Status Scanner::readTensor(std::span<const uint8_t> in, TensorFields &tensor) {
   WireReader reader(in);
   WireField field;
   while (reader.next(field)) {
+    MTC_RETURN_IF_ERROR(spend(Message::Tensor, field));
     if (isPayload(field.number)) {
       tensor.payloads.push_back(field);
       tensor.payloadBytes += field.whole.size();
@@ -411,7 +497,7 @@ StatusOr<ModelFile> readModel(const std::string &path, const ImportLimits &limit
     return named(std::move(status));
   google::protobuf::io::ArrayInputStream array(text.data(), static_cast<int>(text.size()));
   google::protobuf::io::CodedInputStream stream(&array);
-  stream.SetRecursionLimit(8 * limits.maxNesting);
+  stream.SetRecursionLimit(recursionLimit(limits));
   if (text.size() > INT32_MAX || !file.model.ParseFromCodedStream(&stream))
     return named(invalidInput("not an ONNX model: protobuf cannot parse it"));
   if (!file.model.has_graph())

@@ -138,15 +138,36 @@ Taps tapsOf(const Sampling &r, const Axis &a) {
   return taps;
 }
 
-/// The whole factor k if position i reads i / k for all i, else 0.
-int64_t wholeFactor(const Taps &taps, const Axis &a) {
-  if (taps.positions.size() != 1 || taps.extrapolates || a.to % a.from)
+/// The element that nearest neighbours take for position `i`.
+int64_t nearestPosition(const Sampling &r, const Axis &a, int64_t i) {
+  return std::clamp<int64_t>(nearestNeighbour(r, sourcePosition(r, a, i)), 0, a.from - 1);
+}
+
+/// The whole factor k if position i takes element i / k for all i, else 0.
+int64_t wholeFactor(const Sampling &r, const Axis &a) {
+  if (a.to % a.from || a.to > maxPositions)
     return 0;
   int64_t factor = a.to / a.from;
   for (int64_t i = 0; i < a.to; ++i)
-    if (taps.positions[0][i] != i / factor)
+    if (nearestPosition(r, a, i) != i / factor)
       return 0;
   return factor;
+}
+
+/// Whether an axis stays as it is.
+bool isPlain(const Sampling &r, const Axis &a) {
+  return a.from == a.to && a.scale == 1 && r.coordinates != "tf_crop_and_resize";
+}
+
+/// Whether all positions of an axis take one element each. Places in the source increase or
+/// decrease with the position, so that the ends tell whether one is outside.
+bool takesElements(const Sampling &r, const Axis &a) {
+  auto isOutside = [&](int64_t i) {
+    double x = sourcePosition(r, a, i);
+    return x < 0 || x > double(a.from - 1);
+  };
+  return r.mode == "nearest" &&
+         (r.coordinates != "tf_crop_and_resize" || !(isOutside(0) || isOutside(a.to - 1)));
 }
 
 /// Weighted taps along one axis; computes in f32 at least.
@@ -213,29 +234,23 @@ Results resizeAxes(NodeContext &c, const Sampling &r, ArrayRef<Axis> axes) {
     if (r.antialias && 4 / std::min(a.scale, 1.0) > maxTaps)
       return c.reject("antialiasing over more than " + Twine(maxTaps) + " elements");
   }
-  SmallVector<Taps> taps;
   Shape factors;
-  bool repeats = r.mode == "nearest";
-  for (const Axis &a : axes) {
-    taps.push_back(tapsOf(r, a));
-    factors.push_back(wholeFactor(taps.back(), a));
-    repeats &= factors.back() != 0;
-  }
-  if (repeats)
+  for (const Axis &a : axes)
+    factors.push_back(isPlain(r, a) ? 1 : takesElements(r, a) ? wholeFactor(r, a) : 0);
+  if (r.mode == "nearest" && !llvm::is_contained(factors, 0))
     return SmallVector<Value>{repeat(c.b, c.inputs[0], factors)};
   Value x = c.inputs[0];
   for (auto [d, a] : llvm::enumerate(axes)) {
-    bool isPlain = a.from == a.to && a.scale == 1 && r.coordinates != "tf_crop_and_resize";
-    if (isPlain)
+    if (isPlain(r, a))
       continue;
-    if (r.mode == "nearest" && !taps[d].extrapolates)
-      x = takeAt(c, x, d, taps[d].positions[0]);
+    if (takesElements(r, a))
+      x = takeAt(c, x, d, a.to, [&, &a = a](int64_t i) { return nearestPosition(r, a, i); });
     else if (a.to > maxConstantNumbers)
       return c.reject("an axis longer than " + Twine(maxConstantNumbers));
     else if (!isFloat(c.type(0).getElementType()))
       return c.reject("extrapolation of integers");
     else
-      x = resample(c, x, d, taps[d], r.outsideValue);
+      x = resample(c, x, d, tapsOf(r, a), r.outsideValue);
     if (!x)
       return failure();
   }

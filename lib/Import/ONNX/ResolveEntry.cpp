@@ -105,28 +105,44 @@ void Resolver::infer(const onnx::NodeProto &node, const onnx::OpSchema &schema,
   if (schema.domain().empty() && !schema.has_type_and_shape_inference_function() &&
       entry->types.count(node.input(0)))
     context.allOutputTypes_[0] = *entry->types.find(node.input(0))->second;
-  mendAfterInference(node, known, *entry, context.allOutputTypes_);
+  result.problem = mendAfterInference(node, known, *entry, context.allOutputTypes_);
+  if (!result.problem.empty()) {
+    result.invalid = true;
+    return;
+  }
   for (int i = 0; i < node.output_size(); ++i)
     if (!node.output(i).empty() &&
         context.allOutputTypes_[i].value_case() != onnx::TypeProto::VALUE_NOT_SET)
       setType(node.output(i), std::move(context.allOutputTypes_[i]));
 }
 
-/// Every output has to be a static tensor of a type that the model phase has.
-Status Resolver::checkOutputs(ResolvedNode &result) {
+/// No output passes a cap, whether it has elements or not.
+Status Resolver::checkSizes(const ResolvedNode &result) {
   for (const std::string &output : result.node->output()) {
-    if (output.empty())
+    auto dims = output.empty() ? std::nullopt : entry->staticDims(output);
+    if (!dims)
       continue;
-    auto dims = entry->staticDims(output);
-    if (dims && dims->size() > static_cast<size_t>(limits.maxRank))
+    if (dims->size() > static_cast<size_t>(limits.maxRank))
       return error(result, "its output '" + output + "' has " + Twine(dims->size()) +
                                " dims, at most " + Twine(limits.maxRank) + " are supported");
-    if (dims && !countElements(*dims, limits.maxElements))
+    for (int64_t dim : *dims)
+      if (dim < 0)
+        return error(result, "its output '" + output + "' has a dim of " + Twine(dim));
+    if (!countElements(*dims, limits.maxElements))
       return error(result, "its output '" + output + "' has more than " +
                                Twine(limits.maxElements) + " elements");
-    if (!result.problem.empty() || result.unresolved)
+  }
+  return okStatus();
+}
+
+/// Every output has to be a static tensor of a type that the model phase has.
+void Resolver::checkOutputs(ResolvedNode &result) {
+  if (!result.problem.empty() || result.unresolved)
+    return;
+  for (const std::string &output : result.node->output()) {
+    if (output.empty() || !result.problem.empty())
       continue;
-    if (!dims) {
+    if (!entry->staticDims(output)) {
       auto it = entry->types.find(output);
       bool tensor = it == entry->types.end() || it->second->has_tensor_type();
       result.problem = !tensor ? "its output '" + output + "' is not a tensor"
@@ -135,7 +151,6 @@ Status Resolver::checkOutputs(ResolvedNode &result) {
       result.problem = "its output '" + output + "' is " + describeType(*entry->types[output]);
     }
   }
-  return okStatus();
 }
 
 Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
@@ -150,7 +165,7 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
   for (int i = 0; i < node.input_size() && problem.empty(); ++i) {
     auto dims = entry->staticDims(node.input(i));
     if (dims)
-      problem = checkRank(node, i, static_cast<int64_t>(dims->size()));
+      problem = checkInput(node, i, *dims);
     if (dims && i == 0 && problem.empty())
       problem = checkAxis(node, static_cast<int64_t>(dims->size()));
   }
@@ -181,6 +196,7 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
     return okStatus();
   } else {
     infer(node, schema, result);
+    MTC_RETURN_IF_ERROR(checkSizes(result));
   }
   if (isDefault && node.op_type() == "Constant" && result.problem.empty())
     return resolveConstant(node, result);
@@ -192,7 +208,7 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
   }
   if (result.problem.empty() && !result.unresolved && resolveEmpty(pending, result))
     return okStatus();
-  MTC_RETURN_IF_ERROR(checkOutputs(result));
+  checkOutputs(result);
   if (result.problem.empty() && !hasHandler && !result.unresolved)
     result.problem = "the operator is not implemented";
   entry->nodes.push_back(std::move(result));

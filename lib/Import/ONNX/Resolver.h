@@ -2,8 +2,8 @@
 //
 // One object walks one entry. ResolveEntry.cpp has the walk; what a node may turn into has a file
 // each: a constant (ResolveConstants.cpp), what is left where tensors have no elements
-// (ResolveEmpty.cpp), the body of a function (ResolveFunctions.cpp), a branch or the iterations of a
-// loop (ResolveControlFlow.cpp), a list of values (ResolveSequences.cpp).
+// (ResolveEmpty.cpp), the body of a function (ResolveFunctions.cpp), a branch or the iterations of
+// a loop (ResolveControlFlow.cpp), a list of values (ResolveSequences.cpp).
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -67,7 +67,8 @@ private:
   bool resolveEmpty(const Pending &pending, ResolvedNode &result);
   std::vector<onnx::NodeProto> withoutEmptyInput(const onnx::NodeProto &node, int empty);
   void infer(const onnx::NodeProto &node, const onnx::OpSchema &schema, ResolvedNode &result);
-  Status checkOutputs(ResolvedNode &result);
+  Status checkSizes(const ResolvedNode &result);
+  void checkOutputs(ResolvedNode &result);
   void push(std::vector<onnx::NodeProto> nodes, int depth);
 
   // A node that is another graph or says which value is which. True: it is resolved; false: it is

@@ -159,16 +159,18 @@ struct KnownInputs {
   std::unordered_map<std::string, const onnx::TensorProto *> tensors;
   std::deque<onnx::TensorProto> owned; ///< those that were changed
 };
-/// Makes up for what libonnx's inference does wrong: before it, on a copy of the node, and after.
+/// Makes up for what libonnx's inference does wrong: before it, on a copy of the node, and after;
+/// then it says what is wrong with the node, or nothing.
 void mendBeforeInference(onnx::NodeProto &node, KnownInputs &known);
 struct ResolvedEntry;
-void mendAfterInference(const onnx::NodeProto &node, const KnownInputs &known,
-                        const ResolvedEntry &entry, std::vector<onnx::TypeProto> &outputs);
+std::string mendAfterInference(const onnx::NodeProto &node, const KnownInputs &known,
+                               const ResolvedEntry &entry, std::vector<onnx::TypeProto> &outputs);
 
 /// What is wrong with a node's attributes whatever its inputs are; else empty.
 std::string checkAttributes(const onnx::NodeProto &node, const ImportLimits &limits);
-/// What is wrong with the rank of an input that its schema fixes but does not check; else empty.
-std::string checkRank(const onnx::NodeProto &node, int input, int64_t rank);
+/// What is wrong with the dims of an input that its schema restricts but does not check; else
+/// empty.
+std::string checkInput(const onnx::NodeProto &node, int input, llvm::ArrayRef<int64_t> dims);
 /// What is wrong with a node's axis, given the rank of its first input; else empty.
 std::string checkAxis(const onnx::NodeProto &node, int64_t rank);
 
@@ -278,9 +280,10 @@ struct ResolvedEntry {
 
 /// Walks the nodes once, in order: infers types with libonnx's schemas, folds what is constant and
 /// small, takes the branch of an If whose condition is constant, unrolls loops whose iterations can
-/// be counted, follows sequences and optionals, expands functions without a handler. Since nodes are in topological order, one walk is the fixed point of inference and
-/// folding. Fails if the graph is not well formed or passes a cap (InvalidInput). Nodes that cannot
-/// be compiled are marked.
+/// be counted, follows sequences and optionals, expands functions without a handler. Since nodes
+/// are in topological order, one walk is the fixed point of inference and folding. Fails if the
+/// graph is not well formed or passes a cap (InvalidInput). Nodes that cannot be compiled are
+/// marked.
 StatusOr<std::unique_ptr<ResolvedEntry>> resolveEntry(const ModelFile &file, const Opsets &opsets,
                                                       BoundInputs inputs,
                                                       const ImportLimits &limits);
