@@ -1,5 +1,5 @@
 //===- BundleTest.cpp - what is written is read, or refused ---------------===//
-#include "Format.h"
+#include "Rehash.h"
 #include "SampleContents.h"
 #include "mtc/Bundle/Reader.h"
 #include "mtc/Bundle/Writer.h"
@@ -257,28 +257,6 @@ TEST_F(BundleTest, RefusesContentThatDoesNotHoldTogether) {
   EXPECT_TRUE(verifyFile().ok());
 }
 
-/// The file's hashes made right again after its manifest was changed: what only malice or a bug
-/// in the writer produces.
-void rehash(std::vector<uint8_t> &bytes) {
-  bundle::Header header;
-  std::memcpy(&header, bytes.data(), sizeof(header));
-  const size_t table =
-      bundle::alignUp(sizeof(header) + header.commandBytes, bundle::kTableAlignment);
-  for (uint32_t i = 0; i < header.sections; ++i) {
-    bundle::Section section;
-    uint8_t *at = bytes.data() + table + i * sizeof(section);
-    std::memcpy(&section, at, sizeof(section));
-    if (section.kind != static_cast<uint32_t>(bundle::SectionKind::Manifest))
-      continue;
-    section.hash = hashBytes({bytes.data() + section.offset, section.bytes});
-    std::memcpy(at, &section, sizeof(section));
-  }
-  header.hash = {};
-  std::memcpy(bytes.data(), &header, sizeof(header));
-  header.hash = hashBytes({bytes.data(), header.headerBytes});
-  std::memcpy(bytes.data(), &header, sizeof(header));
-}
-
 // Random changes of the manifest under correct hashes: opened and verified, or refused; never a
 // crash, whatever the FlatBuffers verifier lets through (run it with the asan preset).
 TEST_F(BundleTest, SurvivesRandomManifests) {
@@ -294,7 +272,7 @@ TEST_F(BundleTest, SurvivesRandomManifests) {
       const size_t at = manifest->offset + random() % manifest->bytes;
       bad[at] = trial % 2 ? static_cast<uint8_t>(random()) : bad[at] ^ (1 << random() % 8);
     }
-    rehash(bad);
+    test::rehash(bad);
     put(bad);
     const Status status = verifyFile();
     ASSERT_TRUE(status.ok() || status.code() == ErrorCode::BundleRefused) << status.message();
