@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything and runs all tests through ctest.
+# Installs what is missing, builds everything, fetches the models that tests read and runs all tests through ctest.
 #
 #   ./test.sh [--long] [ctest arguments]     --long runs the tests labelled `long`, too
 #
@@ -13,7 +13,7 @@ install_packages yes
 mkdir -p build
 make_venv
 build all
-say "fetching the models of set S1_document"
-test/sets/fetch-models.sh S1_document
+say "fetching the models of the four sets (360 MB, once)"
+test/sets/fetch-models.sh S1_document S2_speech S3_vision S4_text
 say "testing"
 exec ctest --test-dir build --output-on-failure -j "$(nproc)" "${labels[@]}" "$@"

@@ -9,7 +9,7 @@ missing_packages() {
   local package
   while read -r package; do
     case "$package" in ''|'#'*) continue ;; esac
-    dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
   done < cmake/debian-packages.txt
 }
 

@@ -10,6 +10,9 @@ config.suffixes = [".mlir", ".test", ".textproto"]
 config.excludes = ["Inputs", "CMakeLists.txt"]
 config.test_source_root = os.path.join(config.mtc_source_dir, "test")
 config.test_exec_root = os.path.join(config.mtc_binary_dir, "test")
+# Suites that run at the same time must not share lit's file of test times.
+if "suite" in lit_config.params:
+    config.test_exec_root = os.path.join(config.test_exec_root, "lit", lit_config.params["suite"])
 
 bin_dir = os.path.join(config.mtc_binary_dir, "bin")
 config.environment["PATH"] = os.pathsep.join([bin_dir, config.llvm_tools_dir, os.environ["PATH"]])

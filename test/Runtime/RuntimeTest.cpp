@@ -17,6 +17,10 @@ using mtc::test::kElements;
 
 namespace {
 
+/// Milliseconds that `slow` computes: far longer than a busy machine keeps the test from its next
+/// line.
+constexpr float kLong = 1000;
+
 int64_t nowNs() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
@@ -225,7 +229,7 @@ TEST_F(RuntimeTest, BoundsTheQueueAndCancels) {
   SessionOptions options;
   options.queueCapacity = 1;
   auto s = session(2, options);
-  auto running = request(*s, "slow", [](int64_t) { return 250.0f; });
+  auto running = request(*s, "slow", [](int64_t) { return kLong; });
   auto queued = request(*s, "chain", kIndex);
   auto refused = request(*s, "chain", kIndex);
   Request *first = running.get(), *second = queued.get(), *third = refused.get();
@@ -254,7 +258,7 @@ TEST_F(RuntimeTest, BoundsTheQueueAndCancels) {
 // A cancelled member of a queued round leaves the others running.
 TEST_F(RuntimeTest, CancelsOneOfARound) {
   auto s = session();
-  auto blocker = request(*s, "slow", [](int64_t) { return 200.0f; });
+  auto blocker = request(*s, "slow", [](int64_t) { return kLong; });
   auto a = request(*s, "chain", kIndex), b = request(*s, "diamond", kIndex);
   floats(*a, "y", false)[3] = -5;
   Request *first = blocker.get(), *round[] = {a.get(), b.get()};
@@ -270,7 +274,7 @@ TEST_F(RuntimeTest, CancelsOneOfARound) {
 // A deadline that passes before the start is a timeout; a wait can end before its request.
 TEST_F(RuntimeTest, DeadlinesAndWaits) {
   auto s = session();
-  auto blocker = request(*s, "slow", [](int64_t) { return 250.0f; });
+  auto blocker = request(*s, "slow", [](int64_t) { return kLong; });
   auto late = request(*s, "chain", kIndex);
   Request *first = blocker.get(), *second = late.get();
   ASSERT_TRUE(s->submit({&first, 1}).ok());

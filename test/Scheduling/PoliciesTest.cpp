@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <set>
 
 using namespace mtc;
@@ -258,12 +258,12 @@ TEST(Policies, LargeRounds) {
       entry.tasks.push_back(task);
     }
   }
-  auto begin = std::chrono::steady_clock::now();
+  std::clock_t begin = std::clock(); // CPU time: other processes do not count
   Schedule schedule = scheduleOf("heft", problem, roundOf(problem));
-  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  RecordProperty("seconds", std::to_string(seconds.count()));
+  double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+  RecordProperty("seconds", std::to_string(seconds));
   EXPECT_EQ(schedule.places.size(), 3000u);
-  EXPECT_LT(seconds.count(), 10);
+  EXPECT_LT(seconds, 10);
 }
 
 // Names are looked up in the table; what is wrong with the input is said before a policy runs.

