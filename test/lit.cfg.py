@@ -1,6 +1,7 @@
 # lit runs .mlir, .test and .textproto files. A .textproto is an ONNX model in text form; %onnx{FILE}
 # is not needed: tests encode with `%protoc-onnx < %s > %t.onnx`.
 import os
+import shutil
 
 import lit.formats
 
@@ -26,3 +27,7 @@ config.substitutions.append(
 config.substitutions.append(("%FileCheck", config.filecheck))
 config.substitutions.append(("%src", config.mtc_source_dir))
 config.substitutions.append(("%bin", bin_dir))
+
+# Tests of assembled CUDA kernels need ptxas; where it is not installed they are reported as unsupported.
+if shutil.which("ptxas", path=os.environ["PATH"] + os.pathsep + "/usr/local/cuda/bin"):
+    config.available_features.add("ptxas")

@@ -79,14 +79,14 @@ struct Conv {
           high = 1;
 };
 
-/// NHWC, the weight [F / nr][KH][KW][C][nr].
+/// NHWC, the weight [F / nr][KH][KW][C][nr] (0: as it is).
 inline std::string conv(const Conv &v, int64_t nr = 32, Epilogue e = Epilogue::BiasRelu) {
   int64_t hp = v.h + v.low + v.high, wp = v.w + v.low + v.high;
   int64_t oh = (hp - (v.kh - 1) * v.dilation - 1) / v.stride + 1,
           ow = (wp - (v.kw - 1) * v.dilation - 1) / v.stride + 1;
   std::string x = tensor({v.batch, v.h, v.w, v.c}), p = tensor({v.batch, hp, wp, v.c});
   std::string w = tensor({v.f, v.kh, v.kw, v.c}),
-              packed = tensor({(v.f + nr - 1) / nr, v.kh, v.kw, v.c, nr});
+              packed = tensor({(v.f + nr - 1) / std::max<int64_t>(1, nr), v.kh, v.kw, v.c, nr});
   std::string o = tensor({v.batch, oh, ow, v.f}), s = n2s(v.stride), d = n2s(v.dilation);
   EpilogueText ep = epilogueText(e, "n,h,w,f", o, v.f, 4);
   bool padded = v.low || v.high;
@@ -97,18 +97,21 @@ inline std::string conv(const Conv &v, int64_t nr = 32, Epilogue e = Epilogue::B
         n2s(v.high) + ", " + n2s(v.high) +
         ", 0] {\n^bb0(%i: index, %j: index, %k: index, %l: index):\ntensor.yield %z : f32\n} : " +
         x + " to " + p + "\n";
-  body += "%we = tensor.empty() : " + w +
-          "\n%u = linalg.unpack %w outer_dims_perm = [0, 1, 2, 3] inner_dims_pos = [0] inner_tiles "
-          "= [" +
-          n2s(nr) + "] into %we : " + packed + " -> " + w + "\n";
+  if (nr)
+    body +=
+        "%we = tensor.empty() : " + w +
+        "\n%u = linalg.unpack %w outer_dims_perm = [0, 1, 2, 3] inner_dims_pos = [0] inner_tiles "
+        "= [" +
+        n2s(nr) + "] into %we : " + packed + " -> " + w + "\n";
   std::string dims = "n,h,w,f,kh,kw,c";
   body += generic("%c",
                   map(dims, "n,h*" + s + "+kh*" + d + ",w*" + s + "+kw*" + d + ",c") + ", " +
                       map(dims, "f,kh,kw,c") + ", " + map(dims, "n,h,w,f"),
                   iterators(4, 3),
-                  std::string(padded ? "%xp" : "%x") + ", %u : " + (padded ? p : x) + ", " + w,
+                  std::string(padded ? "%xp" : "%x") + (nr ? ", %u : " : ", %w : ") +
+                      (padded ? p : x) + ", " + w,
                   "%f : " + o, o, productBody());
-  return kernelText("%x: " + x + ", %w: " + packed, ep, o, body);
+  return kernelText("%x: " + x + ", %w: " + (nr ? packed : w), ep, o, body);
 }
 
 inline std::string depthwise(const Conv &v, Epilogue e = Epilogue::BiasRelu) {

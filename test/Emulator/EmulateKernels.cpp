@@ -48,6 +48,7 @@ public:
     sharedPointer = pointerTo(shared);
     int64_t offset = 0;
     for (memref::AllocOp op : allocations) {
+      b.setInsertionPoint(op);
       Value at = arith::ConstantIndexOp::create(b, loc, offset);
       MemRefType type = op.getType();
       auto plain = MemRefType::get(type.getShape(), type.getElementType());

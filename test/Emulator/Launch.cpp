@@ -30,10 +30,12 @@ constexpr size_t stackBytes = 128 << 10;
 constexpr int64_t warpThreads = 32;
 constexpr unsigned char poison = 0xDB;
 
+constexpr int64_t nobody = -1, several = -2;
+
 /// Who has touched a byte. Times are numbers of barrier intervals, unique in a launch.
 struct Cell {
-  int64_t writer = -1, reader = -1; ///< threads of the whole grid; readers: -2 for several
-  int64_t writeTime = -1, readTime = -1;
+  int64_t writer = nobody, writeBlock = nobody, writeTime = -1;
+  int64_t reader = nobody, readBlock = nobody, readTime = -1; ///< of the last interval with a read
 };
 
 /// Memory with its history.
@@ -43,34 +45,31 @@ public:
 
   void reset() { std::fill(cells_.begin(), cells_.end(), Cell()); }
 
-  /// What is wrong with an access, or null.
+  /// What is wrong with an access, or null. Another block never synchronizes with this one; in a
+  /// block a barrier orders.
   const char *touch(int64_t offset, int64_t bytes, bool isWrite, int64_t who, int64_t block,
-                    int64_t threads, int64_t now) {
+                    int64_t now) {
     if (offset < 0 || offset + bytes > int64_t(cells_.size()))
       return "is out of bounds";
     for (int64_t i = offset; i < offset + bytes; ++i) {
       Cell &cell = cells_[i];
-      // Another block never synchronizes with this one; in a block a barrier orders.
-      auto unordered = [&](int64_t other, int64_t time) {
-        return other != who && (other == -2 || other / threads != block || time == now);
-      };
-      bool wasWritten = cell.writeTime >= 0;
-      if (wasWritten && unordered(cell.writer, cell.writeTime))
+      const bool wasWritten = cell.writer != nobody;
+      if (wasWritten && (cell.writeBlock != block || (cell.writeTime == now && cell.writer != who)))
         return isWrite ? "races with another thread's write" : "races with a write";
-      if (isWrite) {
-        if (cell.readTime >= 0 && unordered(cell.reader, cell.readTime))
-          return "races with a read";
-        cell.writer = who;
-        cell.writeTime = now;
-      } else {
+      if (!isWrite) {
         if (!wasWritten && !written_)
           return "reads what was never written";
-        bool isOther =
-            cell.readTime >= 0 && cell.reader != who &&
-            (cell.readTime == now || cell.reader == -2 || cell.reader / threads != block);
-        cell.reader = isOther ? -2 : who;
+        cell.reader = cell.readTime == now && cell.reader != who ? several : who;
+        cell.readBlock = cell.readBlock == nobody || cell.readBlock == block ? block : several;
         cell.readTime = now;
+        continue;
       }
+      if (cell.reader != nobody &&
+          (cell.readBlock != block || (cell.readTime == now && cell.reader != who)))
+        return "races with a read";
+      cell.writer = who;
+      cell.writeBlock = block;
+      cell.writeTime = now;
     }
     return nullptr;
   }
@@ -160,8 +159,8 @@ void atAccess(ThreadView *view, int32_t buffer, int64_t offset, int32_t bytes, i
   Fiber &fiber = *view->fiber;
   BlockRun &block = *fiber.block;
   const int64_t who = view->block * block.launch.threads + view->thread;
-  const char *wrong = block.shadows[buffer].touch(offset, bytes, isWrite != 0, who, view->block,
-                                                  block.launch.threads, block.now);
+  const char *wrong =
+      block.shadows[buffer].touch(offset, bytes, isWrite != 0, who, view->block, block.now);
   if (!wrong)
     return;
   const bool isShared = buffer == int32_t(block.launch.buffers.size());

@@ -104,6 +104,24 @@ TEST(Launch, Shuffles) {
   }
 }
 
+// All threads read, and after a barrier one may write.
+TEST(Launch, ReadersOfEarlierIntervals) {
+  auto kernel = [](const MtcKernelArgs *args) -> int32_t {
+    Memory memory{args, 0};
+    for (int i = 0; i < 3; ++i) {
+      memory.load(0);
+      barrier(args);
+      if (viewOf(args).thread == i)
+        memory.store(0, i);
+      barrier(args);
+    }
+    return 0;
+  };
+  Fixture f;
+  EXPECT_EQ(f.message(kernel), "");
+  EXPECT_EQ(f.memory[0], 2);
+}
+
 // Without the barrier, whatever the order of threads, somebody reads too early or races.
 TEST(Launch, FindsMissingBarriers) {
   auto kernel = [](const MtcKernelArgs *args) -> int32_t {

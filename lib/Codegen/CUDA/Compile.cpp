@@ -23,7 +23,7 @@ namespace mtc::cuda {
 namespace {
 
 /// Changes whenever emission does: modules of older revisions are not taken from the cache.
-constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 1";
+constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 2";
 
 /// What ptxas says goes here in a config; it decides no code.
 constexpr llvm::StringLiteral resourcesKey = "resources";
@@ -68,7 +68,7 @@ StatusOr<GpuModule> compileVariant(const Job &job, const CudaTarget &target,
     return success();
   });
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());
-  if (failed(emitVariant(*module, kernel, job.config, job.symbol, target)))
+  if (failed(emitVariant(*module, kernel, job.config, job.symbol)))
     return internalError(message.empty() ? "cannot be emitted" : message);
   GpuModule result;
   result.symbol = job.symbol;

@@ -26,20 +26,13 @@ struct EmitCudaKernels : impl::EmitCudaKernelsBase<EmitCudaKernels> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     for (auto program : llvm::make_early_inc_range(module.getOps<mt::ProgramOp>())) {
-      StatusOr<CudaTarget> resolved =
-          resolve(target.empty() ? program.getTarget().value_or("").str() : target.getValue());
-      if (!resolved.ok()) {
-        program.emitOpError(resolved.status().message());
-        return signalPassFailure();
-      }
       for (auto kernel : program.getBody().getOps<mt::KernelOp>()) {
         if (!kernel.getVariantsAttr()) {
           kernel.emitOpError("has no variants; run mt-tune-cuda-kernels first");
           return signalPassFailure();
         }
         auto variant = cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]);
-        if (failed(
-                emitVariant(module, kernel, variant.getConfig(), kernel.getSymName(), *resolved)))
+        if (failed(emitVariant(module, kernel, variant.getConfig(), kernel.getSymName())))
           return signalPassFailure();
       }
       program.erase();

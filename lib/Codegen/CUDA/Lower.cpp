@@ -34,6 +34,7 @@
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/TypeSwitch.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -92,6 +93,8 @@ static void outline(func::FuncOp body, gpu::GPUModuleOp into) {
   auto threads = body->getAttrOfType<IntegerAttr>(threadsAttribute);
   kernel.setKnownBlockSizeAttr(
       b.getDenseI32ArrayAttr({static_cast<int32_t>(threads.getInt()), 1, 1}));
+  if (Attribute minBlocks = body->getAttr(minBlocksAttribute))
+    kernel->setAttr(minBlocksAttribute, minBlocks);
   for (auto [i, op] : llvm::enumerate(shared)) {
     kernel.setWorkgroupAttributionAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
                                        b.getI64IntegerAttr(op.getAlignment().value_or(16)));
@@ -111,6 +114,31 @@ static void outline(func::FuncOp body, gpu::GPUModuleOp into) {
   body.erase();
 }
 
+/// What of math is left becomes intrinsics by name: convert-gpu-to-nvvm would call libdevice for
+/// the operations of math, and refuses those of the LLVM dialect.
+static void nameIntrinsics(ModuleOp module) {
+  SmallVector<Operation *> operations;
+  module.walk([&](Operation *op) { operations.push_back(op); });
+  for (Operation *op : operations) {
+    StringRef name = llvm::TypeSwitch<Operation *, StringRef>(op)
+                         .Case<math::SqrtOp>([](auto) { return "llvm.sqrt"; })
+                         .Case<math::AbsFOp>([](auto) { return "llvm.fabs"; })
+                         .Case<math::FloorOp>([](auto) { return "llvm.floor"; })
+                         .Case<math::CeilOp>([](auto) { return "llvm.ceil"; })
+                         .Case<math::TruncOp>([](auto) { return "llvm.trunc"; })
+                         .Case<math::RoundEvenOp>([](auto) { return "llvm.roundeven"; })
+                         .Case<math::CopySignOp>([](auto) { return "llvm.copysign"; })
+                         .Default([](auto) { return ""; });
+    if (name.empty())
+      continue;
+    OpBuilder b(op);
+    auto call = LLVM::CallIntrinsicOp::create(b, op->getLoc(), op->getResult(0).getType(),
+                                              b.getStringAttr(name), op->getOperands());
+    op->replaceAllUsesWith(call);
+    op->erase();
+  }
+}
+
 static gpu::GPUModuleOp outlineAll(ModuleOp module) {
   OpBuilder b = OpBuilder::atBlockBegin(module.getBody());
   auto into = gpu::GPUModuleOp::create(b, module.getLoc(), "kernels");
@@ -128,7 +156,6 @@ static LogicalResult lowerToNVVM(ModuleOp module) {
   kernels.addPass(createCSEPass());
   kernels.addPass(createLoopInvariantCodeMotionPass());
   kernels.addPass(createSCFToControlFlowPass());
-  // Before convert-gpu-to-nvvm, which would call libdevice.
   kernels.addPass(createConvertMathToLLVMPass());
   ConvertVectorToLLVMPassOptions vectors;
   vectors.useVectorAlignment = true;
@@ -183,6 +210,7 @@ static void describeArguments(llvm::Function &kernel) {
 
 FailureOr<std::string> lowerToPtx(ModuleOp module, const CudaTarget &target) {
   host::expandMath(module);
+  nameIntrinsics(module);
   gpu::GPUModuleOp kernels = outlineAll(module);
   if (failed(lowerToNVVM(module)))
     return failure();

@@ -21,6 +21,10 @@ namespace mtc::cuda {
 /// Names the attribute of a body function with the number of threads of a block.
 inline constexpr llvm::StringLiteral threadsAttribute = "mtc.threads";
 
+/// Names the attribute with the number of blocks that an SM should hold at least: ptxas then limits
+/// registers. Also LLVM's name.
+inline constexpr llvm::StringLiteral minBlocksAttribute = "nvvm.minctasm";
+
 class ThreadEmitter : public host::Emitter {
 public:
   /// Starts the body function of a phase whose blocks have `threads` threads.

@@ -1,6 +1,7 @@
 //===- Variants.cpp - the configs of CUDA kernels and their emission ------===//
 #include "Variants.h"
 
+#include "EmitContraction.h"
 #include "EmitPhases.h"
 
 using namespace mlir;
@@ -27,6 +28,43 @@ int64_t numberOf(DictionaryAttr config, StringRef name) {
   return value ? std::max<int64_t>(0, value.getInt()) : 0;
 }
 
+FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const CudaTarget &target) {
+  FailureOr<host::Contraction> c = analyseContraction(kernel);
+  if (failed(c))
+    return failure();
+  auto [tile, efficiency] = chooseTile(*c, target.gpu);
+  DictionaryAttr config = makeConfig(
+      kernel.getContext(), "contraction",
+      {{"bm", tile.bm}, {"bn", tile.bn}, {"bk", tile.bk}, {"tm", tile.tm}, {"tn", tile.tn}});
+  return Choice{config, {tilesOf(*c, tile)}, 0, efficiency};
+}
+
+LogicalResult emitPhases(ModuleOp module, mt::KernelOp kernel, DictionaryAttr config,
+                         StringRef symbol) {
+  int64_t threads = numberOf(config, "threads");
+  FailureOr<Phases> phases = failure();
+  if (threads > 0)
+    phases = analysePhases(kernel, threads);
+  if (failed(phases))
+    return kernel.emitOpError("does not fit its config: ") << config;
+  for (size_t p = 0; p < phases->tiles.size(); ++p)
+    if (failed(emitPhase(module, kernel, *phases, p, phaseSymbol(symbol, p), threads)))
+      return failure();
+  return success();
+}
+
+LogicalResult emitContraction(ModuleOp module, mt::KernelOp kernel, DictionaryAttr config,
+                              StringRef symbol) {
+  FailureOr<host::Contraction> c = analyseContraction(kernel);
+  ContractionTile tile = {numberOf(config, "bm"), numberOf(config, "bn"), numberOf(config, "bk"),
+                          numberOf(config, "tm"), numberOf(config, "tn")};
+  if (failed(c) || !isValid(tile))
+    return kernel.emitOpError("does not fit its config: ") << config;
+  ThreadEmitter emitter(module, kernel, c->plan, phaseSymbol(symbol, 0), tile.threads());
+  emitContraction(emitter, *c, tile);
+  return success();
+}
+
 } // namespace
 
 FailureOr<Choice> choosePhases(mt::KernelOp kernel) {
@@ -38,6 +76,9 @@ FailureOr<Choice> choosePhases(mt::KernelOp kernel) {
 }
 
 FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const CudaTarget &target, bool plain) {
+  if (!plain)
+    if (FailureOr<Choice> contraction = chooseContraction(kernel, target); succeeded(contraction))
+      return contraction;
   return choosePhases(kernel);
 }
 
@@ -46,18 +87,12 @@ std::string phaseSymbol(StringRef symbol, int64_t phase) {
 }
 
 LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr config,
-                          StringRef symbol, const CudaTarget &target) {
+                          StringRef symbol) {
   auto name = config.getAs<StringAttr>("emitter");
-  int64_t threads = numberOf(config, "threads");
-  if (name && name.getValue() == "phases" && threads > 0) {
-    FailureOr<Phases> phases = analysePhases(kernel, threads);
-    if (failed(phases))
-      return failure();
-    for (size_t p = 0; p < phases->tiles.size(); ++p)
-      if (failed(emitPhase(module, kernel, *phases, p, phaseSymbol(symbol, p), threads)))
-        return failure();
-    return success();
-  }
+  if (name && name.getValue() == "phases")
+    return emitPhases(module, kernel, config, symbol);
+  if (name && name.getValue() == "contraction")
+    return emitContraction(module, kernel, config, symbol);
   return kernel.emitOpError("has a config of no known emitter: ") << config;
 }
 

@@ -34,7 +34,6 @@ std::string phaseSymbol(llvm::StringRef symbol, int64_t phase);
 /// phaseSymbol(symbol, phase) and ".body". Fails if config and kernel do not fit (an error is
 /// emitted).
 mlir::LogicalResult emitVariant(mlir::ModuleOp module, mt::KernelOp kernel,
-                                mlir::DictionaryAttr config, llvm::StringRef symbol,
-                                const CudaTarget &target);
+                                mlir::DictionaryAttr config, llvm::StringRef symbol);
 
 } // namespace mtc::cuda

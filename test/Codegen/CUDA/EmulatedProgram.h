@@ -44,7 +44,7 @@ public:
       return;
     }
     mlir::OwningOpRef<mlir::ModuleOp> emitted = mlir::ModuleOp::create(module->getLoc());
-    if (mlir::failed(emitVariant(*emitted, kernel(), variant().getConfig(), "k", *resolved))) {
+    if (mlir::failed(emitVariant(*emitted, kernel(), variant().getConfig(), "k"))) {
       error = "cannot be emitted";
       return;
     }

@@ -71,4 +71,39 @@ TEST(EmulatedPhases, Contractions) {
   expectLikeHost(depthwise({}), "phases");
 }
 
+// Tiles that divide nothing, K below and above one step, one row, batches, weights that vary as
+// rows.
+TEST(EmulatedContraction, Products) {
+  for (auto [m, n, k] :
+       {std::tuple(20, 40, 33), {64, 64, 32}, {1, 100, 70}, {130, 17, 5}, {3, 3, 1}})
+    for (Epilogue epilogue : {Epilogue::None, Epilogue::BiasGelu})
+      expectLikeHost(gemm(m, n, k, 0, epilogue), "contraction");
+  expectLikeHost(gemm(20, 40, 33, 0, Epilogue::Residual), "contraction");
+  expectLikeHost(scores(2, 9, 10, 12), "contraction");
+  expectLikeHost(values(2, 9, 10, 12), "contraction");
+}
+
+// Padding, stride and dilation; more channels than a tile is wide.
+TEST(EmulatedContraction, Convolutions) {
+  Conv v;
+  v.c = 5;
+  v.f = 20;
+  for (auto [kernel, stride, dilation, low, high] : {std::tuple(3, 1, 1, 1, 1),
+                                                     {3, 2, 1, 1, 0},
+                                                     {3, 1, 2, 2, 2},
+                                                     {1, 1, 1, 0, 0},
+                                                     {1, 2, 1, 0, 0}}) {
+    v.kh = v.kw = kernel;
+    v.stride = stride;
+    v.dilation = dilation;
+    v.low = low;
+    v.high = high;
+    expectLikeHost(conv(v, 0), "contraction");
+  }
+  v = Conv();
+  v.batch = 2;
+  v.f = 70;
+  expectLikeHost(conv(v, 0, Epilogue::None), "contraction");
+}
+
 } // namespace

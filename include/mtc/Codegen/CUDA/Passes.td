@@ -27,10 +27,6 @@ def EmitCudaKernels : Pass<"mt-emit-cuda-kernels", "::mlir::ModuleOp"> {
     For tests: shows what the CUDA emitters write for one thread, before it is lowered. Functions are named
     KERNEL_pPHASE.body.
   }];
-  let options = [
-    Option<"target", "target", "std::string", /*default=*/"\"\"",
-           "CUDA target; default: the program's own">,
-  ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect",
     "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
     "::mlir::vector::VectorDialect"];

@@ -1,0 +1,383 @@
+//===- EmitContraction.cpp - matrix products and convolutions on CUDA cores ===//
+//
+// The host's analysis gives loops with strides; rows (all parallel loops but the columns' and the
+// batch) and terms are each flattened, so a convolution is an implicit product of matrices: a
+// thread that loads an element finds its pixel by dividing by constants. What lies in the padding
+// or past an edge is read from element 0 and replaced by zero, so no load is in a branch.
+//
+//   next <- global memory, terms [0, bk)
+//   for k0: barrier; shared <- next; barrier; next <- terms [k0 + bk, ...); registers += shared
+//
+// The loads of the next terms are under way while these are multiplied. Rows and columns of a
+// thread are groups of four, a warp's groups side by side: reads of shared memory are 128 bits and
+// without conflicts. Source: V. Volkov, J. Demmel, "Benchmarking GPUs to tune dense linear
+// algebra", SC 2008.
+//
+//===----------------------------------------------------------------------===//
+#include "EmitContraction.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using mtc::host::Contraction;
+using mtc::host::Operand;
+using mtc::host::Window;
+
+namespace mtc::cuda {
+namespace {
+
+/// Elements between rows of a tile in shared memory beyond its own: transposed stores hit other
+/// banks.
+constexpr int64_t sharedPad = 4;
+
+/// Rows (or columns) of a thread that lie side by side.
+int64_t groupOf(int64_t perThread) { return std::min<int64_t>(4, perThread); }
+
+SmallVector<int64_t> rowLoopsOf(const Contraction &c) {
+  SmallVector<int64_t> loops(c.rows);
+  if (c.m >= 0)
+    loops.push_back(c.m);
+  return loops;
+}
+
+class ContractionEmitter {
+public:
+  ContractionEmitter(ThreadEmitter &e, const Contraction &c, const ContractionTile &tile)
+      : e(e), b(e.b), loc(e.loc), c(c), t(tile), rowLoops(rowLoopsOf(c)), rows(c.product(rowLoops)),
+        columns(c.extent(c.n)), terms(c.product(c.reductions)), index(c.loops.size()) {
+    for (size_t l = 0; l < c.loops.size(); ++l)
+      index[l] = e.constant(0);
+  }
+
+  void run() {
+    for (Operation &op : e.kernel.getBody().front().without_terminator())
+      e.emitScalar(op);
+    // Two blocks an SM, one computing while the other waits, unless that makes ptxas spill (8x8
+    // results a thread in 128 registers: 16 bytes, ptxas 13.0).
+    if (t.threads() <= 256 && t.tm * t.tn <= 32)
+      e.function->setAttr(minBlocksAttribute, b.getI32IntegerAttr(2));
+    Type f32 = b.getF32Type();
+    sharedA = e.shared(t.bk * (t.bm + sharedPad), f32);
+    sharedB = e.shared(t.bk * (t.bn + sharedPad), f32);
+    std::tie(threadRow, threadColumn) = split(e.thread, t.bn / t.tn);
+    e.forTiles([&](Value tile) { emitTile(tile); });
+    e.finish();
+  }
+
+private:
+  /// One of the two inputs as a tile in shared memory: [term][row or column].
+  struct Side {
+    int64_t operand;
+    int64_t width; ///< rows or columns of the tile
+    bool isRows;
+  };
+
+  Side sideA() const { return {1 - c.vectorInput, t.bm, true}; }
+  Side sideB() const { return {c.vectorInput, t.bn, false}; }
+
+  /// value / by and value % by.
+  std::pair<Value, Value> split(Value value, int64_t by) {
+    SmallVector<Value> parts = e.delinearize(value, {int64_t(1) << 30, by});
+    return {parts[0], parts[1]};
+  }
+
+  void setLoops(ArrayRef<int64_t> loops, Value flat) {
+    SmallVector<int64_t> extents =
+        llvm::map_to_vector(loops, [&](int64_t l) { return c.extent(l); });
+    for (auto [l, v] : llvm::zip_equal(loops, e.delinearize(flat, extents)))
+      index[l] = v;
+  }
+
+  Value addressOf(int64_t operand) {
+    SmallVector<std::pair<Value, int64_t>> parts;
+    for (auto [l, loop] : llvm::enumerate(c.loops))
+      if (loop.alive)
+        parts.emplace_back(index[l], loop.strides[operand]);
+    return e.linear(c.operands[operand].offset, parts);
+  }
+
+  Value both(Value x, Value y) {
+    return !x ? y : !y ? x : arith::AndIOp::create(b, loc, x, y).getResult();
+  }
+
+  Value zero() { return e.constant(b.getF32FloatAttr(0)); }
+
+  /// Which row or column and which term of a tile a thread loads as its `i`th: neighbouring threads
+  /// read neighbouring elements.
+  std::pair<Value, Value> positionOf(const Side &side, int64_t i) {
+    Value position = e.add(e.thread, e.constant(i * t.threads()));
+    bool termsInside = !isContiguousAcross(side);
+    auto [outer, inner] = split(position, termsInside ? t.bk : side.width);
+    return termsInside ? std::pair(outer, inner) : std::pair(inner, outer);
+  }
+
+  /// That element, of the terms from `firstTerm` on.
+  Value loadElement(const Side &side, int64_t i, Value firstTerm) {
+    auto [across, term] = positionOf(side, i);
+    Value flat = e.add(side.isRows ? tileRow : tileColumn, across);
+    Value flatTerm = e.add(firstTerm, term);
+    SmallVector<Value> saved = index;
+    Value inside;
+    if (side.isRows) {
+      setLoops(rowLoops, flat);
+      if (rows % t.bm)
+        inside = both(inside, e.less(flat, rows));
+    } else {
+      index[c.n] = flat;
+      if (columns % t.bn)
+        inside = both(inside, e.less(flat, columns));
+    }
+    setLoops(c.reductions, flatTerm);
+    if (terms % t.bk)
+      inside = both(inside, e.less(flatTerm, terms));
+    if (side.isRows)
+      for (const Window &w : c.windows)
+        inside = both(inside, isInside(w));
+    Value address = addressOf(side.operand);
+    index = saved;
+    if (inside)
+      address = arith::SelectOp::create(b, loc, inside, address, e.constant(0));
+    Value value =
+        memref::LoadOp::create(b, loc, e.memory[c.operands[side.operand].storage], address);
+    if (inside)
+      value = arith::SelectOp::create(b, loc, inside, value, zero());
+    return value;
+  }
+
+  /// Whether elements of neighbouring rows (columns) are neighbours in memory.
+  bool isContiguousAcross(const Side &side) const {
+    int64_t loop = side.isRows ? (rowLoops.empty() ? -1 : rowLoops.back()) : c.n;
+    if (loop >= 0 && c.stride(side.operand, loop) == 1)
+      return true;
+    return c.reductions.empty() || c.stride(side.operand, c.reductions.back()) != 1;
+  }
+
+  Value isInside(const Window &w) {
+    Value at = e.mul(index[w.outer], w.scale);
+    if (w.inner >= 0)
+      at = e.add(at, e.mul(index[w.inner], w.dilation));
+    at = e.add(at, e.constant(-w.low));
+    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, at, e.constant(w.size));
+  }
+
+  SmallVector<Value> loadAll(Value firstTerm) {
+    SmallVector<Value> values;
+    for (const Side &side : {sideA(), sideB()})
+      for (int64_t i = 0; i < perThread(side); ++i)
+        values.push_back(loadElement(side, i, firstTerm));
+    return values;
+  }
+
+  int64_t perThread(const Side &side) const { return side.width * t.bk / t.threads(); }
+
+  void storeAll(ArrayRef<Value> values) {
+    for (const Side &side : {sideA(), sideB()})
+      for (int64_t i = 0; i < perThread(side); ++i) {
+        auto [across, term] = positionOf(side, i);
+        Value place = e.add(e.mul(term, side.width + sharedPad), across);
+        memref::StoreOp::create(b, loc, values.front(), side.isRows ? sharedA : sharedB, place);
+        values = values.drop_front();
+      }
+  }
+
+  /// Position in the tile of a thread's row (column) `i`, which is first of its group.
+  Value first(Value ofThread, int64_t i, int64_t perThread, int64_t width) {
+    int64_t group = groupOf(perThread), threadsAcross = width / perThread;
+    return e.add(e.mul(ofThread, group), e.constant(i / group * threadsAcross * group));
+  }
+
+  VectorType groupType(int64_t count) { return VectorType::get({count}, b.getF32Type()); }
+
+  SmallVector<Value> multiply(SmallVector<Value> sums) {
+    int64_t gm = groupOf(t.tm), gn = groupOf(t.tn);
+    for (int64_t k = 0; k < t.bk; ++k) {
+      SmallVector<Value> as, bs;
+      for (int64_t i = 0; i < t.tm; i += gm) {
+        Value at = e.add(first(threadRow, i, t.tm, t.bm), e.constant(k * (t.bm + sharedPad)));
+        as.push_back(vector::LoadOp::create(b, loc, groupType(gm), sharedA, at));
+      }
+      for (int64_t j = 0; j < t.tn; j += gn) {
+        Value at = e.add(first(threadColumn, j, t.tn, t.bn), e.constant(k * (t.bn + sharedPad)));
+        bs.push_back(vector::LoadOp::create(b, loc, groupType(gn), sharedB, at));
+      }
+      for (int64_t i = 0; i < t.tm; ++i) {
+        Value a = vector::ExtractOp::create(b, loc, as[i / gm], i % gm);
+        Value row = vector::BroadcastOp::create(b, loc, groupType(gn), a);
+        for (auto [j, column] : llvm::enumerate(bs)) {
+          Value &sum = sums[i * bs.size() + j];
+          sum = vector::FMAOp::create(b, loc, row, column, sum);
+        }
+      }
+    }
+    return sums;
+  }
+
+  void emitTile(Value tile) {
+    SmallVector<int64_t> extents =
+        llvm::map_to_vector(c.batch, [&](int64_t l) { return c.extent(l); });
+    extents.push_back(llvm::divideCeil(rows, t.bm));
+    extents.push_back(llvm::divideCeil(columns, t.bn));
+    SmallVector<Value> at = e.delinearize(tile, extents);
+    for (auto [i, l] : llvm::enumerate(c.batch))
+      index[l] = at[i];
+    tileRow = e.mul(at[c.batch.size()], t.bm);
+    tileColumn = e.mul(at[c.batch.size() + 1], t.bn);
+
+    SmallVector<Value> carried = loadAll(e.constant(0));
+    size_t loads = carried.size();
+    VectorType type = groupType(groupOf(t.tn));
+    Value start = vector::BroadcastOp::create(b, loc, type, e.scalars.lookup(c.initial));
+    carried.append(t.tm * t.tn / groupOf(t.tn), start);
+    int64_t last = (llvm::divideCeil(terms, t.bk) - 1) * t.bk;
+    auto loop =
+        scf::ForOp::create(b, loc, e.constant(0), e.constant(last + 1), e.constant(t.bk), carried);
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(loop.getBody());
+      SmallVector<Value> values(loop.getRegionIterArgs());
+      e.barrier();
+      storeAll(ArrayRef(values).take_front(loads));
+      e.barrier();
+      // Past the end the last terms are loaded again.
+      Value following = e.add(loop.getInductionVar(), e.constant(t.bk));
+      following = arith::MinSIOp::create(b, loc, following, e.constant(last));
+      SmallVector<Value> next = loadAll(following);
+      llvm::append_range(next, multiply({values.begin() + loads, values.end()}));
+      scf::YieldOp::create(b, loc, next);
+    }
+    finishTile(loop.getResults().drop_front(loads));
+  }
+
+  void finishTile(ValueRange sums) {
+    int64_t gm = groupOf(t.tm), gn = groupOf(t.tn);
+    for (int64_t i = 0; i < t.tm; ++i) {
+      Value row = e.add(e.add(tileRow, first(threadRow, i, t.tm, t.bm)), e.constant(i % gm));
+      whenBelow(row, rows, rows % t.bm != 0, [&] {
+        setLoops(rowLoops, row);
+        for (int64_t j = 0; j < t.tn; j += gn) {
+          Value column = e.add(tileColumn, first(threadColumn, j, t.tn, t.bn));
+          bool ragged = columns % t.bn != 0, wholeGroups = columns % gn == 0;
+          whenBelow(column, columns, ragged && wholeGroups, [&] {
+            for (int64_t g = 0; g < gn; ++g) {
+              Value at = e.add(column, e.constant(g));
+              whenBelow(at, columns, ragged && !wholeGroups, [&] {
+                index[c.n] = at;
+                finishElement(vector::ExtractOp::create(b, loc, sums[(i * t.tn + j) / gn], g));
+              });
+            }
+          });
+        }
+      });
+    }
+  }
+
+  void whenBelow(Value v, int64_t end, bool mayExceed, function_ref<void()> body) {
+    if (mayExceed)
+      e.when(e.less(v, end), body);
+    else
+      body();
+  }
+
+  /// The epilogue on one sum, and its results.
+  void finishElement(Value sum) {
+    SmallVector<Value> results = {sum};
+    if (c.epilogue) {
+      linalg::LinalgOp epilogue = c.epilogue;
+      Block &body = *epilogue.getBlock();
+      SmallVector<Value> arguments;
+      for (int64_t i = 0; i < c.epilogueInputs; ++i) {
+        const Operand &o = c.operands[c.inputs + i];
+        if (o.storage == -2)
+          arguments.push_back(sum);
+        else if (o.storage >= 0)
+          arguments.push_back(
+              memref::LoadOp::create(b, loc, e.memory[o.storage], addressOf(c.inputs + i)));
+        else if (o.scalar)
+          arguments.push_back(e.scalars.lookup(o.scalar));
+        else
+          arguments.push_back(zeroOf(body.getArgument(i).getType()));
+      }
+      for (int64_t i = 0; i < c.outputs; ++i)
+        arguments.push_back(zeroOf(body.getArgument(c.epilogueInputs + i).getType()));
+      results = e.cloneBody(body, arguments, {});
+    }
+    for (auto [i, value] : llvm::enumerate(results)) {
+      int64_t output = c.output(static_cast<int64_t>(i));
+      memref::StoreOp::create(b, loc, value, e.memory[c.operands[output].storage],
+                              addressOf(output));
+    }
+  }
+
+  Value zeroOf(Type type) { return e.constant(cast<TypedAttr>(b.getZeroAttr(type))); }
+
+  ThreadEmitter &e;
+  OpBuilder &b;
+  Location loc;
+  const Contraction &c;
+  ContractionTile t;
+  SmallVector<int64_t> rowLoops;
+  int64_t rows, columns, terms;
+  SmallVector<Value> index; ///< of every loop
+  Value sharedA, sharedB, threadRow, threadColumn, tileRow, tileColumn;
+};
+
+} // namespace
+
+FailureOr<Contraction> analyseContraction(mt::KernelOp kernel) {
+  FailureOr<Contraction> c = host::analyseContraction(kernel);
+  if (failed(c) || !c->isProduct || !c->element.isF32() || c->vectorRows || c->vectorInput < 0 ||
+      c->groups >= 0)
+    return failure();
+  for (int64_t i = 0; i < c->inputs; ++i)
+    if (c->operands[i].panel || !c->plan.storages[c->operands[i].storage].elementType.isF32())
+      return failure();
+  // Padding must be of the input that varies with the rows.
+  for (const Window &w : c->windows)
+    if (c->stride(c->vectorInput, w.outer) != 0 || c->stride(1 - c->vectorInput, w.outer) == 0)
+      return failure();
+  return c;
+}
+
+std::pair<ContractionTile, double> chooseTile(const Contraction &c, const GpuRow &gpu) {
+  // Parts of the peak: estimates after the bytes of shared memory a multiply-add takes.
+  static constexpr std::pair<ContractionTile, double> tiles[] = {
+      {{128, 128, 8, 8, 8}, 0.8},  {{128, 64, 16, 8, 4}, 0.7}, {{64, 128, 16, 4, 8}, 0.7},
+      {{64, 64, 16, 4, 4}, 0.6},   {{128, 32, 16, 8, 4}, 0.6}, {{64, 32, 16, 4, 4}, 0.5},
+      {{128, 16, 16, 4, 4}, 0.45}, {{32, 32, 16, 2, 4}, 0.35}, {{64, 16, 16, 2, 4}, 0.35},
+      {{16, 64, 16, 2, 4}, 0.35},  {{8, 128, 16, 1, 8}, 0.25}, {{8, 64, 16, 1, 4}, 0.2},
+  };
+  auto terms = static_cast<double>(c.product(c.reductions));
+  const int64_t units = std::max(1, gpu.units / 4);
+  auto timeOf = [&](const ContractionTile &tile, double efficiency) {
+    double flops = 2.0 * static_cast<double>(tile.bm * tile.bn) * terms;
+    double loads = 4.0 * static_cast<double>(tile.bm + tile.bn) * terms;
+    double ns = std::max(flops / (gpu.f32FlopsPerNs * efficiency), loads / gpu.unitBytesPerNs);
+    return static_cast<double>(llvm::divideCeil(tilesOf(c, tile), units)) * ns;
+  };
+  return *std::min_element(std::begin(tiles), std::end(tiles), [&](const auto &x, const auto &y) {
+    return timeOf(x.first, x.second) < timeOf(y.first, y.second);
+  });
+}
+
+int64_t tilesOf(const Contraction &c, const ContractionTile &tile) {
+  return c.product(c.batch) * llvm::divideCeil(c.product(rowLoopsOf(c)), tile.bm) *
+         llvm::divideCeil(c.extent(c.n), tile.bn);
+}
+
+bool isValid(const ContractionTile &t) {
+  for (int64_t n : {t.bm, t.bn, t.bk, t.tm, t.tn})
+    if (n < 1 || n > 256 || !llvm::isPowerOf2_64(n))
+      return false;
+  int64_t threads = t.tm > t.bm || t.tn > t.bn ? 0 : t.threads();
+  int64_t sharedBytes = 4 * t.bk * (t.bm + t.bn + 2 * sharedPad);
+  return threads >= 32 && threads <= 1024 && t.bm * t.bk % threads == 0 &&
+         t.bn * t.bk % threads == 0 && sharedBytes <= 48 << 10;
+}
+
+void emitContraction(ThreadEmitter &emitter, const Contraction &c, const ContractionTile &tile) {
+  ContractionEmitter(emitter, c, tile).run();
+}
+
+} // namespace mtc::cuda

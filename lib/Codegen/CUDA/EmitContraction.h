@@ -1,0 +1,39 @@
+//===- EmitContraction.h - matrix products and convolutions on CUDA cores -===//
+#pragma once
+
+#include "ThreadEmitter.h"
+
+#include "../Host/Contraction.h"
+
+#include "mtc/Support/DeviceTable.h"
+
+namespace mtc::cuda {
+
+/// How a contraction is cut: a block computes bm x bn results, bk terms of all of them at a time
+/// from shared memory; a thread tm x tn of them in registers.
+struct ContractionTile {
+  int64_t bm = 64, bn = 64, bk = 16, tm = 4, tn = 4;
+
+  int64_t threads() const { return bm / tm * (bn / tn); }
+};
+
+/// A contraction that can be cut so: an f32 product of which one input varies with the columns, the
+/// other with the rows. Fails, without an error, for others (depthwise, pooling, integers).
+mlir::FailureOr<host::Contraction> analyseContraction(mt::KernelOp kernel);
+
+/// The tile with the least modelled time on a quarter of the GPU, and the part of the peak it
+/// reaches.
+std::pair<ContractionTile, double> chooseTile(const host::Contraction &c, const GpuRow &gpu);
+
+/// Number of independent tiles.
+int64_t tilesOf(const host::Contraction &c, const ContractionTile &tile);
+
+/// Whether the numbers of a config make a tile that can be emitted.
+bool isValid(const ContractionTile &tile);
+
+/// Emits the body. Terms of a sum are added one after the other in the order of the contraction's
+/// reductions, whatever the tile (rule R3).
+void emitContraction(ThreadEmitter &emitter, const host::Contraction &c,
+                     const ContractionTile &tile);
+
+} // namespace mtc::cuda
