@@ -148,5 +148,24 @@ mt.program @p {
       } -> tensor<4x8xf32>
       mt.return %y : tensor<4x8xf32>
     }
+
+    // The halves of each row are taken where they are read; the first rows, which another use of
+    // the same kernel might take elsewhere, are a task of their own.
+    // CHECK-LABEL: mt.entry @halves
+    // CHECK: %[[R:.*]] = mt.task 0 @move_{{[0-9]+}}(%arg0) : (tensor<8x16xf32>) -> tensor<4x16xf32>
+    // CHECK: %[[Y:.*]] = mt.task 1 @elementwise_{{[0-9]+}}(%[[R]]) : (tensor<4x16xf32>) -> tensor<4x8xf32>
+    // CHECK-NEXT: mt.return %[[Y]]
+    mt.entry @halves(%x: tensor<8x16xf32> {mt.name = "x"}) -> (tensor<4x8xf32> {mt.name = "y"}) {
+      %e = tensor.empty() : tensor<4x8xf32>
+      %rows = tensor.extract_slice %x[2, 0] [4, 16] [1, 1] : tensor<8x16xf32> to tensor<4x16xf32>
+      %a = tensor.extract_slice %rows[0, 0] [4, 8] [1, 1] : tensor<4x16xf32> to tensor<4x8xf32>
+      %b = tensor.extract_slice %rows[0, 8] [4, 8] [1, 1] : tensor<4x16xf32> to tensor<4x8xf32>
+      %y = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]} ins(%a, %b : tensor<4x8xf32>, tensor<4x8xf32>) outs(%e : tensor<4x8xf32>) {
+      ^bb0(%u: f32, %v: f32, %o: f32):
+        %s = arith.mulf %u, %v : f32
+        linalg.yield %s : f32
+      } -> tensor<4x8xf32>
+      mt.return %y : tensor<4x8xf32>
+    }
   }
 }

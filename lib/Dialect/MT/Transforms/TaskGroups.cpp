@@ -3,7 +3,8 @@
 // Three forms, in this order: a contraction with the padding before and the elementwise op behind
 // it; a reduction or pooling with the elementwise op behind it; row operations (softmax, layer
 // normalization): reductions over the innermost dims and elementwise ops that share the leading
-// dims, so that a row stays in the first-level caches. What is left is a task of its own.
+// dims, so that a row stays in the first-level caches. Slices of rows join the elementwise op that
+// reads them. What is left is a task of its own.
 //
 //===----------------------------------------------------------------------===//
 #include "TaskGroups.h"
@@ -20,6 +21,9 @@ namespace mtc::mt {
 
 /// Intermediate values of one row must stay near the core (L1 is 48 KiB, L2 1 MiB on Zen 5).
 static constexpr int64_t kMaxRowBytes = 256 << 10;
+/// With fewer rows than workers have use for, this much is work for one.
+static constexpr int64_t kMaxLoneRowBytes = 32 << 10;
+static constexpr int64_t kManyRows = 32;
 
 bool belongsToTask(Operation *op) {
   if (isa<GetWeightOp, ReturnOp, TaskOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
@@ -56,6 +60,9 @@ public:
     for (Operation &op : llvm::reverse(body))
       if (auto generic = dyn_cast<linalg::GenericOp>(op); generic && isAllParallel(generic))
         joinConsumingRows(generic);
+    for (Operation &op : body)
+      if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op))
+        joinConsumer(slice);
   }
 
   std::vector<TaskGroup> groups() {
@@ -288,12 +295,38 @@ private:
     tryJoin(op, *group);
   }
 
+  /// A slice of every row (a gate of a recurrent cell, half of a gated unit) that one elementwise
+  /// op reads is taken where it is read. A slice of the rows is not: each step of a recurrence
+  /// takes another one, and its kernel would no longer be the same in all steps.
+  void joinConsumer(tensor::ExtractSliceOp slice) {
+    auto user = dyn_cast_or_null<linalg::GenericOp>(onlyUser(slice.getResult()));
+    if (!user || user->getBlock() != &body || !isAllParallel(user) || fixed.contains(user) ||
+        rows.contains(groupOf.lookup(user)) || slice.getDroppedDims().any() ||
+        slice.getSource().getDefiningOp<GetWeightOp>() || user.getNumResults() != 1)
+      return;
+    ArrayRef<int64_t> from = slice.getSourceType().getShape(), to = slice.getType().getShape();
+    unsigned count = 0;
+    while (count < to.size() && from[count] == to[count])
+      ++count;
+    auto resultType = cast<RankedTensorType>(user.getResult(0).getType());
+    if (count == 0 || resultType.getShape().size() < count ||
+        resultType.getShape().take_front(count) != to.take_front(count))
+      return;
+    for (OpOperand &operand : user->getOpOperands())
+      if ((operand.get() == slice.getResult() || user.isDpsInit(&operand)) &&
+          !leads(user.getMatchingIndexingMap(&operand), count))
+        return;
+    int64_t all = byteSize(slice.getType()), rowCount = llvm::product_of(to.take_front(count));
+    if (all <= kMaxLoneRowBytes || (rowCount >= kManyRows && all / rowCount <= kMaxLoneRowBytes))
+      merge(slice, groupOf.lookup(user));
+  }
+
   static void classify(TaskGroup &group) {
     int64_t longest = 0;
     bool contraction = false, onlyElementwise = true, onlyMoves = true;
     for (Operation *op : group.ops) {
       auto generic = dyn_cast<linalg::GenericOp>(op);
-      onlyElementwise &= isAllParallel(op);
+      onlyElementwise &= isAllParallel(op) || isa<tensor::ExtractSliceOp>(op);
       onlyMoves &= isa<linalg::TransposeOp, tensor::PadOp, tensor::ConcatOp, tensor::ExtractSliceOp,
                        tensor::InsertSliceOp, linalg::FillOp>(op);
       if (!generic || generic.getNumReductionLoops() == 0)
@@ -311,10 +344,10 @@ private:
     } else if (longest) {
       group.kind = KernelKind::Rows;
       group.numerics = "rows-r" + std::to_string(longest);
-    } else if (onlyElementwise) {
-      group.kind = KernelKind::Elementwise;
     } else if (onlyMoves) {
       group.kind = KernelKind::Move;
+    } else if (onlyElementwise) {
+      group.kind = KernelKind::Elementwise;
     }
   }
 };
