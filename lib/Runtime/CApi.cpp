@@ -183,6 +183,31 @@ mtrt_status mtrt_program_entry(const mtrt_program *program, int32_t tenant, int3
   });
 }
 
+mtrt_status mtrt_program_choose_entry(const mtrt_program *program, int32_t tenant,
+                                      const mtrt_input_shape *shapes, int32_t count, int32_t *index,
+                                      const char **name, mtrt_error *error) {
+  return guarded(error, [&]() -> Status {
+    MTC_ASSIGN_OR_RETURN(const auto entries, entriesOf(program, tenant));
+    if (count > 0)
+      MTC_RETURN_IF_ERROR(needed(shapes, "shapes"));
+    std::vector<GivenShape> given;
+    for (int32_t i = 0; i < count; ++i) {
+      MTC_RETURN_IF_ERROR(needed(shapes[i].name, "name"));
+      if (shapes[i].rank > 0)
+        MTC_RETURN_IF_ERROR(needed(shapes[i].dims, "dims"));
+      given.push_back({shapes[i].name, {shapes[i].dims, size_t(std::max(shapes[i].rank, 0))}});
+    }
+    const Problem &problem = problemOf(program);
+    MTC_ASSIGN_OR_RETURN(const int32_t chosen, chooseEntry(problem, tenant, given));
+    const Entry *entry = &problem.entries[chosen];
+    if (index)
+      *index = static_cast<int32_t>(std::ranges::find(entries, entry) - entries.begin());
+    if (name)
+      *name = entry->name.c_str();
+    return okStatus();
+  });
+}
+
 static StatusOr<DLDataType> dlpackType(const std::string &elementType) {
   MTC_ASSIGN_OR_RETURN(const ElementType type, parseElementType(elementType));
   const ElementTypeInfo &info = elementTypeInfo(type);

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 namespace mtc {
 
 /// "unknown tenant 'dat'; known: det, rec"
@@ -48,6 +50,46 @@ StatusOr<int32_t> findTensor(const std::vector<Tensor> &tensors, std::string_vie
       known.push_back(tensors[i].name);
   }
   return unknown(what, name, fmt::format(" of tenant '{}'", tenant), known);
+}
+
+/// The tenant's entries that are left have these shapes of `input`: "n1 (1x3x8x8), n4 (4x3x8x8)".
+static std::string entriesByShape(const Problem &problem, const std::vector<int32_t> &entries,
+                                  std::string_view input) {
+  std::vector<std::string> texts;
+  for (int32_t e : entries)
+    for (const Tensor &tensor : problem.entries[e].inputs)
+      if (tensor.name == input)
+        texts.push_back(
+            fmt::format("{} ({})", problem.entries[e].name, fmt::join(tensor.shape, "x")));
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+StatusOr<int32_t> chooseEntry(const Problem &problem, int32_t tenant,
+                              std::span<const GivenShape> given) {
+  std::vector<int32_t> left;
+  for (size_t e = 0; e < problem.entries.size(); ++e)
+    if (problem.entries[e].tenant == tenant)
+      left.push_back(static_cast<int32_t>(e));
+  if (left.empty())
+    return findEntry(problem, tenant, "").status();
+  const std::string &name = problem.tenants[tenant].name;
+  for (const GivenShape &g : given) {
+    std::vector<int32_t> fitting;
+    for (int32_t e : left) {
+      MTC_ASSIGN_OR_RETURN(const int32_t index,
+                           findTensor(problem.entries[e].inputs, g.input, "input", name));
+      if (std::ranges::equal(problem.entries[e].inputs[index].shape, g.shape))
+        fitting.push_back(e);
+    }
+    if (fitting.empty())
+      return invalidInput(fmt::format(
+          "no entry of tenant '{}' takes an input '{}' of shape {}; {}: {}", name, g.input,
+          fmt::join(g.shape, "x"),
+          given.size() > 1 ? "with the other inputs as they are there are" : "there are",
+          entriesByShape(problem, left, g.input)));
+    left = std::move(fitting);
+  }
+  return left.front();
 }
 
 } // namespace mtc

@@ -92,6 +92,34 @@ TEST_F(CApiTest, DescribesPrograms) {
             "entry 1 of 1 does not exist");
 }
 
+// An entry is chosen by the shapes at hand; where none fits, the message says what there is.
+TEST_F(CApiTest, ChoosesEntries) {
+  mtrt_tensor_info info = {};
+  info.size = sizeof(info);
+  ASSERT_EQ(mtrt_program_input(program_, 2, 0, 0, &info, &error_), MTRT_OK);
+  const mtrt_input_shape fits = {"x", info.shape, info.ndim};
+  int32_t index = -1;
+  const char *name = nullptr;
+  ASSERT_EQ(mtrt_program_choose_entry(program_, 2, &fits, 1, &index, &name, &error_), MTRT_OK);
+  EXPECT_EQ(index, 0);
+  EXPECT_STREQ(name, "n1");
+  EXPECT_EQ(mtrt_program_choose_entry(program_, 2, nullptr, 0, nullptr, nullptr, &error_), MTRT_OK);
+  const int64_t dims[] = {3, 5};
+  const auto choose = [&](mtrt_input_shape shape) {
+    return fails(MTRT_INVALID_ARGUMENT, [&](mtrt_error *e) {
+      return mtrt_program_choose_entry(program_, 2, &shape, 1, &index, &name, e);
+    });
+  };
+  EXPECT_EQ(choose({"x", dims, 2}), "no entry of tenant 'phases' takes an input 'x' of shape 3x5; "
+                                    "there are: n1 (8x128)");
+  EXPECT_EQ(choose({"z", dims, 2}), "unknown input 'z' of tenant 'phases'; known: x");
+  EXPECT_EQ(fails(MTRT_INVALID_ARGUMENT,
+                  [&](mtrt_error *e) {
+                    return mtrt_program_choose_entry(program_, 2, nullptr, 1, &index, &name, e);
+                  }),
+            "shapes is null");
+}
+
 // Structs of an older or forgetful caller: what lies beyond its size is not touched, no size is an
 // error.
 TEST_F(CApiTest, RespectsStructSizes) {

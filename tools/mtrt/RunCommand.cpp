@@ -25,7 +25,7 @@ struct RunArguments {
 
 using Requests = std::vector<std::unique_ptr<Request>>;
 
-/// The requests of this run: one tenant, or the first entry of each.
+/// The requests of this run: one tenant, or all, at --entry or the first.
 StatusOr<Requests> makeRequests(Session &session, const RunArguments &arguments) {
   Requests requests;
   if (!arguments.tenant.empty()) {
@@ -40,6 +40,35 @@ StatusOr<Requests> makeRequests(Session &session, const RunArguments &arguments)
     requests.push_back(std::move(request));
   }
   return requests;
+}
+
+/// Without --entry: for each tenant the entry that takes the files' shapes.
+Status chooseEntries(Session &session, Requests &requests, const RunArguments &arguments) {
+  const Problem &problem = session.target().problem;
+  if (!arguments.entry.empty() || problem.entries.size() == problem.tenants.size())
+    return okStatus();
+  std::vector<std::vector<std::pair<std::string, std::vector<int64_t>>>> shapes(requests.size());
+  for (const std::string &text : arguments.inputs) {
+    MTC_ASSIGN_OR_RETURN(const TensorFile named, parseTensorFile(text));
+    MTC_ASSIGN_OR_RETURN(const TensorPlace place,
+                         findPlace(requests, named.name, true, !arguments.tenant.empty()));
+    MTC_ASSIGN_OR_RETURN(NpyArray array, readNpy(named.file));
+    shapes[place.request].emplace_back(requests[place.request]->entry().inputs[place.index].name,
+                                       std::move(array.shape));
+  }
+  for (size_t r = 0; r < requests.size(); ++r) {
+    const std::string tenant = requests[r]->tenant().name;
+    MTC_ASSIGN_OR_RETURN(const int32_t index, findTenant(problem, tenant));
+    std::vector<GivenShape> given;
+    for (const auto &[input, shape] : shapes[r])
+      given.push_back({input, shape});
+    MTC_ASSIGN_OR_RETURN(const int32_t entry, chooseEntry(problem, index, given));
+    const std::string &name = problem.entries[entry].name;
+    if (name != requests[r]->entry().name) {
+      MTC_ASSIGN_OR_RETURN(requests[r], session.createRequest(tenant, name));
+    }
+  }
+  return okStatus();
 }
 
 /// Gives every input its values; all that have none are named at once.
@@ -230,7 +259,8 @@ Status checkOutputs(const Requests &requests, const std::vector<Expected> &expec
 Status run(RunArguments &arguments) {
   arguments.tolerance.setDefaults();
   MTC_ASSIGN_OR_RETURN(const auto session, openSession(arguments.device, arguments.output));
-  MTC_ASSIGN_OR_RETURN(const Requests requests, makeRequests(*session, arguments));
+  MTC_ASSIGN_OR_RETURN(Requests requests, makeRequests(*session, arguments));
+  MTC_RETURN_IF_ERROR(chooseEntries(*session, requests, arguments));
   MTC_ASSIGN_OR_RETURN(const auto expected, loadExpected(requests, arguments));
   MTC_RETURN_IF_ERROR(loadInputs(requests, arguments));
   std::vector<Request *> round;
@@ -270,7 +300,8 @@ std::function<Status()> declareRun(CLI::App &app) {
   addDeviceOptions(app, arguments->device);
   app.add_option("--tenant", arguments->tenant, "run this tenant alone; default: a round of all")
       ->type_name("T");
-  app.add_option("--entry", arguments->entry, "which of the tenant's entries; default: its first")
+  app.add_option("--entry", arguments->entry,
+                 "which of the tenant's entries; default: the one that takes the inputs' shapes")
       ->type_name("E");
   addRepeated("--input", arguments->inputs, "values of an input, from an .npy file");
   app.add_option("--fill", arguments->fill, "values of all other inputs: seed:N or zeros")

@@ -181,6 +181,20 @@ StatusOr<int32_t> findTenant(const Problem &problem, std::string_view name);
 /// Fails if there is none (InvalidInput; lists the tenant's entries).
 StatusOr<int32_t> findEntry(const Problem &problem, int32_t tenant, std::string_view name);
 
+/// The shape of the tensor that a caller has for an input.
+struct GivenShape {
+  std::string_view input;
+  std::span<const int64_t> shape;
+};
+
+/// Index of the tenant's entry whose inputs have the given shapes; the first of several (they then
+/// differ in inputs that are not given).
+/// Fails if no entry has an input of that name, or none fits (InvalidInput; lists the entries with
+/// their shapes of the input in question).
+/// Complexity: linear in the tenant's entries, their inputs and the given shapes.
+StatusOr<int32_t> chooseEntry(const Problem &problem, int32_t tenant,
+                              std::span<const GivenShape> given);
+
 /// Index of the tensor called `name`; `what` is "input" or "output" in the message.
 /// Fails if there is none (InvalidInput; lists the known ones).
 StatusOr<int32_t> findTensor(const std::vector<Tensor> &tensors, std::string_view name,

@@ -100,6 +100,20 @@ MTRT_API mtrt_status mtrt_program_tenant(const mtrt_program *program, int32_t in
 /* The name of a tenant's entry. */
 MTRT_API mtrt_status mtrt_program_entry(const mtrt_program *program, int32_t tenant, int32_t index,
                                         const char **name, mtrt_error *error);
+
+/* The shape of the tensor that a caller has for an input. */
+typedef struct mtrt_input_shape {
+  const char *name;
+  const int64_t *dims;
+  int32_t rank;
+} mtrt_input_shape;
+
+/* Which entry of a tenant takes inputs of these shapes: its index and its name, either of which may
+ * be null. MTRT_INVALID_ARGUMENT if none does; the message lists the entries. */
+MTRT_API mtrt_status mtrt_program_choose_entry(const mtrt_program *program, int32_t tenant,
+                                               const mtrt_input_shape *shapes, int32_t count,
+                                               int32_t *index, const char **name,
+                                               mtrt_error *error);
 /* An input or output of an entry of a tenant; entry 0 is the first. */
 MTRT_API mtrt_status mtrt_program_input(const mtrt_program *program, int32_t tenant, int32_t entry,
                                         int32_t index, mtrt_tensor_info *info, mtrt_error *error);
