@@ -3,6 +3,7 @@
 
 #include "EmitContraction.h"
 #include "EmitPhases.h"
+#include "EmitRows.h"
 
 using namespace mlir;
 
@@ -37,6 +38,26 @@ FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const CudaTarget &targe
       kernel.getContext(), "contraction",
       {{"bm", tile.bm}, {"bn", tile.bn}, {"bk", tile.bk}, {"tm", tile.tm}, {"tn", tile.tn}});
   return Choice{config, {tilesOf(*c, tile)}, 0, efficiency};
+}
+
+FailureOr<Choice> chooseRows(mt::KernelOp kernel) {
+  FailureOr<Rows> rows = analyseRows(kernel);
+  if (failed(rows))
+    return failure();
+  return Choice{makeConfig(kernel.getContext(), "rows", {{"threads", rows->threads}}),
+                {std::max<int64_t>(1, rows->segment().rows())},
+                0};
+}
+
+LogicalResult emitRows(ModuleOp module, mt::KernelOp kernel, DictionaryAttr config,
+                       StringRef symbol) {
+  FailureOr<Rows> rows = analyseRows(kernel);
+  int64_t threads = numberOf(config, "threads");
+  if (failed(rows) || threads < 32 || threads > 1024 || threads % 32 != 0)
+    return kernel.emitOpError("does not fit its config: ") << config;
+  ThreadEmitter emitter(module, kernel, rows->program.plan, phaseSymbol(symbol, 0), threads);
+  emitRows(emitter, *rows);
+  return success();
 }
 
 LogicalResult emitPhases(ModuleOp module, mt::KernelOp kernel, DictionaryAttr config,
@@ -79,6 +100,9 @@ FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const CudaTarget &target, bo
   if (!plain)
     if (FailureOr<Choice> contraction = chooseContraction(kernel, target); succeeded(contraction))
       return contraction;
+  if (!plain)
+    if (FailureOr<Choice> rows = chooseRows(kernel); succeeded(rows))
+      return rows;
   return choosePhases(kernel);
 }
 
@@ -93,6 +117,8 @@ LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr c
     return emitPhases(module, kernel, config, symbol);
   if (name && name.getValue() == "contraction")
     return emitContraction(module, kernel, config, symbol);
+  if (name && name.getValue() == "rows")
+    return emitRows(module, kernel, config, symbol);
   return kernel.emitOpError("has a config of no known emitter: ") << config;
 }
 

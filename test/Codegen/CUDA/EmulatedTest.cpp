@@ -57,7 +57,7 @@ TEST(EmulatedPhases, Elementwise) {
 
 TEST(EmulatedPhases, Moves) {
   expectLikeHost(transpose(37, 50), "phases", 0);
-  expectLikeHost(concat(5, 12, 7), "phases", 0);
+  expectLikeHost(concat(5, 12, 7), "phases", 0, true);
 }
 
 TEST(EmulatedPhases, Rows) {
@@ -68,7 +68,30 @@ TEST(EmulatedPhases, Rows) {
 TEST(EmulatedPhases, Contractions) {
   expectLikeHost(gemm(20, 40, 33, 0), "phases", 2e-6, true);
   expectLikeHost(conv({}), "phases", 2e-6, true);
-  expectLikeHost(depthwise({}), "phases");
+  expectLikeHost(depthwise({}), "phases", 2e-6, true);
+}
+
+// Rows shorter than a warp, than a block, longer; several reductions a row; sums that a block
+// shares.
+TEST(EmulatedRows, Normalizations) {
+  for (auto [m, n] : {std::pair(5, 7), {20, 77}, {3, 300}, {17, 1500}}) {
+    expectLikeHost(softmax(m, n), "rows");
+    expectLikeHost(layerNorm(m, n), "rows");
+  }
+}
+
+// What passes between the nests of a small image, padding too, is in shared memory; parts of a row
+// are nests.
+TEST(EmulatedRows, Others) {
+  expectLikeHost(depthwise({}), "rows");
+  expectLikeHost(concat(5, 12, 7), "rows", 0);
+}
+
+// Means over pixels, whose channels are neighbours: a warp a channel, or a thread where there is
+// more to read than one block should.
+TEST(EmulatedRows, Means) {
+  expectLikeHost(spatialMean(49, 40), "rows");
+  expectLikeHost(spatialMean(900, 40), "phases");
 }
 
 // Tiles that divide nothing, K below and above one step, one row, batches, weights that vary as
