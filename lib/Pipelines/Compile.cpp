@@ -206,6 +206,10 @@ StatusOr<CompileReport> compileSet(const CompileOptions &options, const Log &log
   for (const TargetCompilation &target : compilation->targets)
     for (const Schedule &schedule : target.schedules)
       report.schedules.push_back({schedule.workload.name, schedule.policy, schedule.makespanNs});
+  for (TargetCompilation &target : compilation->targets)
+    if (!target.schedules.empty())
+      report.scheduled.push_back(
+          {target.name, std::move(target.problem), std::move(target.schedules)});
   report.compileNs = nsSince(start);
   return report;
 }

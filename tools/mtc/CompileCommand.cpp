@@ -2,8 +2,10 @@
 #include "CacheDir.h"
 #include "Commands.h"
 #include "SetOptions.h"
+#include "SimulatedTarget.h"
 #include "VerdictJson.h"
 #include "mtc/Pipelines/Compile.h"
+#include "mtc/Support/File.h"
 #include "mtc/Support/Text.h"
 
 #include <fmt/format.h>
@@ -19,7 +21,7 @@ namespace {
 
 struct CompileArguments {
   CompileOptions options;
-  std::string emit = "bundle", json;
+  std::string emit = "bundle", json, report;
   std::string level = "1";
   bool timing = false;
   int quiet = 0, verbose = 0;
@@ -79,11 +81,27 @@ private:
   bool shown_ = false;
 };
 
+/// The page of what was scheduled. Verdicts are of targets that have a load, in the same order.
+Status writeHtml(const std::string &path, CompileReport &report) {
+  std::vector<SimulatedTarget> targets;
+  for (ScheduledTarget &target : report.scheduled) {
+    MTC_ASSIGN_OR_RETURN(SimulatedTarget result, simulateTarget(std::move(target), ""));
+    for (const TargetVerdict &verdict : report.verdicts)
+      if (verdict.target == result.target)
+        result.verdict = verdict.verdict;
+    targets.push_back(std::move(result));
+  }
+  return writeFile(path, reportHtml(targets));
+}
+
 Status runCompile(CompileArguments &arguments) {
   CompileOptions &options = arguments.options;
   const std::vector<std::string> &names = phaseNames();
   options.emit = Phase(std::find(names.begin(), names.end(), arguments.emit) - names.begin());
   options.optimize = arguments.level != "0";
+  if (!arguments.report.empty() && options.emit < Phase::Schedule)
+    return invalidInput(
+        fmt::format("--report shows a schedule, --emit={} stops before it", arguments.emit));
 
   ProgressLine line;
   Log log;
@@ -122,6 +140,8 @@ Status runCompile(CompileArguments &arguments) {
   if (!arguments.quiet)
     for (const TargetVerdict &verdict : report->verdicts)
       fmt::print(stderr, "mtc: {}: {}", verdict.target, printVerdict(verdict.verdict));
+  if (!arguments.report.empty())
+    MTC_RETURN_IF_ERROR(writeHtml(arguments.report, *report));
   return writeReport(arguments.json, toJson(*report));
 }
 
@@ -165,6 +185,9 @@ std::function<Status()> declareCompile(CLI::App &app) {
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(int64_t(1), int64_t(1) << 30));
+  app.add_option("--report", arguments->report,
+                 "write a page with timeline, slowdowns and loads; it needs nothing else")
+      ->type_name("OUT.html");
   app.add_flag("--timing", arguments->timing, "print how long each phase took");
   app.add_option("--json", arguments->json, "write a report; '-' is stdout")->type_name("FILE");
   app.add_flag("-q,--quiet", arguments->quiet, "errors only");

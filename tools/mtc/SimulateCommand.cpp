@@ -6,10 +6,10 @@
 //===----------------------------------------------------------------------===//
 #include "Commands.h"
 #include "SetOptions.h"
+#include "SimulatedTarget.h"
 #include "VerdictJson.h"
 #include "mtc/Bundle/Reader.h"
 #include "mtc/Scheduling/ProblemText.h"
-#include "mtc/Simulation/Simulate.h"
 #include "mtc/Support/File.h"
 #include "mtc/Support/Text.h"
 
@@ -24,7 +24,7 @@ namespace {
 struct SimulateArguments {
   CompileOptions options;
   std::vector<std::string> whatIf;
-  std::string policy, json;
+  std::string policy, json, report;
   VerdictOptions verdict;
 };
 
@@ -67,73 +67,70 @@ StatusOr<std::vector<ScheduledTarget>> readTargets(const SimulateArguments &argu
   return scheduleSet(arguments.options);
 }
 
-/// The text of a round, tenant by tenant; fills its report.
-StatusOr<std::string> simulateRound(const ScheduledTarget &target, const std::string &policy,
-                                    nlohmann::ordered_json &json) {
-  MTC_ASSIGN_OR_RETURN(Workload workload, roundWorkload(target.problem));
-  Schedule schedule;
-  auto stored = std::find_if(target.schedules.begin(), target.schedules.end(),
-                             [](const Schedule &s) { return s.workload.name == "round"; });
-  if (policy.empty() && stored != target.schedules.end()) {
-    schedule = *stored;
-  } else {
-    MTC_ASSIGN_OR_RETURN(schedule, policy.empty() ? bestSchedule(target.problem, workload)
-                                                  : runPolicy(policy, target.problem, workload));
-  }
-  MTC_ASSIGN_OR_RETURN(SimulatedRound round, simulate(target.problem, schedule));
-  json = {{"policy", schedule.policy},
-          {"origin", "simulated"},
-          {"makespan_ns", round.makespanNs},
-          {"busy_units", round.busyUnits},
-          {"used_bandwidth", round.usedBandwidth},
-          {"tenants", nlohmann::ordered_json::array()}};
-  std::string text =
-      fmt::format("round, simulated: {} by policy {}, {:.0f} % of units busy, {:.0f} % of "
-                  "bandwidth\n",
-                  formatNs(round.makespanNs), schedule.policy, 100 * round.busyUnits,
-                  100 * round.usedBandwidth);
+std::string roundText(const SimulatedTarget &target) {
+  const SimulatedRound &run = target.run;
+  std::string text = fmt::format("target {}\nround, simulated: {} by policy {}, {:.0f} % of units "
+                                 "busy, {:.0f} % of bandwidth\n",
+                                 target.target, formatNs(run.makespanNs), target.round.policy,
+                                 100 * run.busyUnits, 100 * run.usedBandwidth);
   size_t width = 0;
   for (const Tenant &tenant : target.problem.tenants)
     width = std::max(width, tenant.name.size());
-  for (size_t i = 0; i < round.latencyNs.size(); ++i) {
-    int32_t e = schedule.workload.instances[i];
-    const Entry &entry = target.problem.entries[static_cast<size_t>(e)];
-    const std::string &name = target.problem.tenants[static_cast<size_t>(entry.tenant)].name;
-    MTC_ASSIGN_OR_RETURN(
-        Schedule alone, runPolicy("sequential", target.problem,
-                                  soloWorkload(target.problem, e, target.problem.device.granules)));
-    MTC_ASSIGN_OR_RETURN(SimulatedRound solo, simulate(target.problem, alone));
-    text += fmt::format("  {:<{}}  {:>8} of {:>8} alone\n", name, width,
-                        formatNs(round.latencyNs[i]), formatNs(solo.makespanNs));
-    json["tenants"].push_back(
-        {{"name", name}, {"latency_ns", round.latencyNs[i]}, {"alone_ns", solo.makespanNs}});
-  }
+  for (size_t i = 0; i < run.latencyNs.size(); ++i)
+    text += fmt::format("  {:<{}}  {:>8} of {:>8} alone\n", target.tenantName(i), width,
+                        formatNs(run.latencyNs[i]), formatNs(target.aloneNs[i]));
   return text;
+}
+
+nlohmann::ordered_json roundJson(const SimulatedTarget &target) {
+  const SimulatedRound &run = target.run;
+  nlohmann::ordered_json json = {{"policy", target.round.policy},
+                                 {"origin", "simulated"},
+                                 {"makespan_ns", run.makespanNs},
+                                 {"busy_units", run.busyUnits},
+                                 {"used_bandwidth", run.usedBandwidth},
+                                 {"tasks", target.round.places.size()},
+                                 {"tenants", nlohmann::ordered_json::array()}};
+  for (size_t i = 0; i < run.latencyNs.size(); ++i)
+    json["tenants"].push_back({{"name", target.tenantName(i)},
+                               {"latency_ns", run.latencyNs[i]},
+                               {"alone_ns", target.aloneNs[i]}});
+  return json;
+}
+
+bool hasLoad(const Problem &problem) {
+  return std::any_of(problem.tenants.begin(), problem.tenants.end(),
+                     [](const Tenant &t) { return t.ratePerSecond > 0 || t.sloP99Ns > 0; });
 }
 
 Status runSimulate(const SimulateArguments &arguments) {
   MTC_ASSIGN_OR_RETURN(std::vector<ScheduledTarget> targets, readTargets(arguments));
   nlohmann::ordered_json json = {{"version", 1}, {"targets", nlohmann::ordered_json::array()}};
+  std::vector<SimulatedTarget> simulated;
   Status misses;
   for (ScheduledTarget &target : targets) {
     for (const std::string &change : arguments.whatIf)
       MTC_RETURN_IF_ERROR(applyWhatIf(target.problem, change));
-    nlohmann::ordered_json round, load;
-    MTC_ASSIGN_OR_RETURN(std::string text, simulateRound(target, arguments.policy, round));
-    text = fmt::format("target {}\n{}", target.target, text);
-    if (std::any_of(target.problem.tenants.begin(), target.problem.tenants.end(),
-                    [](const Tenant &t) { return t.ratePerSecond > 0 || t.sloP99Ns > 0; })) {
-      MTC_ASSIGN_OR_RETURN(SoloPlans plans, SoloPlans::of(target.problem, target.schedules));
-      MTC_ASSIGN_OR_RETURN(Verdict verdict, judgeLoad(target.problem, plans, arguments.verdict));
-      text += printVerdict(verdict);
-      load = verdictJson(verdict);
+    MTC_ASSIGN_OR_RETURN(SoloPlans plans, SoloPlans::of(target.problem, target.schedules));
+    MTC_ASSIGN_OR_RETURN(SimulatedTarget result,
+                         simulateTarget(std::move(target), arguments.policy));
+    std::string text = roundText(result);
+    nlohmann::ordered_json load; // null without rates and SLOs
+    if (hasLoad(result.problem)) {
+      MTC_ASSIGN_OR_RETURN(result.verdict, judgeLoad(result.problem, plans, arguments.verdict));
+      text += printVerdict(*result.verdict);
+      load = verdictJson(*result.verdict);
       if (misses.ok())
-        misses = requireFit(verdict).withContext(target.target);
+        misses = requireFit(*result.verdict).withContext(result.target);
     }
     if (arguments.json != "-")
       MTC_RETURN_IF_ERROR(print(text));
-    json["targets"].push_back({{"target", target.target}, {"round", round}, {"load", load}});
+    json["targets"].push_back(
+        {{"target", result.target}, {"round", roundJson(result)}, {"load", load}});
+    simulated.push_back(std::move(result));
   }
+  if (!arguments.report.empty())
+    MTC_RETURN_IF_ERROR(writeFile(arguments.report, reportHtml(simulated)));
   MTC_RETURN_IF_ERROR(writeReport(arguments.json, json.dump(2) + "\n"));
   return misses;
 }
@@ -162,6 +159,9 @@ std::function<Status()> declareSimulate(CLI::App &app) {
   app.add_option("--seed", arguments->verdict.seed, "of the arrivals")
       ->type_name("N")
       ->capture_default_str();
+  app.add_option("--report", arguments->report,
+                 "write a page with timeline, slowdowns and loads; it needs nothing else")
+      ->type_name("OUT.html");
   app.add_option("--json", arguments->json, "write a report; '-' is stdout")->type_name("FILE");
   arguments->verdict.headroom = true;
   arguments->verdict.mostTasks = 30'000'000;

@@ -73,6 +73,13 @@ struct TargetVerdict {
   Verdict verdict;
 };
 
+/// A set that is scheduled for one target: what `mtc simulate` and reports need of it.
+struct ScheduledTarget {
+  std::string target; ///< resolved
+  Problem problem;
+  std::vector<Schedule> schedules;
+};
+
 /// What was compiled, for `--json`, `--timing` and the last line that a person reads.
 struct CompileReport {
   int64_t compileNs = 0;
@@ -81,7 +88,8 @@ struct CompileReport {
   std::vector<std::string> tenants;
   std::vector<ScheduleSummary> schedules; ///< of all targets, in the order of the bundle
   std::vector<PhaseTime> phases;
-  std::vector<TargetVerdict> verdicts; ///< if a tenant has a rate or an SLO
+  std::vector<TargetVerdict> verdicts;    ///< if a tenant has a rate or an SLO
+  std::vector<ScheduledTarget> scheduled; ///< from the schedule phase on
 };
 
 /// Compiles a set up to `options.emit` and writes what that phase gives.
@@ -90,13 +98,6 @@ struct CompileReport {
 /// (Unsupported; all of them in the message), SLOs cannot be met on measured times (SloInfeasible),
 /// or the compiler is wrong (Internal). Nothing half written is left.
 StatusOr<CompileReport> compileSet(const CompileOptions &options, const Log &log);
-
-/// A set that is scheduled for one target: what `mtc simulate` needs of it.
-struct ScheduledTarget {
-  std::string target; ///< resolved
-  Problem problem;
-  std::vector<Schedule> schedules;
-};
 
 /// Runs the phases up to the schedules and writes nothing. Fails as compileSet does.
 StatusOr<std::vector<ScheduledTarget>> scheduleSet(const CompileOptions &options);
