@@ -2,6 +2,7 @@
 # is not needed: tests encode with `%protoc-onnx < %s > %t.onnx`.
 import os
 import shutil
+import subprocess
 
 import lit.formats
 
@@ -17,7 +18,7 @@ if "suite" in lit_config.params:
 
 bin_dir = os.path.join(config.mtc_binary_dir, "bin")
 config.environment["PATH"] = os.pathsep.join([bin_dir, config.llvm_tools_dir, os.environ["PATH"]])
-for name in ("HOME", "XDG_CACHE_HOME", "ASAN_OPTIONS"):
+for name in ("HOME", "XDG_CACHE_HOME", "ASAN_OPTIONS", "PYTHONPATH"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
 
@@ -31,3 +32,9 @@ config.substitutions.append(("%bin", bin_dir))
 # Tests of assembled CUDA kernels need ptxas; where it is not installed they are reported as unsupported.
 if shutil.which("ptxas", path=os.environ["PATH"] + os.pathsep + "/usr/local/cuda/bin"):
     config.available_features.add("ptxas")
+
+# Reports are opened in a browser where there is one.
+browser = shutil.which("chromium")
+if browser and subprocess.run(["python3", "-c", "import playwright"], capture_output=True).returncode == 0:
+    config.available_features.add("browser")
+    config.substitutions.append(("%browser", browser))
