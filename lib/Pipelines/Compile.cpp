@@ -86,6 +86,7 @@ Status judgeLoads(Compilation &compilation, const Log &log, std::vector<TargetVe
     if (!verdict->fits && log.warning)
       log.warning(fmt::format("{}: on modelled times the set does not fit: {}", target.name,
                               missesOf(*verdict)));
+    target.verdict = printVerdict(*verdict);
     verdicts.push_back({target.name, std::move(*verdict)});
   }
   return okStatus();

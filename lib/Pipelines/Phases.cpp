@@ -337,6 +337,12 @@ Status writeBundle(Compilation &compilation, const CompileOptions &options, cons
   for (Phase phase : {Phase::Model, Phase::Schedule})
     contents.texts.push_back(
         {phaseNames()[size_t(phase)], capText(printPhase(compilation, phase), maxTextBytes)});
+  std::string verdicts;
+  for (const TargetCompilation &target : compilation.targets)
+    if (!target.verdict.empty())
+      verdicts += fmt::format("{}: {}", target.name, target.verdict);
+  if (!verdicts.empty())
+    contents.texts.push_back({"load", std::move(verdicts)});
   return writeBundle(path, contents);
 }
 

@@ -37,6 +37,7 @@ struct TargetCompilation {
   int32_t firstWeight = 0; ///< the bundle's weights hold those of all targets, one after the other
   std::vector<Schedule> schedules;
   std::vector<Plan> plans; ///< of the schedules, by position
+  std::string verdict;     ///< whether the set fits; empty: no tenant has a rate or an SLO
 };
 
 /// A set on its way to a bundle. The model phase is common; from the tasks phase on there is a
