@@ -39,6 +39,8 @@ static Tensor decode(const fb::Tensor *from) {
                from->bytes()};
   if (from->has_value())
     to.value = numbers<uint8_t>(from->value());
+  to.extentDim = from->extent_dim();
+  to.extentOutput = from->extent_output();
   return to;
 }
 

@@ -30,6 +30,8 @@ static void encode(const Tensor &from, fb::TensorT &to) {
   to.bytes = from.bytes;
   to.value = from.value.value_or(std::vector<uint8_t>());
   to.has_value = from.value.has_value();
+  to.extent_dim = from.extentDim;
+  to.extent_output = from.extentOutput;
 }
 
 static void encode(const Value &from, fb::ValueT &to) {

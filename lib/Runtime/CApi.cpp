@@ -219,13 +219,16 @@ static Status describe(const std::vector<Tensor> &tensors, int32_t index, mtrt_t
     return invalidInput(fmt::format("tensor {} of {} does not exist", index, tensors.size()));
   const Tensor &tensor = tensors[index];
   MTC_ASSIGN_OR_RETURN(const DLDataType dtype, dlpackType(tensor.elementType));
-  return writeSized(mtrt_tensor_info{0, tensor.name.c_str(), tensor.elementType.c_str(), dtype,
-                                     static_cast<int32_t>(tensor.shape.size()), tensor.shape.data(),
-                                     tensor.bytes,
-                                     !tensor.value          ? nullptr
-                                     : tensor.value->size() ? tensor.value->data()
-                                                            : static_cast<const void *>("")},
-                    info);
+  const bool isBounded = tensor.extentOutput >= 0;
+  return writeSized(
+      mtrt_tensor_info{0, tensor.name.c_str(), tensor.elementType.c_str(), dtype,
+                       static_cast<int32_t>(tensor.shape.size()), tensor.shape.data(), tensor.bytes,
+                       !tensor.value          ? nullptr
+                       : tensor.value->size() ? tensor.value->data()
+                                              : static_cast<const void *>(""),
+                       isBounded ? tensors[tensor.extentOutput].name.c_str() : nullptr,
+                       isBounded ? tensor.extentDim : 0, 0},
+      info);
 }
 
 mtrt_status mtrt_program_input(const mtrt_program *program, int32_t tenant, int32_t entry,
@@ -391,6 +394,22 @@ mtrt_status mtrt_request_tensor(mtrt_request *request, const char *name, DLTenso
                const_cast<int64_t *>(found.first->shape.data()),
                nullptr,
                0};
+    return okStatus();
+  });
+}
+
+mtrt_status mtrt_request_shape(const mtrt_request *request, const char *name, int64_t *shape,
+                               int32_t ndim, mtrt_error *error) {
+  return guarded(error, [&]() -> Status {
+    MTC_RETURN_IF_ERROR(needed(request, "request"));
+    MTC_RETURN_IF_ERROR(needed(name, "name"));
+    MTC_ASSIGN_OR_RETURN(const std::vector<int64_t> actual, request->request->shapeOf(name));
+    if (ndim < 0 || static_cast<size_t>(ndim) < actual.size())
+      return invalidInput(fmt::format("output '{}' has {} dimensions, there is room for {}", name,
+                                      actual.size(), ndim));
+    if (!actual.empty())
+      MTC_RETURN_IF_ERROR(needed(shape, "shape"));
+    std::copy(actual.begin(), actual.end(), shape);
     return okStatus();
   });
 }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -18,7 +19,11 @@ StatusOr<std::unique_ptr<Request>> Session::createRequest(std::string_view tenan
   request->session_ = shared_from_this();
   request->entry_ = entryIndex;
   request->inputs_.resize(problem.entries[entryIndex].inputs.size());
-  request->outputs_.resize(problem.entries[entryIndex].outputs.size());
+  const auto &outputs = problem.entries[entryIndex].outputs;
+  request->outputs_.resize(outputs.size());
+  for (const Tensor &output : outputs)
+    if (output.extentOutput >= 0)
+      MTC_RETURN_IF_ERROR(request->memory(outputs[output.extentOutput].name, false).status());
   return request;
 }
 
@@ -85,6 +90,22 @@ StatusOr<void *> Request::memory(std::string_view name, bool isInput) {
   MTC_RETURN_IF_ERROR(isInput ? bindInput(name, data, tensors[index].bytes)
                               : bindOutput(name, data, tensors[index].bytes));
   return data;
+}
+
+StatusOr<std::vector<int64_t>> Request::shapeOf(std::string_view output) const {
+  MTC_ASSIGN_OR_RETURN(const int32_t index,
+                       findTensor(entry().outputs, output, "output", tenant().name));
+  const Tensor &tensor = entry().outputs[index];
+  std::vector<int64_t> shape = tensor.shape;
+  if (tensor.extentOutput < 0)
+    return shape;
+  if (state_ != Finished || code_ != RequestCode::Ok)
+    return invalidInput(
+        fmt::format("output '{}' has no shape before a run has ended well", output));
+  int64_t extent = 0;
+  std::memcpy(&extent, outputs_[tensor.extentOutput], sizeof extent);
+  shape[tensor.extentDim] = std::clamp<int64_t>(extent, 0, shape[tensor.extentDim]);
+  return shape;
 }
 
 void *Request::bound(std::string_view name, bool isInput) const {

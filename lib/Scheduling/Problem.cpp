@@ -126,6 +126,21 @@ static Status checkValues(const Entry &entry, const std::string &name) {
   for (size_t o = 0; o < valueOfOutput.size(); ++o)
     if (valueOfOutput[o] < 0)
       return invalidInput(fmt::format("{} output '{}' has no value", name, entry.outputs[o].name));
+  for (const Tensor &tensor : entry.outputs) {
+    if (tensor.extentDim < 0 && tensor.extentOutput < 0)
+      continue;
+    if (!inRange(tensor.extentDim, tensor.shape) || !inRange(tensor.extentOutput, entry.outputs))
+      return invalidInput(
+          fmt::format("{} output '{}' has the extent of dim {} in output {}; it has "
+                      "{} dims, and there are {} outputs",
+                      name, tensor.name, tensor.extentDim, tensor.extentOutput, tensor.shape.size(),
+                      entry.outputs.size()));
+    const Tensor &extent = entry.outputs[static_cast<size_t>(tensor.extentOutput)];
+    if (extent.elementType != "i64" || extent.bytes != 8)
+      return invalidInput(
+          fmt::format("{} output '{}' is an extent; wanted one i64, got {} bytes of {}", name,
+                      extent.name, extent.bytes, extent.elementType));
+  }
   return okStatus();
 }
 

@@ -39,10 +39,13 @@ std::string quoted(std::string_view text) {
 //===- printing -----------------------------------------------------------===//
 
 void printTensor(const Tensor &tensor, const char *role, std::string &out) {
-  fmt::format_to(std::back_inserter(out), "  {} {} {} {} {}\n", role, quoted(tensor.name),
+  fmt::format_to(std::back_inserter(out), "  {} {} {} {} {}{}\n", role, quoted(tensor.name),
                  tensor.elementType,
                  tensor.shape.empty() ? "scalar" : fmt::format("{}", fmt::join(tensor.shape, "x")),
-                 tensor.bytes);
+                 tensor.bytes,
+                 tensor.extentOutput < 0 ? ""
+                                         : fmt::format(" extent of {} in output {}",
+                                                       tensor.extentDim, tensor.extentOutput));
 }
 
 void printKernel(const Kernel &kernel, std::string &out) {
@@ -91,6 +94,8 @@ public:
     if (got != wanted)
       fail(fmt::format("has '{}' where '{}' is wanted", got, wanted));
   }
+
+  bool hasMore() const { return !rest_.empty(); }
 
   template <typename T> T number() { return parse<T>(word()); }
 
@@ -243,6 +248,14 @@ Tensor parseTensor(Fields &f) {
       f.fail(error);
   }
   tensor.bytes = f.number<int64_t>();
+  if (f.hasMore()) {
+    f.keyword("extent");
+    f.keyword("of");
+    tensor.extentDim = f.number<int32_t>();
+    f.keyword("in");
+    f.keyword("output");
+    tensor.extentOutput = f.number<int32_t>();
+  }
   return tensor;
 }
 

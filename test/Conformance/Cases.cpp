@@ -4,6 +4,7 @@
 #include "mtc/Support/File.h"
 
 #include <fmt/format.h>
+#include <onnx/defs/schema.h>
 #include <onnx/onnx_pb.h>
 // after onnx_pb.h, which defines what it needs
 #include <onnx/onnx-data.pb.h>
@@ -188,6 +189,11 @@ StatusOr<Case> readCase(const std::string &folder, const std::string &name) {
   onnx::ModelProto model;
   if (!model.ParseFromString(text))
     return invalidInput(fmt::format("'{}' is not an ONNX model", result.model));
+  for (const onnx::NodeProto &node : model.graph().node()) {
+    const onnx::OpSchema *schema = onnx::OpSchemaRegistry::Schema(node.op_type(), node.domain());
+    result.isRandom |=
+        schema && schema->GetNodeDeterminism() == onnx::OpSchema::NodeDeterminism::NonDeterministic;
+  }
   MTC_RETURN_IF_ERROR(
       readData(folder + "/" + name, "input", model.graph().input(), result, result.inputs));
   MTC_RETURN_IF_ERROR(

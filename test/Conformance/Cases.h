@@ -28,6 +28,7 @@ struct Case {
   double rtol = 0, atol = 0;
   std::vector<CaseTensor> inputs, outputs;
   std::vector<std::string> empty; ///< inputs: sequences without elements, optionals without value
+  bool isRandom = false;          ///< its operators' results are random by their schemas
   std::string problem; ///< not empty: its data cannot be fed ("strings"), with the reason
 };
 

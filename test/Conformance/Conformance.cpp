@@ -4,8 +4,8 @@
 //
 // FOLDER holds node/CASE/... and tol.json. The cases are dealt to child processes, many a set; what
 // crashes, hangs or fails as a whole is halved until the case is found. TABLE lists every case that
-// does not pass with its reason: a difference in either direction is exit 1; --update writes it
-// anew.
+// does not pass with its reason: a difference in either direction is exit 1; --update writes
+// the rows of the cases that were run.
 //
 //===----------------------------------------------------------------------===//
 #include "RunCases.h"
@@ -204,10 +204,14 @@ StatusOr<std::deque<std::vector<Case>>> dealCases(const Arguments &arguments) {
   return sets;
 }
 
-/// The rows of the table: name, result, reason.
-StatusOr<std::map<std::string, std::string>> readTable(const std::string &path) {
+struct Row {
+  std::string result, reason;
+};
+using Table = std::map<std::string, Row>; ///< by name of the case
+
+StatusOr<Table> readTable(const std::string &path) {
   MTC_ASSIGN_OR_RETURN(const std::string text, readTextFile(path));
-  std::map<std::string, std::string> rows;
+  Table rows;
   for (size_t begin = 0, end; begin < text.size(); begin = end + 1) {
     end = std::min(text.find('\n', begin), text.size());
     const std::string line = text.substr(begin, end - begin);
@@ -216,36 +220,43 @@ StatusOr<std::map<std::string, std::string>> readTable(const std::string &path) 
       continue;
     if (second == std::string::npos)
       return invalidInput(fmt::format("'{}': a row needs name, result and reason", path));
-    rows[line.substr(0, first)] = line.substr(first + 1, second - first - 1);
+    rows[line.substr(0, first)] = {line.substr(first + 1, second - first - 1),
+                                   line.substr(second + 1)};
   }
   return rows;
 }
 
-Status writeTable(const std::string &path, const std::vector<Outcome> &outcomes) {
+/// Writes the rows of `outcomes` and those rows of `kept` whose cases were not run.
+Status writeTable(const std::string &path, const std::vector<Outcome> &outcomes, Table kept) {
   std::string text = "# The cases that do not pass: name, result, reason. Written by "
                      "test/Conformance/run.sh --update.\n";
-  for (const Outcome &o : outcomes)
+  for (const Outcome &o : outcomes) {
+    kept.erase(o.name);
     if (o.result != "passed")
-      text += fmt::format("{}\t{}\t{}\n", o.name, o.result, o.reason);
+      kept[o.name] = {o.result, o.reason};
+  }
+  for (const auto &[name, row] : kept)
+    text += fmt::format("{}\t{}\t{}\n", name, row.result, row.reason);
   return writeFile(path, text);
 }
 
 /// Lines for what changed against the table, in both directions.
-std::vector<std::string> changes(const std::map<std::string, std::string> &table,
-                                 const std::vector<Outcome> &outcomes, bool whole) {
+std::vector<std::string> changes(const Table &table, const std::vector<Outcome> &outcomes,
+                                 bool whole) {
   std::vector<std::string> lines;
-  std::map<std::string, std::string> left = table;
+  Table left = table;
   for (const Outcome &o : outcomes) {
     auto row = table.find(o.name);
-    const std::string wanted = row == table.end() ? "passed" : row->second;
+    const std::string wanted = row == table.end() ? "passed" : row->second.result;
     left.erase(o.name);
     if (wanted != o.result)
       lines.push_back(fmt::format("{}: {} in the table, now {}{}{}", o.name, wanted, o.result,
                                   o.reason.empty() ? "" : ": ", o.reason));
   }
   if (whole)
-    for (const auto &[name, result] : left)
-      lines.push_back(fmt::format("{}: {} in the table, but there is no such case", name, result));
+    for (const auto &[name, row] : left)
+      lines.push_back(
+          fmt::format("{}: {} in the table, but there is no such case", name, row.result));
   return lines;
 }
 
@@ -275,9 +286,9 @@ Status run(const Arguments &arguments) {
   for (const auto &[result, count] : counts)
     fmt::print("{:6} {}\n", count, result);
   fmt::print("plain: {} of {}\n", plainPassed, plain);
-  if (arguments.update)
-    return writeTable(arguments.table, outcomes);
   MTC_ASSIGN_OR_RETURN(const auto table, readTable(arguments.table));
+  if (arguments.update)
+    return writeTable(arguments.table, outcomes, arguments.filter.empty() ? Table() : table);
   const auto lines = changes(table, outcomes, arguments.filter.empty());
   for (const std::string &line : lines)
     fmt::print("changed: {}\n", line);

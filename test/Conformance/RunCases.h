@@ -10,9 +10,9 @@ struct Outcome {
   std::string name;
   bool plain = false;
   /// "passed", or why not: "unsupported" (refused when compiling), "invalid" (taken for a wrong
-  /// model), "internal", "wrong" (another answer), "failed" (a request that ended in an error),
-  /// "round" (another answer beside others), "crashed", "timeout", "unfed" (data of types that the
-  /// runtime does not have).
+  /// model), "internal", "wrong" (another answer), "random" (other numbers where the operator's
+  /// schema leaves them open), "failed" (a request that ended in an error), "round" (another answer
+  /// beside others), "crashed", "timeout", "unfed" (data of types that the runtime does not have).
   std::string result;
   std::string reason; ///< one line
 };

@@ -333,6 +333,18 @@ mt.program @p {
 
 // -----
 
+// C6: an extent is a dim and one number.
+mt.program @p {
+  mt.tenant @t {
+    // expected-error @+1 {{C6: the mt.extent of result 0 must be one of its dims and a result of type tensor<i64>}}
+    mt.entry @n1(%x: tensor<2xf32> {mt.name = "x"}) -> (tensor<2xf32> {mt.name = "y", mt.extent = array<i64: 0, 0>}) {
+      mt.return %x : tensor<2xf32>
+    }
+  }
+}
+
+// -----
+
 // C4: ids of tasks.
 mt.program @p {
   mt.kernel @k kind(move) (%x: tensor<2xf32>) -> tensor<2xf32> {

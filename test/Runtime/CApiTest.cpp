@@ -164,6 +164,12 @@ TEST_F(CApiTest, RunsOnBoundMemory) {
   DLTensor bound = {};
   ASSERT_EQ(mtrt_request_tensor(chain, "y", &bound, &error_), MTRT_OK);
   EXPECT_EQ(bound.data, y);
+  int64_t shape[2] = {};
+  ASSERT_EQ(mtrt_request_shape(chain, "y", shape, 2, &error_), MTRT_OK);
+  EXPECT_EQ(shape[0] * shape[1], kElements);
+  EXPECT_EQ(fails(MTRT_INVALID_ARGUMENT,
+                  [&](mtrt_error *e) { return mtrt_request_shape(chain, "y", shape, 1, e); }),
+            "output 'y' has 2 dimensions, there is room for 1");
   mtrt_statistics statistics = {};
   statistics.size = sizeof(statistics);
   ASSERT_EQ(mtrt_session_statistics(session_, &statistics, &error_), MTRT_OK);

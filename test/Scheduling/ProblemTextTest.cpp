@@ -46,6 +46,28 @@ std::string changed(const std::string &from, const std::string &to) {
   return text.replace(at, from.size(), to);
 }
 
+// An extent is an i64 of the entry's outputs, and the dim that it is for exists.
+TEST(ProblemText, Extents) {
+  Problem problem = smallProblem();
+  Entry &entry = problem.entries[0];
+  Tensor &output = entry.outputs[0];
+  const auto messageOf = [&] {
+    const Status status = check(problem);
+    return status.ok() ? "" : status.message();
+  };
+  output.extentDim = 0;
+  output.extentOutput = static_cast<int32_t>(entry.outputs.size());
+  EXPECT_NE(messageOf().find("has the extent of dim 0 in output"), std::string::npos);
+  output.extentOutput = 0;
+  EXPECT_NE(messageOf().find("is an extent; wanted one i64, got"), std::string::npos);
+  output.extentDim = static_cast<int32_t>(output.shape.size());
+  EXPECT_NE(messageOf().find("has the extent of dim"), std::string::npos);
+  output.extentDim = 0;
+  StatusOr<Problem> parsed = parseProblem(printProblem(problem));
+  EXPECT_FALSE(parsed.ok());
+  EXPECT_NE(printProblem(problem).find(" extent of 0 in output 0\n"), std::string::npos);
+}
+
 // What was printed reads back as the same Problem: every field is in the text.
 TEST(ProblemText, RoundTrip) {
   for (const Problem &problem : {fullProblem(), smallProblem(), randomProblem(1)}) {

@@ -36,6 +36,10 @@ Json toJson(const std::vector<Tensor> &tensors) {
                     {"bytes", tensor.bytes}});
     if (tensor.value)
       list.back()["value"] = valueText(tensor);
+    if (tensor.extentOutput >= 0) {
+      list.back()["extent_dim"] = tensor.extentDim;
+      list.back()["extent"] = tensors[tensor.extentOutput].name;
+    }
   }
   return list;
 }
@@ -117,8 +121,13 @@ Json bundleJson(const BundleReader &bundle) {
 void printTensors(const char *what, const std::vector<Tensor> &tensors) {
   for (const Tensor &tensor : tensors)
     if (!isKeptValue(tensor))
-      fmt::print("    {:<7} {} {}[{}]{}\n", what, tensor.name, tensor.elementType,
-                 shapeText(tensor.shape), tensor.value ? " = " + valueText(tensor) : "");
+      fmt::print(
+          "    {:<7} {} {}[{}]{}\n", what, tensor.name, tensor.elementType, shapeText(tensor.shape),
+          tensor.value               ? " = " + valueText(tensor)
+          : tensor.extentOutput >= 0 ? fmt::format(", at most {} in dim {}: '{}' says how many",
+                                                   tensor.shape[tensor.extentDim], tensor.extentDim,
+                                                   tensors[tensor.extentOutput].name)
+                                     : "");
 }
 
 void printBundle(const BundleReader &bundle) {

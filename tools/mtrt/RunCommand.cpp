@@ -174,7 +174,7 @@ Status writeOutputs(const Session &session, const Requests &requests,
     if (!arguments.valuesFolder.empty())
       MTC_RETURN_IF_ERROR(makeFolder(values));
     for (size_t i = 0; i < entry.outputs.size(); ++i) {
-      const Tensor &tensor = entry.outputs[i];
+      MTC_ASSIGN_OR_RETURN(const Tensor tensor, outputOf(*request, entry.outputs[i]));
       const void *data = request->bound(tensor.name, false);
       if (!arguments.outputFolder.empty() && !isKeptValue(tensor))
         MTC_RETURN_IF_ERROR(
@@ -218,9 +218,9 @@ Status checkOutputs(const Requests &requests, const std::vector<Expected> &expec
   for (size_t r = 0; r < requests.size(); ++r) {
     const Request &request = *requests[r];
     for (size_t i = 0; i < request.entry().outputs.size(); ++i) {
-      const Tensor &tensor = request.entry().outputs[i];
-      if (isKeptValue(tensor))
+      if (isKeptValue(request.entry().outputs[i]))
         continue;
+      MTC_ASSIGN_OR_RETURN(const Tensor tensor, outputOf(request, request.entry().outputs[i]));
       const void *data = request.bound(tensor.name, false);
       nlohmann::ordered_json row = {{"tenant", request.tenant().name},
                                     {"name", tensor.name},
@@ -230,10 +230,14 @@ Status checkOutputs(const Requests &requests, const std::vector<Expected> &expec
       for (const Expected &e : expected) {
         if (e.place.request != r || e.place.index != static_cast<int32_t>(i))
           continue;
-        const Difference d =
-            difference(e.array.type, {static_cast<const uint8_t *>(data), e.array.bytes.size()},
-                       e.array.bytes, arguments.tolerance);
-        const std::string mismatch = describeMismatch(d, arguments.tolerance, tensor.shape);
+        const bool fits = e.array.shape == tensor.shape;
+        const size_t bytes = fits ? e.array.bytes.size() : 0;
+        const Difference d = difference(e.array.type, {static_cast<const uint8_t *>(data), bytes},
+                                        std::span(e.array.bytes).first(bytes), arguments.tolerance);
+        const std::string mismatch =
+            fits ? describeMismatch(d, arguments.tolerance, tensor.shape)
+                 : fmt::format("has shape {}, wanted {}", shapeText(tensor.shape),
+                               shapeText(e.array.shape));
         row["rel_norm"] = number(d.relNorm);
         row["max_abs_error"] = number(d.maxAbs);
         row["ok"] = mismatch.empty();

@@ -74,10 +74,21 @@ StatusOr<NpyArray> readTensor(const std::string &file, const Tensor &tensor) {
   if (elementTypeName(array.type) != tensor.elementType)
     return invalidInput(fmt::format("'{}' has element type {}, '{}' has {}", file,
                                     elementTypeName(array.type), tensor.name, tensor.elementType));
-  if (array.shape != tensor.shape)
+  std::vector<int64_t> shape = tensor.shape;
+  if (tensor.extentDim >= 0 && array.shape.size() == shape.size()) // any extent up to the most
+    shape[tensor.extentDim] = std::min(shape[tensor.extentDim], array.shape[tensor.extentDim]);
+  if (array.shape != shape)
     return invalidInput(fmt::format("'{}' has shape {}, '{}' has {}", file, shapeText(array.shape),
                                     tensor.name, shapeText(tensor.shape)));
   return array;
+}
+
+StatusOr<Tensor> outputOf(const Request &request, const Tensor &tensor) {
+  Tensor output = tensor;
+  MTC_ASSIGN_OR_RETURN(output.shape, request.shapeOf(tensor.name));
+  if (tensor.extentDim >= 0 && tensor.bytes > 0)
+    output.bytes = tensor.bytes / tensor.shape[tensor.extentDim] * output.shape[tensor.extentDim];
+  return output;
 }
 
 StatusOr<Fill> parseFill(const std::string &text) {

@@ -36,6 +36,9 @@ StatusOr<TensorPlace> findPlace(const std::vector<std::unique_ptr<Request>> &req
 /// Fails if the file cannot be used, or type or shape are not the tensor's (InvalidInput).
 StatusOr<NpyArray> readTensor(const std::string &file, const Tensor &tensor);
 
+/// An output of a request as its last run left it: less of it where its size depends on data.
+StatusOr<Tensor> outputOf(const Request &request, const Tensor &tensor);
+
 /// What --fill says.
 struct Fill {
   bool zeros = false;
@@ -44,8 +47,8 @@ struct Fill {
 /// "zeros" or "seed:N".
 StatusOr<Fill> parseFill(const std::string &text);
 
-/// Fills a tensor: floats uniform in [-1, 1), integers in [0, 100) or what they have of it, bool 0 or 1; the same values
-/// for the same seed, tenant and name whatever else is filled.
+/// Fills a tensor: floats uniform in [-1, 1), integers in [0, 100) or what they have of it, bool 0
+/// or 1; the same values for the same seed, tenant and name whatever else is filled.
 Status fillTensor(const Fill &fill, const std::string &tenant, const Tensor &tensor, void *data);
 
 /// How far values are from a reference. Equal infinities and NaN in both are no difference.

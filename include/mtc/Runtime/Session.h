@@ -99,6 +99,10 @@ public:
 
   /// Memory of the request's own for an input or output, bound to it: allocated at the first call.
   StatusOr<void *> memory(std::string_view name, bool isInput);
+  /// The shape that the last run gave an output: less than its tensor's where that depends on data.
+  /// Its elements lie one after the other, row-major. Fails if the name is unknown, or no run has
+  /// ended well (InvalidInput).
+  StatusOr<std::vector<int64_t>> shapeOf(std::string_view output) const;
   /// The memory bound to an input or output, or null.
   void *bound(std::string_view name, bool isInput) const;
 
@@ -149,7 +153,8 @@ public:
   const BundleTarget &target() const; ///< as compiled
   int workers() const;
 
-  /// A request of a tenant at one of its entries; "" is the first.
+  /// A request of a tenant at one of its entries; "" is the first. Outputs that say how large others
+  /// are have memory of the request's own until they are bound.
   /// Fails if tenant or entry is unknown (InvalidInput; lists the known ones).
   StatusOr<std::unique_ptr<Request>> createRequest(std::string_view tenant,
                                                    std::string_view entry = "");

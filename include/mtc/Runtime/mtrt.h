@@ -92,6 +92,11 @@ typedef struct mtrt_tensor_info {
   /* Of an input: the only value that the entry is compiled for, `bytes` long; null: any. Such an
    * input need not be bound; if it is, it must have this value when it is submitted. */
   const void *value;
+  /* Of an output whose size depends on data, a name: that output, an i64 of no dimensions, holds how
+   * many elements dimension extent_dim has; `shape` and `bytes` are the most. Null: no other size. */
+  const char *extent;
+  int32_t extent_dim;
+  int32_t reserved;
 } mtrt_tensor_info;
 
 MTRT_API int32_t mtrt_program_tenants(const mtrt_program *program);
@@ -180,6 +185,12 @@ MTRT_API mtrt_status mtrt_request_bind(mtrt_request *request, const char *name,
  * easy way to get aligned memory. `tensor->shape` lives as long as the program. */
 MTRT_API mtrt_status mtrt_request_tensor(mtrt_request *request, const char *name, DLTensor *tensor,
                                          mtrt_error *error);
+
+/* Writes the shape that the last run gave an output: less than what the program says where that
+ * depends on data. `ndim` is the room in `shape`, at least the output's dimensions. Its elements
+ * lie one after the other, row-major. An output that holds an extent need not be bound. */
+MTRT_API mtrt_status mtrt_request_shape(const mtrt_request *request, const char *name,
+                                        int64_t *shape, int32_t ndim, mtrt_error *error);
 
 /* Called once per request when it has finished, on a worker thread: return quickly. It may submit
  * the request again, but neither wait for it nor destroy it. */

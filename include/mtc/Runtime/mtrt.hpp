@@ -102,6 +102,15 @@ public:
     });
     return tensor;
   }
+  /// The shape that the last run gave an output.
+  std::vector<int64_t> shape(const std::string &output) {
+    std::vector<int64_t> shape(static_cast<size_t>(tensor(output).ndim));
+    check([&](mtrt_error *error) {
+      return mtrt_request_shape(get(), output.c_str(), shape.data(),
+                                static_cast<int32_t>(shape.size()), error);
+    });
+    return shape;
+  }
   void submit(int64_t deadlineNs = 0, mtrt_done_fn done = nullptr, void *user = nullptr) {
     check([&](mtrt_error *error) { return mtrt_submit(get(), deadlineNs, done, user, error); });
   }

@@ -113,6 +113,10 @@ struct Tensor {
   int64_t bytes = 0;
   /// Of an input: the only value that the entry is compiled for. No task reads such an input.
   std::optional<std::vector<uint8_t>> value = std::nullopt;
+  /// Of an output whose size depends on data: the dim that has only as many elements as the number
+  /// in output `extentOutput` says, an i64. `shape` and `bytes` are the most. Else -1.
+  int32_t extentDim = -1;
+  int32_t extentOutput = -1;
 };
 
 /// A tenant at fixed shapes. Tasks are in a topological order: a task reads only values that

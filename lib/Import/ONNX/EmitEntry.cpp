@@ -1,7 +1,7 @@
 //===- EmitEntry.cpp - an entry from its resolved nodes -------------------===//
 #include "EmitEntry.h"
 
-#include "Builders.h"
+#include "Compact.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -27,6 +27,7 @@ private:
   }
   StatusOr<Value> valueOf(const std::string &name);
   Value getWeight(mt::WeightOp weight);
+  Status packBounded(const std::string &output, Value &value);
   Status emitNode(const ResolvedNode &node);
   Status callHandler(const ResolvedNode &node);
   std::optional<SmallTensor> constantInput(const onnx::NodeProto &node, unsigned i);
@@ -168,6 +169,23 @@ Status Emitter::emitNode(const ResolvedNode &node) {
   return callHandler(node);
 }
 
+/// Callers get the elements of a bounded tensor one after the other.
+Status Emitter::packBounded(const std::string &output, Value &value) {
+  auto bounded = resolved.bounded.find(output);
+  if (bounded == resolved.bounded.end())
+    return okStatus();
+  RankedTensorType type = typeOf(output);
+  int64_t dim = bounded->second.dim, most = type.getDimSize(dim);
+  int64_t before = elementCount(type.getShape().take_front(dim));
+  if (before == 1)
+    return okStatus();
+  MTC_ASSIGN_OR_RETURN(Value extent, valueOf(bounded->second.extent));
+  int64_t behind = type.getNumElements() / (before * most);
+  value = moveTogether(b, reshape(b, value, {before, most, behind}), extent);
+  value = reshape(b, value, type.getShape());
+  return okStatus();
+}
+
 Status Emitter::run(const std::string &name) {
   SmallVector<Type> arguments, results;
   SmallVector<Attribute> argumentAttrs, resultAttrs;
@@ -186,7 +204,13 @@ Status Emitter::run(const std::string &name) {
   }
   for (const std::string &output : resolved.outputs) {
     results.push_back(typeOf(output));
-    resultAttrs.push_back(describe(output).getDictionary(b.getContext()));
+    NamedAttrList attrs = describe(output);
+    if (auto it = resolved.bounded.find(output); it != resolved.bounded.end())
+      attrs.append(
+          "mt.extent",
+          b.getDenseI64ArrayAttr({it->second.dim, llvm::find(resolved.outputs, it->second.extent) -
+                                                      resolved.outputs.begin()}));
+    resultAttrs.push_back(attrs.getDictionary(b.getContext()));
   }
   b.setInsertionPointToEnd(&tenant.getBody().front());
   auto entry = mt::EntryOp::create(b, name, b.getFunctionType(arguments, results));
@@ -202,6 +226,7 @@ Status Emitter::run(const std::string &name) {
   SmallVector<Value> returned;
   for (const std::string &output : resolved.outputs) {
     MTC_ASSIGN_OR_RETURN(Value value, valueOf(output));
+    MTC_RETURN_IF_ERROR(packBounded(output, value));
     returned.push_back(value);
   }
   b.setLoc(tenant.getLoc());

@@ -92,6 +92,7 @@ llvm::ArrayRef<OpRow> signalOps();         ///< DFT, STFT, MelWeightMatrix
 llvm::ArrayRef<OpRow> randomOps();         ///< Random*, Multinomial, Dropout
 llvm::ArrayRef<OpRow> trainingOps();       ///< Adagrad, Adam, Momentum
 llvm::ArrayRef<OpRow> textOps();           ///< TfIdfVectorizer
+llvm::ArrayRef<OpRow> compactOps();        ///< NonZero, Compress, Unique, NonMaxSuppression
 llvm::ArrayRef<OpRow> mlOps();             ///< ai.onnx.ml
 
 /// The row for a node, or null. Complexity: a hash lookup.

@@ -10,11 +10,12 @@
 
 namespace mtc::onnx_import {
 
-static std::array<llvm::ArrayRef<OpRow>, 16> families() {
+static std::array<llvm::ArrayRef<OpRow>, 17> families() {
   return {elementwiseOps(), activationOps(),    contractionOps(), poolingOps(),
           reductionOps(),   normalizationOps(), shapeOps(),       moveOps(),
           attentionOps(),   samplingOps(),      signalOps(),      randomOps(),
-          trainingOps(),    textOps(),          mlOps(),          microsoftOps()};
+          trainingOps(),    textOps(),          compactOps(),     mlOps(),
+          microsoftOps()};
 }
 
 using Rows = llvm::StringMap<llvm::SmallVector<const OpRow *, 1>>;

@@ -76,6 +76,12 @@ public:
   mutable std::set<int> missed;
 };
 
+/// Control flow that counts the elements of an input when it is resolved.
+bool countsInput(llvm::StringRef op) {
+  return op == "If" || op == "Loop" || op == "Scan" || op == "SequenceMap" ||
+         op == "SplitToSequence";
+}
+
 } // namespace
 
 void Resolver::infer(const onnx::NodeProto &node, const onnx::OpSchema &schema,
@@ -89,7 +95,11 @@ void Resolver::infer(const onnx::NodeProto &node, const onnx::OpSchema &schema,
   mendBeforeInference(copy, known);
   InferenceContext context(copy, entry->types, known.tensors, {},
                            onnx::ShapeInferenceOptions(/*check_type=*/true, 1, false));
-  auto recordMissed = llvm::scope_exit([&] { result.wanted = std::move(context.missed); });
+  auto recordMissed = llvm::scope_exit([&] {
+    result.wanted = std::move(context.missed);
+    if (node.op_type() == "MaxUnpool" && node.input_size() > 2) // mendAfterInference looks at it
+      result.wanted.insert(2);
+  });
   try {
     schema.GetTypeAndShapeInferenceFunction()(context);
     if (!result.unresolved)
@@ -172,14 +182,28 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
   if (!problem.empty())
     return error(result, problem);
   bool isDefault = result.domain.empty();
+  bool readsBounded = hasBounded(node);
+  auto refuseSize = [&] {
+    result.problem = "the size of its input depends on values";
+    entry->nodes.push_back(std::move(result));
+    return okStatus();
+  };
+  if (readsBounded && isDefault && countsInput(node.op_type()))
+    return refuseSize();
   if (isDefault) {
     MTC_ASSIGN_OR_RETURN(bool resolved, resolveControlFlow(pending, result));
     if (resolved)
       return okStatus();
     checkLists(result);
   }
-  if (isDefault && (node.op_type() == "Shape" || node.op_type() == "Size") && foldShapeOf(node))
-    return okStatus();
+  if (isDefault && (node.op_type() == "Shape" || node.op_type() == "Size")) {
+    if (readsBounded) {
+      push(shapeOfBounded(node), pending.depth + 1);
+      return okStatus();
+    }
+    if (foldShapeOf(node))
+      return okStatus();
+  }
   if (isDefault && node.op_type() == "Identity")
     if (auto it = entry->constants.find(node.input(0)); it != entry->constants.end()) {
       setConstant(node.output(0), it->second);
@@ -191,9 +215,13 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
   if ((hasGraphs && isDefault) || !result.problem.empty()) {
     if (hasGraphs)
       result.wanted = {0, 1}; // left to run time, unless its condition or count were known
-  } else if (!hasHandler && !result.unresolved && node.op_type() != "Constant" &&
-             expand(pending, schema)) {
-    return okStatus();
+  } else if (!hasHandler && !result.unresolved && node.op_type() != "Constant") {
+    if (readsBounded && schema.HasContextDependentFunction()) // written for these sizes
+      return refuseSize();
+    if (expand(pending, schema))
+      return okStatus();
+    infer(node, schema, result);
+    MTC_RETURN_IF_ERROR(checkSizes(result));
   } else {
     infer(node, schema, result);
     MTC_RETURN_IF_ERROR(checkSizes(result));
@@ -206,8 +234,14 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
                                Twine(limits.maxFoldedBytes) + " bytes");
     return okStatus();
   }
+  if (isDefault && result.problem.empty() && !result.unresolved && !readsBounded) {
+    boundOutputs(result);
+    MTC_RETURN_IF_ERROR(checkSizes(result));
+  }
   if (result.problem.empty() && !result.unresolved && resolveEmpty(pending, result))
     return okStatus();
+  if (readsBounded && result.problem.empty() && !result.unresolved)
+    followBounds(result);
   checkOutputs(result);
   if (result.problem.empty() && !hasHandler && !result.unresolved)
     result.problem = "the operator is not implemented";
@@ -235,7 +269,7 @@ Status Resolver::resolve(const Pending &pending) {
   result.name = node.name().empty() && node.output_size() ? node.output(0) : node.name();
   for (const std::string &input : node.input())
     result.unresolved |= !input.empty() && !entry->staticDims(input);
-  if (result.domain == batchedScanDomain) {
+  if (result.domain == batchedScanDomain && !hasBounded(node)) {
     size_t before = stack.size();
     Status status = resolveBatchedScan(pending, result);
     if (stack.size() != before)
@@ -257,7 +291,9 @@ Status Resolver::resolve(const Pending &pending) {
   // The default domain of onnxruntime has operators that ONNX's has not.
   const std::string contrib = result.domain == unknownDomain ? "" : result.domain;
   if (isContribFunction(contrib, node.op_type())) {
-    if (!result.unresolved && expandContrib(pending, contrib, result))
+    if (hasBounded(node))
+      result.problem = "the size of its input depends on values";
+    if (!result.unresolved && result.problem.empty() && expandContrib(pending, contrib, result))
       define.release();
     else
       entry->nodes.push_back(std::move(result));
@@ -373,6 +409,10 @@ StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(BoundInputs inputs) {
     MTC_RETURN_IF_ERROR(addOutput(output.name()));
   if (entry->outputs.empty())
     return unsupported("all its outputs are empty");
+  for (size_t i = 0, count = entry->outputs.size(); i < count; ++i)
+    if (auto it = entry->bounded.find(entry->outputs[i]);
+        it != entry->bounded.end() && !llvm::is_contained(entry->outputs, it->second.extent))
+      entry->outputs.push_back(it->second.extent);
   keepLiveNodes();
   return std::move(entry);
 }

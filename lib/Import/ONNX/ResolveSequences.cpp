@@ -52,8 +52,10 @@ StatusOr<bool> Resolver::resolveSequenceAt(const Pending &pending, ResolvedNode 
     auto dims = entry->staticDims(*item);
     if (!dims)
       return false;
-    if (*dims != *entry->staticDims(*items[0]))
+    if (*dims != *entry->staticDims(*items[0])) {
       result.problem = "its position is known only at run time and the elements differ in shape";
+      result.wanted = {1};
+    }
   }
   if (items.empty())
     result.problem = "its sequence is empty";
@@ -84,6 +86,7 @@ StatusOr<bool> Resolver::resolveSplitToSequence(const Pending &pending, Resolved
     const std::optional<SmallTensor> &given = smallConstant(node.input(1));
     if (!given) {
       result.problem = "the sizes of its parts are known only at run time";
+      result.wanted = {1};
       return false;
     }
     if (given->dims.empty())
@@ -259,6 +262,7 @@ StatusOr<bool> Resolver::resolveSequence(const Pending &pending, ResolvedNode &r
                                                  insert ? size : size - 1));
   if (!position) {
     result.problem = "its position is known only at run time";
+    result.wanted = {insert ? 2 : 1};
     return false;
   }
   if (!insert && size == 0)

@@ -3,7 +3,8 @@
 // One object walks one entry. ResolveEntry.cpp has the walk; what a node may turn into has a file
 // each: a constant (ResolveConstants.cpp), what is left where tensors have no elements
 // (ResolveEmpty.cpp), the body of a function (ResolveFunctions.cpp), a branch or the iterations of
-// a loop (ResolveControlFlow.cpp), a list of values (ResolveSequences.cpp).
+// a loop (ResolveControlFlow.cpp), a list of values (ResolveSequences.cpp), a tensor whose size
+// depends on data (ResolveBounded.cpp).
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -66,6 +67,20 @@ private:
   bool fold(const onnx::NodeProto &node);
   bool resolveEmpty(const Pending &pending, ResolvedNode &result);
   std::vector<onnx::NodeProto> withoutEmptyInput(const onnx::NodeProto &node, int empty);
+  /// Shapes of the outputs of an operator whose results are as long as data say.
+  struct Bounds {
+    llvm::SmallVector<int64_t> shape; ///< of the first output
+    int64_t dim = 0;                  ///< the bounded one
+    llvm::SmallVector<int64_t> lists; ///< lengths of the other outputs
+    int outputs = 1;                  ///< that the operator may have
+  };
+  std::optional<Bounds> boundsOf(const onnx::NodeProto &node);
+  void boundOutputs(ResolvedNode &result);
+  std::optional<int64_t> follow(const onnx::NodeProto &node, int input, int64_t dim);
+  void followBounds(ResolvedNode &result);
+  bool hasBounded(const onnx::NodeProto &node) const;
+  std::vector<onnx::NodeProto> shapeOfBounded(const onnx::NodeProto &node);
+
   void infer(const onnx::NodeProto &node, const onnx::OpSchema &schema, ResolvedNode &result);
   Status checkSizes(const ResolvedNode &result);
   void checkOutputs(ResolvedNode &result);

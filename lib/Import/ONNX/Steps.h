@@ -255,6 +255,12 @@ struct ResolvedNode {
   std::set<int> wanted;    ///< inputs whose values were asked for and are not known
 };
 
+/// A dim that has its most when compiling: its true extent is a value, an i64 of rank 0.
+struct BoundedDim {
+  int64_t dim = 0;
+  std::string extent;
+};
+
 /// The types and constants of all values of an entry, and its live nodes in execution order.
 ///
 /// Ownership: nodes and constants point into the model or into `ownedNodes` and `ownedTensors`.
@@ -265,6 +271,7 @@ struct ResolvedEntry {
   std::unordered_map<std::string, const onnx::TensorProto *>
       constants; ///< large ones as references
   std::vector<ResolvedNode> nodes;
+  std::unordered_map<std::string, BoundedDim> bounded; ///< by value; extents are outputs, too
 
   std::deque<onnx::TypeProto> ownedTypes;
   std::deque<onnx::TensorProto> ownedTensors;

@@ -258,6 +258,20 @@ LogicalResult EntryOp::verify() {
       return emitOpError() << "C5: the mt.value of argument " << i << " must be dense elements of "
                            << getArgumentTypes()[i];
   }
+  for (unsigned i = 0; i < getNumResults(); ++i) {
+    Attribute value = getResultAttr(i, "mt.extent");
+    if (!value)
+      continue;
+    auto extent = dyn_cast<DenseI64ArrayAttr>(value);
+    int64_t rank = cast<RankedTensorType>(getResultTypes()[i]).getRank();
+    auto inRange = [](int64_t v, int64_t end) { return v >= 0 && v < end; };
+    if (!extent || extent.size() != 2 || !inRange(extent[0], rank) ||
+        !inRange(extent[1], getNumResults()) ||
+        getResultTypes()[extent[1]] !=
+            RankedTensorType::get({}, IntegerType::get(getContext(), 64)))
+      return emitOpError() << "C6: the mt.extent of result " << i
+                           << " must be one of its dims and a result of type tensor<i64>";
+  }
   return success();
 }
 

@@ -236,6 +236,10 @@ static Tensor exportTensor(Type type, DictionaryAttr attrs) {
     for (int64_t copies = value.isSplat() ? value.getNumElements() : 1; copies > 0; --copies)
       bytes.insert(bytes.end(), raw.begin(), raw.end());
   }
+  if (auto extent = attrs.getAs<DenseI64ArrayAttr>("mt.extent")) {
+    tensor.extentDim = static_cast<int32_t>(extent[0]);
+    tensor.extentOutput = static_cast<int32_t>(extent[1]);
+  }
   return tensor;
 }
 

@@ -148,7 +148,8 @@ def MT_EntryOp : MT_Op<"entry", [FunctionOpInterface, IsolatedFromAbove, HasPare
     Constraints: C1 all argument and result types are static tensors. C2 every argument and result has an `mt.name`.
     C3 the body is one block that ends in mt.return with the result types. C4 the ids of its tasks are different.
     C5 an argument may have an `mt.value`, the only value that the entry is compiled for: dense elements of the
-    argument's type; the argument is not used.
+    argument's type; the argument is not used. C6 a result may have an `mt.extent`, [dim, result]: its dim has only as
+    many elements as the number in that result says, an i64; they lie one after the other, row-major.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
       OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
