@@ -135,6 +135,82 @@ Status checkNode(const onnx::NodeProto &node, const onnx::OpSchema &schema,
   return invalidInput("node '" + name + "': " + problem);
 }
 
+/// libonnx's inliner binds attributes of any type and converts function bodies as they then are: a
+/// call's attributes have the types that the body's references to them say, and the body's nodes
+/// fit the schemas of the function's own opset.
+class FunctionChecker {
+public:
+  FunctionChecker(onnx::ModelProto &model, const ImportLimits &limits) : limits(limits) {
+    for (onnx::FunctionProto &function : *model.mutable_functions())
+      functions[{defaultDomain(function.domain()), function.name()}].push_back(&function);
+  }
+
+  Status check(onnx::ModelProto &model) {
+    MTC_RETURN_IF_ERROR(checkCalls(*model.mutable_graph()->mutable_node()));
+    for (onnx::FunctionProto &function : *model.mutable_functions()) {
+      MTC_RETURN_IF_ERROR(checkCalls(*function.mutable_node()));
+      MTC_RETURN_IF_ERROR(checkBody(function));
+    }
+    return okStatus();
+  }
+
+private:
+  using Nodes = google::protobuf::RepeatedPtrField<onnx::NodeProto>;
+
+  Status checkBody(onnx::FunctionProto &function) {
+    int64_t version = 0;
+    for (const onnx::OperatorSetIdProto &import : function.opset_import())
+      if (defaultDomain(import.domain()).empty())
+        version = import.version();
+    Status status;
+    forEachNode(*function.mutable_node(), [&](onnx::NodeProto &node) {
+      const onnx::OpSchema *schema =
+          status.ok() && version > 0 && version <= canonicalOpset &&
+                  defaultDomain(node.domain()).empty()
+              ? onnx::OpSchemaRegistry::Schema(node.op_type(), static_cast<int>(version), "")
+              : nullptr;
+      if (schema)
+        status = checkNode(node, *schema, limits);
+    });
+    return status.ok() ? status : status.withContext("function '" + function.name() + "'");
+  }
+
+  Status checkCalls(Nodes &nodes) {
+    Status status;
+    forEachNode(nodes, [&](onnx::NodeProto &call) {
+      auto callees = functions.find({defaultDomain(call.domain()), call.op_type()});
+      if (status.ok() && callees != functions.end())
+        for (onnx::FunctionProto *function : callees->second)
+          if (status.ok() && function->overload() == call.overload())
+            status = checkCall(call, *function);
+    });
+    return status;
+  }
+
+  static Status checkCall(const onnx::NodeProto &call, onnx::FunctionProto &function) {
+    std::map<std::string, int> types;
+    for (const onnx::AttributeProto &attribute : function.attribute_proto())
+      types[attribute.name()] = attribute.type();
+    for (const onnx::AttributeProto &attribute : call.attribute())
+      types[attribute.name()] = attribute.type();
+    Status status;
+    forEachNode(*function.mutable_node(), [&](onnx::NodeProto &node) {
+      for (const onnx::AttributeProto &attribute : node.attribute()) {
+        auto bound = types.find(attribute.ref_attr_name());
+        if (status.ok() && !attribute.ref_attr_name().empty() && bound != types.end() &&
+            bound->second != attribute.type())
+          status = invalidInput("node '" + call.name() + "': attribute '" + bound->first +
+                                "' is not of the type that function '" + function.name() +
+                                "' uses it as");
+      }
+    });
+    return status;
+  }
+
+  const ImportLimits &limits;
+  std::map<std::pair<std::string, std::string>, std::vector<onnx::FunctionProto *>> functions;
+};
+
 } // namespace
 
 StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limits) {
@@ -153,6 +229,7 @@ StatusOr<Opsets> canonicalize(onnx::ModelProto &model, const ImportLimits &limit
   if (model.functions_size()) {
     ExpansionCounter counter(model, limits);
     MTC_RETURN_IF_ERROR(counter.count(*model.mutable_graph()->mutable_node(), 0).status());
+    MTC_RETURN_IF_ERROR(FunctionChecker(model, limits).check(model));
     try {
       onnx::inliner::InlineLocalFunctions(model, /*convert_version=*/true);
     } catch (const std::exception &e) {
