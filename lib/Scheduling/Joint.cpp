@@ -14,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 #include "Decode.h"
 #include "mtc/Scheduling/Policies.h"
+#include "mtc/Support/Random.h"
 
 #include <algorithm>
 #include <array>
@@ -43,23 +44,6 @@ constexpr int64_t kNodeVisits = 25'000'000;
 
 /// With more nodes than these `heft` takes too long to be tried as well.
 constexpr size_t kHeftNodes = 5000;
-
-/// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
-class Random {
-public:
-  uint64_t next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-  }
-  size_t below(size_t count) { return static_cast<size_t>(next() % count); }
-  /// In [0, 1).
-  double real() { return static_cast<double>(next() >> 11) * 0x1p-53; }
-
-private:
-  uint64_t state_ = 1;
-};
 
 /// What the search changes.
 struct Genome {
@@ -629,7 +613,7 @@ private:
   Decoder decoder_;
   std::chrono::steady_clock::time_point begin_;
   int64_t stepsLeft_ = 0;
-  Random random_;
+  SplitMix64 random_{1};
   std::vector<size_t> firstNode_;                                    ///< by instance, and one more
   std::vector<double> streamNs_, limitNs_, sloNs_, weight_, areaNs_; ///< by instance
   double boundNs_ = 1;

@@ -1,19 +1,18 @@
 //===- Arrivals.cpp - when requests come ----------------------------------===//
 #include "mtc/Simulation/OpenLoad.h"
+#include "mtc/Support/Random.h"
 
 #include <cmath>
 
 namespace mtc {
 namespace {
 
-/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): the standard library's distributions differ from
-/// one to the next.
 class Random {
 public:
   /// The seed is mixed: streams of seeds that differ by one would else be one stream, shifted.
-  explicit Random(uint64_t seed) : state_(seed) { state_ = next() ^ ~seed << 32; }
+  explicit Random(uint64_t seed) : bits_(SplitMix64(seed).next() ^ ~seed << 32) {}
   /// In (0, 1].
-  double real() { return static_cast<double>((next() >> 11) + 1) * 0x1p-53; }
+  double real() { return static_cast<double>((bits_.next() >> 11) + 1) * 0x1p-53; }
   double exponential(double mean) { return -mean * std::log(real()); }
   /// At least 1.
   int64_t geometric(double mean) {
@@ -23,14 +22,7 @@ public:
   }
 
 private:
-  uint64_t next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-  }
-
-  uint64_t state_;
+  SplitMix64 bits_;
 };
 
 } // namespace

@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "mtc/Simulation/Layouts.h"
+#include "mtc/Support/Random.h"
 
 #include <algorithm>
 #include <bit>
@@ -63,12 +64,7 @@ public:
 
 private:
   bool stepsLeft() const { return steps_ < options_.steps; }
-  uint64_t random() {
-    uint64_t z = random_ += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-  }
+  uint64_t random() { return random_.next(); }
   int32_t granules() const { return problem_.device.granules; }
 
   Status tryDraft(const Draft &draft) {
@@ -198,7 +194,7 @@ private:
   const SoloPlans &plans_;
   const OpenLoad &load_;
   const LayoutOptions &options_;
-  uint64_t random_;
+  SplitMix64 random_;
   std::vector<int32_t> tenants_; ///< that have a rate
   Draft best_;
   LayoutScore bestScore_;

@@ -2,6 +2,7 @@
 #include "Tensors.h"
 
 #include "Commands.h"
+#include "mtc/Support/Random.h"
 #include "mtc/Support/SmallFloat.h"
 
 #include <fmt/format.h>
@@ -104,14 +105,6 @@ StatusOr<Fill> parseFill(const std::string &text) {
   return invalidInput(fmt::format("--fill: '{}' is neither seed:N nor zeros", text));
 }
 
-/// SplitMix64. Source: https://prng.di.unimi.it/splitmix64.c
-static uint64_t nextRandom(uint64_t &state) {
-  uint64_t x = state += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
-
 /// The nearest half-precision or bfloat16 bits of a value in [-1, 1).
 static uint16_t narrow(ElementType type, float value) {
   if (type == ElementType::F16) {
@@ -133,11 +126,11 @@ Status fillTensor(const Fill &fill, const std::string &tenant, const Tensor &ten
   uint64_t state = 0xcbf29ce484222325; // FNV-1a over tenant and name, then the seed
   for (char c : tenant + "/" + tensor.name)
     state = (state ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  state ^= fill.seed * 0x9e3779b97f4a7c15;
+  SplitMix64 bits(state ^ fill.seed * 0x9e3779b97f4a7c15);
   const int32_t width = elementTypeBytes(type);
   auto *at = static_cast<uint8_t *>(data);
   for (int64_t i = 0; i < tensor.bytes / width; ++i, at += width) {
-    const uint64_t random = nextRandom(state);
+    const uint64_t random = bits.next();
     const double uniform = double(random >> 11) / double(uint64_t(1) << 52) - 1;
     const auto put = [&](auto value) { std::memcpy(at, &value, sizeof(value)); };
     switch (type) {

@@ -1,6 +1,8 @@
 //===- Replay.cpp - preparing and walking a plan --------------------------===//
 #include "Replay.h"
 
+#include "mtc/Support/Random.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -72,19 +74,11 @@ void Replay::bindArenas(const ArenaPool &arenas) {
   generation_ = arenas.generation();
 }
 
-/// SplitMix64. Source: https://prng.di.unimi.it/splitmix64.c
-static uint64_t mix(uint64_t x) {
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
-
 /// Test aid for rule R1: makes a task last 1.25 to 5 times as long as it did, so that tasks'
 /// lengths vary against each other by a factor of 0.25 to 4.
 static void jitter(uint64_t seed, int64_t startNs) {
   const int64_t ownNs = std::max<int64_t>(nowNs() - startNs, 1000);
-  const double factor = 0.25 + 3.75 * double(mix(seed) >> 11) / double(uint64_t(1) << 53);
+  const double factor = 0.25 + 3.75 * SplitMix64(seed).real();
   const int64_t until = nowNs() + static_cast<int64_t>(double(ownNs) * factor);
   if (until - nowNs() > 200'000) {
     const timespec time = {time_t(until / 1'000'000'000), long(until % 1'000'000'000)};
@@ -130,7 +124,7 @@ void Replay::runCommand(Step step, int worker, void *scratch, Run &run) {
       }
     }
     if (run.jitterSeed)
-      jitter(mix(run.jitterSeed + runs_) ^
+      jitter(SplitMix64(run.jitterSeed + runs_).next() ^
                  (uint64_t(step.command) << 16 | uint64_t(worker) << 8 | phase),
              startNs);
     if (phase + 1 == phases)
