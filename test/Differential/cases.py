@@ -202,3 +202,17 @@ class Compiler:
         if not any(e for e, _ in found.values()):
             found[cases[0].name] = (f"only together with others: {error}", {})
         return found
+
+
+def report(compiler, batch):
+    """Prints how the cases' answers, optimized and not, differ from onnxruntime's; 1 if any does or there is none."""
+    for case in batch:
+        assert refer(case), f"{case.name}: {case.why_not}"
+    failures = 0
+    for flags in ([], ["-O0"]):
+        for name, (error, got) in compiler.answers(batch, flags=flags).items():
+            for wrong in [error] if error else judge(next(c for c in batch if c.name == name), got):
+                failures += 1
+                print(f"FAILED: {name} {' '.join(flags)}: {wrong}")
+    print(f"{len(batch)} models, {failures} failures")
+    return 1 if failures or not batch else 0

@@ -33,16 +33,7 @@ def main():
     compiler = cases.Compiler(arguments.bin, arguments.work)
     random = np.random.default_rng(1)
     batch = [case(*m) for family in (mloperators, contriboperators) for m in family.models(random)]
-    for c in batch:
-        assert cases.refer(c), f"{c.name}: {c.why_not}"
-    failures = 0
-    for flags in ([], ["-O0"]):
-        for name, (error, got) in compiler.answers(batch, flags=flags).items():
-            for wrong in [error] if error else cases.judge(next(c for c in batch if c.name == name), got):
-                failures += 1
-                print(f"FAILED: {name} {' '.join(flags)}: {wrong}")
-    print(f"{len(batch)} models, {failures} failures")
-    return 1 if failures or not batch else 0
+    return cases.report(compiler, batch)
 
 
 if __name__ == "__main__":

@@ -49,16 +49,7 @@ def main():
     compiler = cases.Compiler(arguments.bin, arguments.work)
     paths = sorted((pathlib.Path(__file__).parent / "regressions").glob("*.textproto"))
     batch = [load(p) for p in paths]
-    failures = 0
-    for case in batch:
-        assert cases.refer(case), f"{case.name}: {case.why_not}"
-    for flags in ([], ["-O0"]):
-        for name, (error, got) in compiler.answers(batch, flags=flags).items():
-            for wrong in [error] if error else cases.judge(next(c for c in batch if c.name == name), got):
-                failures += 1
-                print(f"FAILED: {name} {' '.join(flags)}: {wrong}")
-    print(f"{len(batch)} models, {failures} failures")
-    return 1 if failures or not batch else 0
+    return cases.report(compiler, batch)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 // what they leave open is filled in after.
 //
 //===----------------------------------------------------------------------===//
+#include "Fold.h"
 #include "Steps.h"
 
 #include <cmath>
@@ -53,12 +54,7 @@ static void unpooledShape(const onnx::NodeProto &node, const KnownInputs &known,
     dims->add_dim()->set_dim_value(dim);
 }
 
-static const onnx::AttributeProto *attribute(const onnx::NodeProto &node, const char *name) {
-  for (const onnx::AttributeProto &a : node.attribute())
-    if (a.name() == name)
-      return &a;
-  return nullptr;
-}
+using fold::attribute;
 
 /// A type for an output that has no shape yet.
 static void giveShape(std::vector<onnx::TypeProto> &outputs, size_t i, int32_t type,

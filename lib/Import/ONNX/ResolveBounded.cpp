@@ -6,6 +6,7 @@
 // nothing of it can reach what lies before: `follow` knows these operators. All others are refused.
 //
 //===----------------------------------------------------------------------===//
+#include "Fold.h"
 #include "NodeContext.h"
 #include "Resolver.h"
 
@@ -19,17 +20,8 @@ using T = onnx::TensorProto;
 namespace mtc::onnx_import {
 namespace {
 
-const onnx::AttributeProto *attribute(const onnx::NodeProto &node, const char *name) {
-  for (const onnx::AttributeProto &a : node.attribute())
-    if (a.name() == name)
-      return &a;
-  return nullptr;
-}
-
-int64_t intAttribute(const onnx::NodeProto &node, const char *name, int64_t otherwise) {
-  const onnx::AttributeProto *a = attribute(node, name);
-  return a ? a->i() : otherwise;
-}
+using fold::attribute;
+using fold::intAttribute;
 
 /// Activations and casts that are no elementwiseOps().
 bool isActivation(StringRef op) {
