@@ -5,10 +5,6 @@
 // Padding is never copied: loops over a window's inner dimension run over its valid part (rows of
 // an image), or are unrolled at the edges with what lies outside left out (columns).
 //
-// A long sum of products runs in blocks: each from zero, then added to what came before. The error
-// grows with the length of a block plus their number instead of with their product. Totals wait in
-// memory while a block runs: 2 % of the time at 256 products a block (28 accumulators, counted).
-//
 // Measured on Zen 5 by the prototypes (facts of MLIR 22): 280 to 290 of 300 GFLOP/s, which is what
 // this form is taken from.
 //
@@ -16,6 +12,7 @@
 #include "EmitContraction.h"
 
 #include "DotProduct.h"
+#include "Reductions.h"
 #include "VectorBody.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -26,47 +23,10 @@ using namespace mlir;
 namespace mtc::host {
 namespace {
 
-/// A reduction loop as a register tile runs it.
-struct Reduction {
-  int64_t extent = 1;
-  SmallVector<int64_t> strides; ///< per input
-  const Window *window = nullptr;
-  enum class Mode { Plain, Bounded, Unrolled } mode = Mode::Plain;
-  bool startsBlock = false; ///< what it and the loops inside give is one block
-  bool mayMerge = true;     ///< with the loop inside or outside
-  int64_t cutFrom = 0;      ///< > 0: blocks of a loop of that many trips, the last one shorter
-  int64_t tail = 0;         ///< > 0: numbers in its last group of four
-};
-
-/// A chain of at most this many products is one block.
-constexpr int64_t kLongestChain = 384;
-constexpr int64_t kBlock = 256;
-
-/// Where the blocks of a sum begin. It depends on the shape only, not on the tiling (rule R3).
-struct Blocks {
-  int64_t first = -1; ///< position in Contraction::reductions; -1: one block
-  int64_t size = 0;   ///< > 0: trips of that loop in a block; 0: all of them
-};
-
-Blocks blocksOf(const Contraction &c) {
-  if (!c.isProduct || !c.element.isF32() || c.product(c.reductions) <= kLongestChain)
-    return {};
-  // The outermost loop whose body is short enough; if that body is too short, blocks of the loop.
-  int64_t inside = 1, l = c.reductions.size();
-  while (l > 0 && inside * c.extent(c.reductions[l - 1]) <= kLongestChain)
-    inside *= c.extent(c.reductions[--l]);
-  if (inside >= kBlock / 8)
-    return {l, 0};
-  --l;
-  if (c.windowOfInner(c.reductions[l])) // its trips depend on the place in the image
-    return {};
-  return {l, std::max<int64_t>(1, kBlock / inside)};
-}
-
 class ContractionEmitter {
 public:
   ContractionEmitter(Emitter &e, const Contraction &c, const Tiling &t, const HostTarget &target)
-      : e(e), b(e.b), c(c), t(t), segments(segmentsOf(c, t.mr)), blocks(blocksOf(c)),
+      : e(e), b(e.b), c(c), t(t), segments(segmentsOf(c, t.mr)),
         vectorType(VectorType::get({t.lanes}, c.element)),
         hasDotProduct(hasByteDotProduct(target)) {
     initial = broadcast(e, e.scalars.lookup(c.initial), t.lanes);
@@ -326,73 +286,6 @@ private:
       onlyIn(stepBlocks - 1, [&] { edges(segments.right); });
   }
 
-  /// The reduction loops for a register tile, merged where all inputs walk two as one.
-  SmallVector<Reduction> reductionsFor(bool isEdge, bool clipped) {
-    SmallVector<Reduction> list;
-    for (auto [position, l] : llvm::enumerate(c.reductions)) {
-      Reduction r;
-      r.extent = c.extent(l);
-      r.strides = inputStrides[l];
-      r.tail = l == c.groups ? c.groupTail : 0;
-      if (const Window *w = c.windowOfInner(l)) {
-        bool alongM = w->outer == c.m && c.m >= 0;
-        if (!alongM || clipped)
-          r.mode = Reduction::Mode::Bounded;
-        else if (isEdge)
-          r.mode = Reduction::Mode::Unrolled;
-        r.window = w;
-      }
-      if (static_cast<int64_t>(position) == blocks.first) {
-        if (blocks.size) {
-          Reduction outer = r;
-          outer.extent = llvm::divideCeil(r.extent, blocks.size);
-          for (int64_t &stride : outer.strides)
-            stride *= blocks.size;
-          outer.mayMerge = false;
-          list.push_back(outer);
-          r.mayMerge = r.extent % blocks.size == 0;
-          r.cutFrom = r.mayMerge ? 0 : r.extent;
-          r.extent = blocks.size;
-        }
-        r.startsBlock = true;
-        list.push_back(r);
-        continue;
-      }
-      if (!list.empty() && list.back().mayMerge && list.back().mode == Reduction::Mode::Plain &&
-          r.mode == Reduction::Mode::Plain && !r.tail && !list.back().tail) {
-        Reduction &outer = list.back();
-        bool same = true;
-        for (int64_t i = 0; i < c.inputs; ++i)
-          same &= c.operands[i].storage < 0 || outer.strides[i] == r.strides[i] * r.extent;
-        if (same) {
-          outer.extent *= r.extent;
-          outer.strides = r.strides;
-          continue;
-        }
-      }
-      list.push_back(r);
-    }
-    // A short innermost loop is written out.
-    if (!list.empty() && list.back().mode == Reduction::Mode::Plain && list.back().mayMerge &&
-        list.back().extent * t.mr * t.nv <= 64) {
-      list.back().mode = Reduction::Mode::Unrolled;
-      list.back().window = nullptr;
-    }
-    // Windows without an inner loop: a loop of one trip or none.
-    for (const Window &w : c.windows)
-      if (w.inner < 0) {
-        Reduction r;
-        r.strides.assign(c.inputs, 0);
-        r.window = &w;
-        bool alongM = w.outer == c.m && c.m >= 0;
-        if (alongM && !clipped && !isEdge)
-          continue;
-        r.mode = alongM && !clipped ? Reduction::Mode::Unrolled : Reduction::Mode::Bounded;
-        list.insert(list.begin(), r);
-      }
-    return list;
-  }
-
   void registerTile(int64_t rows, Value mStart, std::optional<int64_t> edgeStart,
                     bool clipped = false) {
     tileRows = rows;
@@ -404,7 +297,8 @@ private:
     SmallVector<Value> accumulators(rows * vectors, initial);
     SmallVector<int64_t> active = llvm::to_vector(llvm::seq<int64_t>(0, rows));
     bool hasColumnWindow = c.m >= 0 && c.windowOfOuter(c.m);
-    SmallVector<Reduction> list = reductionsFor(edgeStart && hasColumnWindow, clipped);
+    SmallVector<Reduction> list =
+        reductionsFor(c, t, inputStrides, edgeStart && hasColumnWindow, clipped);
     accumulators = reduce(list, accumulators, active);
     epilogue(accumulators, mStart);
   }
@@ -683,7 +577,6 @@ private:
   const Contraction &c;
   const Tiling &t;
   Segments segments;
-  Blocks blocks;
   VectorType vectorType;
   bool hasDotProduct; ///< four products in one instruction
   Value initial, spill, packed;
