@@ -55,6 +55,13 @@ static Kernel decodeKernel(const fb::Kernel *from, bool &bad) {
   to.bytes = from->bytes();
   if (auto extents = from->extents(); extents && extents->size() == 4)
     to.extents = {extents->Get(0), extents->Get(1), extents->Get(2), extents->Get(3)};
+  if (const fb::Region *region = from->region())
+    to.region = Region{enumerator(region->kind(), RegionKind::Loop, bad),
+                       numbers<int32_t>(region->bodies()),
+                       region->carried(),
+                       region->scanned(),
+                       region->length(),
+                       region->max_trips()};
   to.variants = structs<Variant>(from->variants(), [&](const fb::Variant *variant) {
     Variant v;
     v.config = text(variant->config());
@@ -103,6 +110,11 @@ Status decodeProblem(const fb::Problem *from, Problem &to) {
   });
   to.entries = structs<Entry>(from->entries(),
                               [&](const fb::Entry *entry) { return decodeEntry(entry, bad); });
+  to.bodies = structs<Body>(from->bodies(), [&](const fb::Body *body) {
+    bad |= !body->graph();
+    return Body{body->graph() ? decodeEntry(body->graph(), bad) : Entry(),
+                numbers<int64_t>(body->offsets()), body->workspace_bytes()};
+  });
   return bad ? bundleRefused("the manifest's problem has an unknown enumerator") : okStatus();
 }
 

@@ -80,6 +80,15 @@ static void encode(const Kernel &from, const std::vector<std::string> *symbols, 
   to.flops = from.flops;
   to.bytes = from.bytes;
   to.extents = {from.extents.batch, from.extents.rows, from.extents.columns, from.extents.depth};
+  if (from.region) {
+    to.region = std::make_unique<fb::RegionT>();
+    to.region->kind = static_cast<uint8_t>(from.region->kind);
+    to.region->bodies = from.region->bodies;
+    to.region->carried = from.region->carried;
+    to.region->scanned = from.region->scanned;
+    to.region->length = from.region->length;
+    to.region->max_trips = from.region->maxTrips;
+  }
   size_t position = 0;
   to.variants =
       tables<fb::VariantT>(from.variants, [&](const Variant &variant, fb::VariantT &table) {
@@ -112,6 +121,12 @@ static void encode(const Problem &from, const std::vector<std::vector<std::strin
   const auto any = [](const auto &element, auto &table) { encode(element, table); };
   to.tenants = tables<fb::TenantT>(from.tenants, any);
   to.entries = tables<fb::EntryT>(from.entries, any);
+  to.bodies = tables<fb::BodyT>(from.bodies, [](const Body &body, fb::BodyT &table) {
+    table.graph = std::make_unique<fb::EntryT>();
+    encode(body.graph, *table.graph);
+    table.offsets = body.offsets;
+    table.workspace_bytes = body.workspaceBytes;
+  });
 }
 
 static void encode(const Schedule &from, fb::ScheduleT &to) {

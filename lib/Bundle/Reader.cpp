@@ -203,7 +203,13 @@ static Status checkTensor(const Tensor &tensor) {
 /// check() and verify() know nothing of weights' sizes.
 static Status checkOperands(const Problem &problem, const fb::Manifest &manifest) {
   const auto *weights = manifest.weights();
-  for (const Entry &entry : problem.entries) {
+  std::vector<const Entry *> graphs;
+  for (const Entry &entry : problem.entries)
+    graphs.push_back(&entry);
+  for (const Body &body : problem.bodies)
+    graphs.push_back(&body.graph);
+  for (const Entry *graph : graphs) {
+    const Entry &entry = *graph;
     for (const auto *tensors : {&entry.inputs, &entry.outputs})
       for (const Tensor &tensor : *tensors)
         MTC_RETURN_IF_ERROR(checkTensor(tensor));

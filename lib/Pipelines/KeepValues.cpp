@@ -69,7 +69,10 @@ Status keepValues(mt::ProgramOp program, const std::string &regex) {
   if (!compiled.isValid(reason))
     return invalidInput("--keep-values '" + regex + "': " + reason);
   int64_t kept = 0;
-  program->walk([&](mt::EntryOp entry) { keepInEntry(entry, compiled, kept); });
+  program->walk([&](mt::EntryOp entry) {
+    if (!entry.getIsBody()) // a region's values are gone when it ends
+      keepInEntry(entry, compiled, kept);
+  });
   return kept ? okStatus() : invalidInput("--keep-values '" + regex + "' matches no node");
 }
 

@@ -103,6 +103,7 @@ Status buildModel(Compilation &compilation, const CompileOptions &options) {
   limits.maxElements = options.limits.maxElements;
   limits.maxFoldedBytes = options.limits.maxFoldedMib << 20;
   limits.maxParsedBytes = options.limits.maxParsedMib << 20;
+  limits.maxTrips = options.limits.maxTrips;
   limits.maxUnrolledNodes = options.limits.maxUnrolledNodes;
 
   // Every model is read before the first error is reported: a user mends all of them at once.
@@ -279,6 +280,11 @@ static StatusOr<KernelCode> compileFor(const host::HostTarget &target, mt::Progr
 
 static StatusOr<KernelCode> compileFor(const cuda::CudaTarget &target, mt::ProgramOp program,
                                        const CompileOptions &options, const Log &log) {
+  mt::RegionTaskOp region;
+  program->walk([&](mt::RegionTaskOp op) { region = op; });
+  if (region)
+    return unsupported("control flow at run time needs a host target, got " +
+                       program.getTarget().value_or("").str());
   MTC_ASSIGN_OR_RETURN(
       cuda::CompiledCode code,
       cuda::compileProgram(program, target, kernelOptions<cuda::CompileOptions>(options, log)));
@@ -313,7 +319,8 @@ static Status compileKernels(TargetCompilation &target, const CompileOptions &op
   for (mt::KernelOp kernel : compiled.program.getOps<mt::KernelOp>())
     rows.try_emplace(kernel, rows.size());
   for (mt::KernelOp kernel : exported.kernels)
-    compiled.data.symbols.push_back(std::move(code.symbols[rows.at(kernel)]));
+    compiled.data.symbols.push_back(kernel ? std::move(code.symbols[rows.at(kernel)])
+                                           : std::vector<std::string>{""});
   return okStatus();
 }
 

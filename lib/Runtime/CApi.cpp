@@ -96,6 +96,8 @@ const char *mtrt_status_string(mtrt_status status) {
     return "cancelled";
   case MTRT_KERNEL_FAILED:
     return "kernel failed";
+  case MTRT_TOO_MANY_TRIPS:
+    return "too many trips";
   case MTRT_PENDING:
     return "pending";
   }
@@ -261,7 +263,7 @@ mtrt_status mtrt_session_create(const mtrt_program *program, const char *device,
                     fmt::format("no device '{}'; known: host", device ? device : "(null)"));
     const mtrt_session_options from = readSized(callerOptions);
     if (from.cpu_count < 0 || (from.cpu_count > 0 && !from.cpus) || from.workers < 0 ||
-        from.queue_capacity < -1 || from.spin_ns < 0 || from.idle_spin_ns < 0)
+        from.queue_capacity < -1 || from.spin_ns < 0 || from.idle_spin_ns < 0 || from.max_trips < 0)
       return invalidInput("a session option is out of range");
     SessionOptions options;
     options.cpus.assign(from.cpus, from.cpus + (from.cpus ? from.cpu_count : 0));
@@ -274,6 +276,7 @@ mtrt_status mtrt_session_create(const mtrt_program *program, const char *device,
       options.spinNs = from.spin_ns;
     if (from.idle_spin_ns != 0)
       options.idleSpinNs = from.idle_spin_ns;
+    options.maxTrips = from.max_trips;
     if (from.log)
       options.log = [log = from.log, user = from.log_user](LogLevel level,
                                                            const std::string &message) {

@@ -149,9 +149,19 @@ void Session::State::instanceEnded(Job &job, int32_t instance) {
   const host::InstanceRun &run = job.run.instances[instance];
   if (const int32_t status = run.failedStatus) {
     const Task &task = request->entry().tasks[job.replay->plan().commands[run.failedCommand].task];
-    end(*request, {RequestCode::KernelFailed,
-                   fmt::format("tenant '{}': task {} ({}) failed with status {}",
-                               request->tenant().name, task.id, task.name, status)});
+    const auto &region = program->targets()[target].problem.kernels[task.kernel].region;
+    const int64_t allowed = options.maxTrips ? options.maxTrips : region ? region->maxTrips : 0;
+    const std::string where =
+        fmt::format("tenant '{}': task {} ({})", request->tenant().name, task.id, task.name);
+    if (status == host::kTooManyTrips)
+      end(*request, {RequestCode::TooManyTrips,
+                     fmt::format("{}: a loop goes on after {} iterations", where, allowed)});
+    else if (status == host::kWrongLength)
+      end(*request, {RequestCode::KernelFailed,
+                     where + ": a loop has not as many iterations as its tensors have elements"});
+    else
+      end(*request,
+          {RequestCode::KernelFailed, fmt::format("{} failed with status {}", where, status)});
     return;
   }
   end(*request, {});
@@ -222,6 +232,7 @@ Status Session::State::prepare(Job &job) {
     run.records.resize(cpus.size());
   run.jitterSeed = options.jitterSeed;
   run.spinNs = options.spinNs;
+  run.maxTrips = options.maxTrips;
   run.signal = &signal;
   run.instanceEnded = [this, &job](int32_t instance) { instanceEnded(job, instance); };
   return okStatus();

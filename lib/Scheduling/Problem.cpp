@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "mtc/Scheduling/Problem.h"
+#include "mtc/Scheduling/Regions.h"
 
 #include <fmt/format.h>
 
@@ -198,6 +199,16 @@ Status check(const Problem &problem) {
                                     problem.device.target, problem.device.granules));
   for (const Kernel &kernel : problem.kernels)
     MTC_RETURN_IF_ERROR(checkKernel(kernel));
+  for (size_t b = 0; b < problem.bodies.size(); ++b) {
+    const Entry &graph = problem.bodies[b].graph;
+    std::string name = fmt::format("body '{}'", graph.name);
+    MTC_RETURN_IF_ERROR(checkValues(graph, name));
+    MTC_RETURN_IF_ERROR(checkTasks(problem, graph, name));
+    MTC_RETURN_IF_ERROR(checkBody(problem, static_cast<int32_t>(b)));
+  }
+  for (const Kernel &kernel : problem.kernels)
+    if (kernel.region)
+      MTC_RETURN_IF_ERROR(checkRegion(problem, kernel));
   for (const Entry &entry : problem.entries) {
     if (!inRange(entry.tenant, problem.tenants))
       return invalidInput(fmt::format("entry '{}' belongs to tenant {} of {}", entry.name,
@@ -205,6 +216,10 @@ Status check(const Problem &problem) {
     std::string name = entryName(problem, entry);
     MTC_RETURN_IF_ERROR(checkValues(entry, name));
     MTC_RETURN_IF_ERROR(checkTasks(problem, entry, name));
+    for (const Task &task : entry.tasks)
+      if (const Kernel &kernel = problem.kernels[static_cast<size_t>(task.kernel)]; kernel.region)
+        if (Status status = checkRegionTask(problem, kernel, entry, task); !status.ok())
+          return status.withContext(name);
   }
   return okStatus();
 }

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::array<const char *, 7> kKinds = {"contraction", "rows",       "elementwise", "move",
                                                 "attention",   "recurrence", "opaque"};
+constexpr std::array<const char *, 2> kRegions = {"if", "loop"};
 constexpr std::array<const char *, 4> kValues = {"input", "output", "weight", "intermediate"};
 constexpr std::array<const char *, 3> kArrivals = {"poisson", "periodic", "bursty"};
 constexpr std::string_view kOrigins = "mlr"; // modelled, learned, run (measured)
@@ -66,6 +67,24 @@ void printKernel(const Kernel &kernel, std::string &out) {
                    fmt::join(variant.phaseTiles, ","), variant.scratchBytesPerWorker, times,
                    quoted(variant.config));
   }
+  if (const auto &region = kernel.region)
+    fmt::format_to(to, "  region {} bodies {} carried {} scanned {} length {} max_trips {}\n",
+                   kRegions[static_cast<size_t>(region->kind)], fmt::join(region->bodies, ","),
+                   region->carried, region->scanned, region->length, region->maxTrips);
+}
+
+void printGraph(const Entry &graph, std::string &out) {
+  auto to = std::back_inserter(out);
+  for (const Tensor &tensor : graph.inputs)
+    printTensor(tensor, "input", out);
+  for (const Tensor &tensor : graph.outputs)
+    printTensor(tensor, "output", out);
+  for (const Value &value : graph.values)
+    fmt::format_to(to, "  value {} {} {}\n", kValues[static_cast<size_t>(value.kind)], value.bytes,
+                   value.index);
+  for (const Task &task : graph.tasks)
+    fmt::format_to(to, "  task {} {} {} {}\n", task.id, task.kernel, fmt::join(task.values, ","),
+                   quoted(task.name));
 }
 
 //===- parsing ------------------------------------------------------------===//
@@ -277,13 +296,44 @@ Tenant parseTenant(Fields &f) {
   return tenant;
 }
 
-/// Adds the thing of one line to the problem. Lines of a kernel or an entry follow theirs.
+Region parseRegion(Fields &f) {
+  Region region;
+  region.kind = static_cast<RegionKind>(f.choice(kRegions));
+  f.keyword("bodies");
+  region.bodies = f.numbers<int32_t>(',');
+  f.keyword("carried");
+  region.carried = f.number<int32_t>();
+  f.keyword("scanned");
+  region.scanned = f.number<int32_t>();
+  f.keyword("length");
+  region.length = f.number<int64_t>();
+  f.keyword("max_trips");
+  region.maxTrips = f.number<int64_t>();
+  return region;
+}
+
+Body parseBody(Fields &f) {
+  Body body;
+  body.graph.tenant = f.number<int32_t>();
+  body.graph.name = f.text();
+  f.keyword("workspace");
+  body.workspaceBytes = f.number<int64_t>();
+  f.keyword("offsets");
+  body.offsets = f.numbers<int64_t>(',');
+  return body;
+}
+
+/// Adds the thing of one line to the problem. Lines of a kernel, a body or an entry follow theirs,
+/// bodies stand before entries.
 void parseLine(Fields &f, Problem &problem) {
   std::string_view what = f.word();
+  Entry *graph = !problem.entries.empty()  ? &problem.entries.back()
+                 : !problem.bodies.empty() ? &problem.bodies.back().graph
+                                           : nullptr;
   auto inEntry = [&] {
-    if (problem.entries.empty())
+    if (!graph)
       f.fail(fmt::format("is '{}' before the first entry", what));
-    return !problem.entries.empty();
+    return graph != nullptr;
   };
   if (what == "device") {
     problem.device = parseDevice(f);
@@ -293,6 +343,12 @@ void parseLine(Fields &f, Problem &problem) {
     if (problem.kernels.empty())
       return f.fail("is a variant before the first kernel");
     problem.kernels.back().variants.push_back(parseVariant(f));
+  } else if (what == "region") {
+    if (problem.kernels.empty())
+      return f.fail("is a region before the first kernel");
+    problem.kernels.back().region = parseRegion(f);
+  } else if (what == "body") {
+    problem.bodies.push_back(parseBody(f));
   } else if (what == "tenant") {
     problem.tenants.push_back(parseTenant(f));
   } else if (what == "entry") {
@@ -300,26 +356,27 @@ void parseLine(Fields &f, Problem &problem) {
     entry.tenant = f.number<int32_t>();
     entry.name = f.text();
   } else if (what == "input" && inEntry()) {
-    problem.entries.back().inputs.push_back(parseTensor(f));
+    graph->inputs.push_back(parseTensor(f));
   } else if (what == "output" && inEntry()) {
-    problem.entries.back().outputs.push_back(parseTensor(f));
+    graph->outputs.push_back(parseTensor(f));
   } else if (what == "value" && inEntry()) {
     Value value;
     value.kind = static_cast<ValueKind>(f.choice(kValues));
     value.bytes = f.number<int64_t>();
     value.index = f.number<int32_t>();
-    problem.entries.back().values.push_back(value);
+    graph->values.push_back(value);
   } else if (what == "task" && inEntry()) {
     Task task;
     task.id = f.number<int32_t>();
     task.kernel = f.number<int32_t>();
     task.values = f.numbers<int32_t>(',');
     task.name = f.text();
-    problem.entries.back().tasks.push_back(std::move(task));
+    graph->tasks.push_back(std::move(task));
   } else {
-    f.fail(fmt::format("begins with '{}'; known: device, kernel, variant, tenant, entry, input, "
-                       "output, value, task",
-                       what));
+    f.fail(fmt::format(
+        "begins with '{}'; known: device, kernel, variant, region, body, tenant, entry, "
+        "input, output, value, task",
+        what));
   }
 }
 
@@ -340,6 +397,11 @@ std::string printProblem(const Problem &problem) {
                  device.bytesPerNs, device.launchNs, device.barrierNs);
   for (const Kernel &kernel : problem.kernels)
     printKernel(kernel, out);
+  for (const Body &body : problem.bodies) {
+    fmt::format_to(to, "body {} {} workspace {} offsets {}\n", body.graph.tenant,
+                   quoted(body.graph.name), body.workspaceBytes, fmt::join(body.offsets, ","));
+    printGraph(body.graph, out);
+  }
   for (const Tenant &tenant : problem.tenants)
     fmt::format_to(to, "tenant {} slo_p99_ns {} rate {} priority {} isolation {}{}\n",
                    quoted(tenant.name), tenant.sloP99Ns, tenant.ratePerSecond, tenant.priority,
@@ -349,16 +411,7 @@ std::string printProblem(const Problem &problem) {
                        : fmt::format(" arrivals {}", arrivalKindName(tenant.arrivals)));
   for (const Entry &entry : problem.entries) {
     fmt::format_to(to, "entry {} {}\n", entry.tenant, quoted(entry.name));
-    for (const Tensor &tensor : entry.inputs)
-      printTensor(tensor, "input", out);
-    for (const Tensor &tensor : entry.outputs)
-      printTensor(tensor, "output", out);
-    for (const Value &value : entry.values)
-      fmt::format_to(to, "  value {} {} {}\n", kValues[static_cast<size_t>(value.kind)],
-                     value.bytes, value.index);
-    for (const Task &task : entry.tasks)
-      fmt::format_to(to, "  task {} {} {} {}\n", task.id, task.kernel, fmt::join(task.values, ","),
-                     quoted(task.name));
+    printGraph(entry, out);
   }
   return out;
 }

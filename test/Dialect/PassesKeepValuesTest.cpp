@@ -119,9 +119,11 @@ TEST_P(PassesKeepValues, afterEachPass) {
 
 INSTANTIATE_TEST_SUITE_P(Models, PassesKeepValues,
                          testing::Values("convolutions.mlir", "attention.mlir", "winograd.mlir",
-                                         "quantized.mlir"),
+                                         "quantized.mlir", "control-flow.mlir"),
                          [](const auto &info) {
-                           return llvm::StringRef(info.param).split('.').first.str();
+                           std::string name = llvm::StringRef(info.param).split('.').first.str();
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
                          });
 
 } // namespace

@@ -83,6 +83,26 @@ mt.program @document target("host:x86-64-v4,cores=2") attributes {
       mt.return %z : tensor<2x4xf32>
     }
   }
+  // Control flow: an if of two bodies, and a loop that carries, scans and captures.
+  // CHECK-LABEL: mt.tenant @control
+  mt.tenant @control {
+    // CHECK: mt.entry @then(%{{.*}}: tensor<8xf32> {mt.name = "a"}) -> (tensor<8xf32> {mt.name = "b"}) attributes {is_body} {
+    mt.entry @then(%a: tensor<8xf32> {mt.name = "a"}) -> (tensor<8xf32> {mt.name = "b"}) attributes {is_body} {
+      mt.return %a : tensor<8xf32>
+    }
+    mt.entry @step(%i: tensor<i64> {mt.name = "i"}, %c: tensor<i8> {mt.name = "c"}, %s: tensor<8xf32> {mt.name = "s"}, %e: tensor<2xf32> {mt.name = "e"}, %x: tensor<8xf32> {mt.name = "x"})
+        -> (tensor<i8> {mt.name = "more"}, tensor<8xf32> {mt.name = "next"}, tensor<8xf32> {mt.name = "out"}) attributes {is_body} {
+      mt.return %c, %s, %x : tensor<i8>, tensor<8xf32>, tensor<8xf32>
+    }
+    mt.entry @n1(%c: tensor<i8> {mt.name = "c"}, %n: tensor<1xi64> {mt.name = "n"}, %x: tensor<8xf32> {mt.name = "x"}, %e: tensor<5x2xf32> {mt.name = "e"}) -> (tensor<5x8xf32> {mt.name = "z"}) {
+      // CHECK: %[[Y:.*]] = mt.region_task 0 if [@then, @then](%{{.*}}) capture(%{{.*}}) max_trips(1) expected(1) : (tensor<i8>, tensor<8xf32>) -> tensor<8xf32>
+      %y = mt.region_task 0 if [@then, @then](%c) capture(%x) max_trips(1) expected(1) : (tensor<i8>, tensor<8xf32>) -> tensor<8xf32>
+      // CHECK: mt.region_task 1 loop [@step](%{{.*}}, %{{.*}}) carry(%[[Y]]) scan(%{{.*}}) capture(%{{.*}}) max_trips(100) expected(5) : (tensor<i8>, tensor<1xi64>, tensor<8xf32>, tensor<5x2xf32>, tensor<8xf32>) -> (tensor<8xf32>, tensor<5x8xf32>)
+      %s, %z = mt.region_task 1 loop [@step](%c, %n) carry(%y) scan(%e) capture(%x) max_trips(100) expected(5)
+          : (tensor<i8>, tensor<1xi64>, tensor<8xf32>, tensor<5x2xf32>, tensor<8xf32>) -> (tensor<8xf32>, tensor<5x8xf32>)
+      mt.return %z : tensor<5x8xf32>
+    }
+  }
   // A tenant named with a digit and a hyphen; an entry without inputs or outputs.
   // CHECK-LABEL: mt.tenant @"rec-2" {
   mt.tenant @"rec-2" {

@@ -147,6 +147,11 @@ def judge(case, got):
     return wrong
 
 
+def same_bytes(a, b):
+    return a.keys() == b.keys() and all(
+        a[k].dtype == b[k].dtype and a[k].shape == b[k].shape and a[k].tobytes() == b[k].tobytes() for k in a)
+
+
 class Compiler:
     """mtc and mtrt, and a folder for what goes between them."""
 
@@ -178,12 +183,12 @@ class Compiler:
         dims = [f"--dim={c.name}/{d}={n}" for c in cases for d, n in c.dims.items()]
         return self.call("mtc", "compile", *models, *dims, "--cache-dir", "", "-q", "-o", self.folder / bundle, *flags)
 
-    def run(self, cases, bundle, alone=False):
+    def run(self, cases, bundle, alone=False, more=()):
         """Runs a round (or one tenant), into a folder named as the bundle: an error, and outputs by case."""
         folder = self.folder / f"{bundle}.out"
         inputs = [f"--input={'' if alone else c.name + '/'}{n}=@{self.folder}/{c.name}.{n}.npy" for c in cases for n in c.inputs]
         error = self.call("mtrt", "run", self.folder / bundle, *(["--tenant", cases[0].name] if alone else []), *inputs,
-                          "--output-dir", folder, "-q")
+                          "--output-dir", folder, "-q", *more)
         return error, {c.name: {p.stem: np.load(p) for p in (folder / c.name).glob("*.npy")} for c in cases}
 
     def answers(self, cases, bundle="set.mtb", flags=()):

@@ -94,11 +94,6 @@ def dead(case, random):
     return changed
 
 
-def same_bytes(a, b):
-    return a.keys() == b.keys() and all(
-        a[k].dtype == b[k].dtype and a[k].shape == b[k].shape and a[k].tobytes() == b[k].tobytes() for k in a)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", required=True)
@@ -132,12 +127,12 @@ def main():
     error, backward = answers(batch[::-1], "backward.mtb")
     assert not error, error
     for case in batch:
-        require(same_bytes(base[case.name], backward[case.name]), f"{case.name}: the order of tenants changes its bits")
+        require(cases.same_bytes(base[case.name], backward[case.name]), f"{case.name}: the order of tenants changes its bits")
     for case in batch[:arguments.alone]:
         error, got = compiler.run([case], "forward.mtb", alone=True)
-        require(not error and same_bytes(base[case.name], got[case.name]), f"{case.name}: run alone it differs {error}")
+        require(not error and cases.same_bytes(base[case.name], got[case.name]), f"{case.name}: run alone it differs {error}")
         error, got = answers([case], f"{case.name}.mtb")
-        require(not error and same_bytes(base[case.name], got[case.name]), f"{case.name}: compiled alone it differs {error}")
+        require(not error and cases.same_bytes(base[case.name], got[case.name]), f"{case.name}: compiled alone it differs {error}")
 
     for case in batch:  # what mtc answers is now what is wanted
         case.wanted = base[case.name]
@@ -146,7 +141,7 @@ def main():
         for name, (error, got) in compiler.answers(changed, f"{change.__name__}.mtb").items():
             case = next(c for c in batch if name.rsplit("_", 1)[0] == c.name)
             if change is dead:
-                require(not error and same_bytes(case.wanted, got), f"{name}: a dead branch changes bits {error}")
+                require(not error and cases.same_bytes(case.wanted, got), f"{name}: a dead branch changes bits {error}")
             else:
                 wrong = [error] if error else cases.judge(case, got)
                 require(not wrong, f"{name}: {wrong}")

@@ -88,8 +88,8 @@ TEST(ProblemText, Errors) {
   EXPECT_EQ(errorOf(""), "line 1: got nothing, wanted 'problem 1'");
   EXPECT_EQ(errorOf("problem 2\n"), "line 1: got 'problem 2', wanted 'problem 1'");
   EXPECT_EQ(errorOf("problem 1\nthing\n"),
-            "line 2: begins with 'thing'; known: device, kernel, variant, tenant, entry, input, "
-            "output, value, task");
+            "line 2: begins with 'thing'; known: device, kernel, variant, region, body, tenant, "
+            "entry, input, output, value, task");
   EXPECT_EQ(errorOf("problem 1\n  variant tiles 1\n"),
             "line 2: is a variant before the first kernel");
   EXPECT_EQ(errorOf("problem 1\n  task 1 0 1 \"a\"\n"), "line 2: is 'task' before the first entry");

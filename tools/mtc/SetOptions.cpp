@@ -46,6 +46,8 @@ void addLimitOptions(CLI::App &app, ModelLimits &limits) {
   add("--max-folded-mib", limits.maxFoldedMib, "refuse more constants folded by the importer");
   add("--max-parsed-mib", limits.maxParsedMib,
       "refuse models that take more memory beyond twice their file");
+  add("--max-trips", limits.maxTrips,
+      "iterations of all loops of a task at run time; one more fails the request");
   add("--max-unrolled-nodes", limits.maxUnrolledNodes,
       "unroll loops of a model to at most so many nodes");
 }

@@ -51,6 +51,11 @@ void addDeviceOptions(CLI::App &app, DeviceOptions &options) {
       ->capture_default_str();
   app.add_option("--cpus", options.cpus, "CPUs to pin workers to, e.g. 2-5; default: all allowed")
       ->type_name("LIST");
+  app.add_option(
+         "--max-trips", options.maxTrips,
+         "iterations of all loops of a task; one more fails the request; default: as compiled")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
   app.add_option("--jitter", options.jitter,
                  "test aid: make tasks last longer by pseudo-random factors; outputs stay the same")
       ->type_name("SEED");
@@ -65,6 +70,7 @@ openSession(const DeviceOptions &options, const OutputOptions &output, SessionOp
     MTC_ASSIGN_OR_RETURN(session.cpus, parseCpuList(options.cpus));
   }
   session.jitterSeed = options.jitter;
+  session.maxTrips = options.maxTrips;
   const LogLevel least = output.verbose ? LogLevel::Debug
                          : output.quiet ? LogLevel(int(LogLevel::Warning) + 1)
                                         : LogLevel::Notice;
@@ -84,6 +90,8 @@ std::string describeDevice(const Session &session) {
 Status toStatus(const RequestStatus &status) {
   if (status.ok())
     return okStatus();
+  if (status.code == RequestCode::TooManyTrips)
+    return invalidInput(status.message);
   const int code = static_cast<int>(status.code);
   return {code < 16 ? static_cast<ErrorCode>(code) : ErrorCode::Internal, status.message};
 }

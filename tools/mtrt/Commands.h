@@ -40,6 +40,7 @@ Status writeJson(const OutputOptions &options, const nlohmann::ordered_json &jso
 /// What run and bench take to open a bundle on a device.
 struct DeviceOptions {
   std::string bundle, device = "host", cpus;
+  int64_t maxTrips = 0;
   uint64_t jitter = 0;
 };
 void addDeviceOptions(CLI::App &app, DeviceOptions &options);

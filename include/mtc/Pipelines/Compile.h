@@ -40,6 +40,7 @@ struct ModelLimits {
   int64_t maxElements = int64_t(1) << 40;
   int64_t maxFoldedMib = 64;
   int64_t maxParsedMib = 64;
+  int64_t maxTrips = 100'000;
   int64_t maxUnrolledNodes = 4096;
 };
 

@@ -30,7 +30,8 @@ enum class RequestCode : int {
   Timeout = 17, ///< the deadline passed before the start, or a wait ended first
   Cancelled = 18,
   KernelFailed = 19,
-  Pending = 20, ///< submitted and not finished
+  Pending = 20,      ///< submitted and not finished
+  TooManyTrips = 21, ///< a loop goes on after the last allowed iteration
 };
 
 struct [[nodiscard]] RequestStatus {
@@ -67,6 +68,7 @@ struct SessionOptions {
   int64_t spinNs = 200'000;    ///< how long a worker of a running job spins before it sleeps
   int64_t idleSpinNs = 50'000; ///< the same between jobs
   int queueCapacity = 64;      ///< jobs that wait; more are refused as Busy
+  int64_t maxTrips = 0;        ///< of the loops of a task, one more fails; 0: as compiled
   uint64_t jitterSeed = 0;     ///< not 0: test aid, tasks last longer by pseudo-random factors
   bool recordTasks = false;
   std::function<void(LogLevel, const std::string &)> log;

@@ -44,7 +44,8 @@ typedef enum mtrt_status {
   MTRT_TIMEOUT = 17, /* the deadline passed before the start, or a wait ended first */
   MTRT_CANCELLED = 18,
   MTRT_KERNEL_FAILED = 19, /* a kernel gave a status; the session goes on */
-  MTRT_PENDING = 20        /* submitted and not finished */
+  MTRT_PENDING = 20,       /* submitted and not finished */
+  MTRT_TOO_MANY_TRIPS = 21 /* a loop goes on after the last allowed iteration */
 } mtrt_status;
 
 /* "busy" for MTRT_BUSY; static storage. */
@@ -147,6 +148,8 @@ typedef struct mtrt_session_options {
   int64_t idle_spin_ns; /* the same between jobs; 0: 50 us */
   mtrt_log_fn log;
   void *log_user;
+  int64_t max_trips; /* of all loops of a task at run time: one more fails the request; 0: as
+                        compiled */
 } mtrt_session_options;
 
 /* A session on `device`: "host". `options` may be null. */

@@ -77,6 +77,18 @@ struct Extents {
   int64_t batch = 1, rows = 1, columns = 1, depth = 1;
 };
 
+enum class RegionKind : uint8_t { If, Loop };
+
+/// Control flow inside one task: what Scheduling/Regions.h says, on bodies of the problem.
+struct Region {
+  RegionKind kind = RegionKind::If;
+  std::vector<int32_t> bodies; ///< in Problem::bodies: then and else of an If; one of a Loop
+  int32_t carried = 0;         ///< values of a Loop's state, apart from its condition
+  int32_t scanned = 0;         ///< inputs of which each iteration reads one element
+  int64_t length = 0;          ///< elements of scanned inputs and stacked outputs
+  int64_t maxTrips = 0;        ///< of this and all inner Loops: one more fails the request
+};
+
 struct Kernel {
   std::string name;
   KernelKind kind = KernelKind::Opaque;
@@ -85,6 +97,7 @@ struct Kernel {
   int64_t bytes = 0; ///< read and written when no operand is cached
   Extents extents;
   std::vector<Variant> variants; ///< at least one
+  std::optional<Region> region;  ///< in place of code
 };
 
 /// What a value of an entry is, and so where its bytes live.
@@ -130,6 +143,14 @@ struct Entry {
   std::vector<Task> tasks;
 };
 
+/// A body of control flow: its tasks run one after the other, each in its first variant, inside the
+/// task that is the region.
+struct Body {
+  Entry graph;                  ///< inputs and outputs in the order of Scheduling/Regions.h
+  std::vector<int64_t> offsets; ///< of values in the body's workspace; -1 for what lies elsewhere
+  int64_t workspaceBytes = 0;
+};
+
 enum class ArrivalKind : uint8_t {
   Poisson,
   Periodic, ///< with a random first arrival
@@ -150,12 +171,14 @@ struct Problem {
   std::vector<Kernel> kernels;
   std::vector<Tenant> tenants;
   std::vector<Entry> entries;
+  std::vector<Body> bodies; ///< a body's regions use only bodies before it
 };
 
 /// Verifies that a Problem can be scheduled: 1 to 64 granules, indices in range, one writer a value
 /// (so no operand is read and written in place), tasks in topological order with unique ids, each
 /// output one value of the tensor's size, at least one variant and time a kernel, positive times
-/// and tiles.
+/// and tiles; regions whose operands are those of their bodies, and bodies whose values never share
+/// memory while both are in use.
 ///
 /// Fails if any of these does not hold (InvalidInput); the message names entry and task.
 ///

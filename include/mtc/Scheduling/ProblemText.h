@@ -1,8 +1,8 @@
 //===- ProblemText.h - the text form of a Problem -------------------------===//
 //
 // For people, for tests and to keep Problems as data (`mtc compile --emit=problem`): a line per
-// device, kernel, variant, tenant, entry, tensor, value and task, in the order of the Problem, so
-// that indices are line numbers within a kind.
+// device, kernel, variant, region, body, tenant, entry, tensor, value and task, in the order of the
+// Problem, so that indices are line numbers within a kind.
 //
 //===----------------------------------------------------------------------===//
 #pragma once

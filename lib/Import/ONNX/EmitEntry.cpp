@@ -18,7 +18,8 @@ public:
       : resolved(resolved), opsets(opsets), weights(weights), rejected(rejected),
         b(tenant.getLoc(), tenant.getContext()), tenant(tenant) {}
 
-  Status run(const std::string &name);
+  /// Emits the entry behind all others, or a body before the entry it belongs to.
+  Status run(const std::string &name, mt::EntryOp before = {});
 
 private:
   RankedTensorType typeOf(const std::string &value) {
@@ -30,6 +31,7 @@ private:
   Status packBounded(const std::string &output, Value &value);
   Status emitNode(const ResolvedNode &node);
   Status callHandler(const ResolvedNode &node);
+  Status emitRegion(const ResolvedNode &node);
   std::optional<SmallTensor> constantInput(const onnx::NodeProto &node, unsigned i);
 
   const ResolvedEntry &resolved;
@@ -38,6 +40,8 @@ private:
   std::vector<ResolvedNode> &rejected;
   ImplicitLocOpBuilder b;
   mt::TenantOp tenant;
+  mt::EntryOp entry;
+  int number = 0; ///< of bodies so far
   std::unordered_map<std::string, Value> values;
   llvm::DenseMap<Operation *, Value> loaded; ///< weights that have a value in this entry
   Status failure;                            ///< of a callback
@@ -166,7 +170,7 @@ Status Emitter::emitNode(const ResolvedNode &node) {
     MTC_ASSIGN_OR_RETURN(values[node.node->output(0)], valueOf(node.node->input(0)));
     return okStatus();
   }
-  return callHandler(node);
+  return node.region ? emitRegion(node) : callHandler(node);
 }
 
 /// Callers get the elements of a bounded tensor one after the other.
@@ -186,7 +190,38 @@ Status Emitter::packBounded(const std::string &output, Value &value) {
   return okStatus();
 }
 
-Status Emitter::run(const std::string &name) {
+Status Emitter::emitRegion(const ResolvedNode &node) {
+  const ResolvedRegion &region = *node.region;
+  SmallVector<Attribute> bodies;
+  for (const auto &body : region.bodies) {
+    std::string name = (entry.getSymName() + "." + Twine(number++)).str();
+    MTC_RETURN_IF_ERROR(Emitter(tenant, *body, opsets, weights, rejected).run(name, entry));
+    bodies.push_back(FlatSymbolRefAttr::get(b.getContext(), name));
+  }
+  SmallVector<Value> operands;
+  for (const std::string &name : region.operands) {
+    MTC_ASSIGN_OR_RETURN(Value operand, valueOf(name));
+    operands.push_back(operand);
+  }
+  ArrayRef<Value> rest(operands);
+  Value trips = region.isLoop ? rest.front() : Value();
+  rest = rest.drop_front(region.isLoop ? 1 : 0);
+  Value condition = rest.front();
+  rest = rest.drop_front();
+  SmallVector<Type> types;
+  for (const std::string &result : region.results)
+    types.push_back(typeOf(result));
+  auto kind = region.isLoop ? mt::RegionKind::Loop : mt::RegionKind::If;
+  auto op = mt::RegionTaskOp::create(
+      b, types, 0, kind, b.getArrayAttr(bodies), region.maxTrips,
+      region.isLoop ? region.expected : 1, condition, trips, rest.take_front(region.carried),
+      rest.slice(region.carried, region.scanned), rest.drop_front(region.carried + region.scanned));
+  for (auto [name, value] : llvm::zip(region.results, op.getResults()))
+    values[name] = value;
+  return okStatus();
+}
+
+Status Emitter::run(const std::string &name, mt::EntryOp before) {
   SmallVector<Type> arguments, results;
   SmallVector<Attribute> argumentAttrs, resultAttrs;
   auto describe = [&](const std::string &value) {
@@ -212,10 +247,14 @@ Status Emitter::run(const std::string &name) {
                                                       resolved.outputs.begin()}));
     resultAttrs.push_back(attrs.getDictionary(b.getContext()));
   }
-  b.setInsertionPointToEnd(&tenant.getBody().front());
-  auto entry = mt::EntryOp::create(b, name, b.getFunctionType(arguments, results));
+  if (before)
+    b.setInsertionPoint(before);
+  else
+    b.setInsertionPointToEnd(&tenant.getBody().front());
+  entry = mt::EntryOp::create(b, name, b.getFunctionType(arguments, results));
   entry.setArgAttrsAttr(b.getArrayAttr(argumentAttrs));
   entry.setResAttrsAttr(b.getArrayAttr(resultAttrs));
+  entry.setIsBody(static_cast<bool>(before));
   Block &body = entry.getBody().front();
   b.setInsertionPointToStart(&body);
   for (auto [input, argument] : llvm::zip(resolved.inputs, body.getArguments()))

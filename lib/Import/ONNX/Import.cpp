@@ -25,6 +25,11 @@ public:
       : tenant(tenant), opsets(opsets), nodes(nodes) {}
 
   void add(const ResolvedEntry &entry, const ResolvedNode &node) {
+    add(entry, node, entry.wantedValues(node));
+  }
+  /// A node of a body in `entry`; `wanted` are the inputs of the entry that would decide it.
+  void add(const ResolvedEntry &entry, const ResolvedNode &node,
+           const std::vector<std::string> &wanted) {
     bool isOurs = node.domain == unknownDomain || node.domain == batchedScanDomain;
     std::string domain = isOurs ? "" : node.domain;
     UnsupportedNode row;
@@ -34,7 +39,7 @@ public:
     auto opset = opsets.original.find(domain);
     row.opset = opset == opsets.original.end() ? 0 : opset->second;
     row.reason = node.problem;
-    row.wantedValues = entry.wantedValues(node);
+    row.wantedValues = wanted;
     if (!seen.insert(row.node + '\n' + row.op + '\n' + row.reason).second)
       return;
     text += (text.empty() ? "" : "\n") +
@@ -80,6 +85,38 @@ Status verify(mt::TenantOp tenant) {
   if (mlir::succeeded(mlir::verify(tenant)))
     return okStatus();
   return invalidInput(text.substr(0, text.find('\n')));
+}
+
+/// Reports the nodes of the bodies of `node`, a node of `entry`, that cannot be compiled: without
+/// bodies they would be others.
+Status reportBodies(const ResolvedEntry &entry, const ResolvedNode &node, const std::string &prefix,
+                    const std::vector<std::string> &wanted, Report &report) {
+  if (!node.region)
+    return okStatus();
+  for (const auto &body : node.region->bodies)
+    for (const ResolvedNode &inner : body->nodes) {
+      ResolvedNode named = inner;
+      named.name = prefix + "/" + inner.name;
+      if (inner.invalid)
+        return invalidInput("node '" + named.name + "': " + inner.problem);
+      if (!inner.problem.empty())
+        report.add(entry, named, wanted);
+      MTC_RETURN_IF_ERROR(reportBodies(entry, inner, named.name, wanted, report));
+    }
+  return okStatus();
+}
+
+/// Reports the nodes of an entry, and of the bodies in it, that cannot be compiled.
+Status reportNodes(const ResolvedEntry &entry, Report &report) {
+  for (const ResolvedNode &node : entry.nodes) {
+    if (node.invalid)
+      return invalidInput("node '" + node.name + "': " + node.problem);
+    if (!node.problem.empty())
+      report.add(entry, node);
+    if (node.region)
+      MTC_RETURN_IF_ERROR(reportBodies(entry, node, node.name, entry.wantedValues(node), report));
+  }
+  return okStatus();
 }
 
 Status emitTenant(mt::ProgramOp program, const ImportRequest &request, const ModelFile &file,
@@ -129,12 +166,8 @@ Status import(mt::ProgramOp program, const ImportRequest &request, const ImportL
     auto entry = resolveEntry(*file, *opsets, std::move(inputs), limits);
     if (!entry.ok())
       return named(entry.status());
-    for (const ResolvedNode &node : (*entry)->nodes) {
-      if (node.invalid)
-        return named(invalidInput("node '" + node.name + "': " + node.problem));
-      if (!node.problem.empty())
-        report.add(**entry, node);
-    }
+    if (Status status = reportNodes(**entry, report); !status.ok())
+      return named(status);
     entries.push_back(std::move(*entry));
   }
   MTC_RETURN_IF_ERROR(report.status());

@@ -285,7 +285,7 @@ bool Resolver::hasBounded(const onnx::NodeProto &node) const {
 std::vector<onnx::NodeProto> Resolver::shapeOfBounded(const onnx::NodeProto &node) {
   const BoundedDim bounded = entry->bounded.at(node.input(0));
   SmallVector<int64_t> dims = *entry->staticDims(node.input(0));
-  std::string prefix = "shape" + std::to_string(++expansions) + ".";
+  std::string prefix = "shape" + std::to_string(++budget.expansions) + ".";
   while (defined.count(prefix + "before"))
     prefix += "_";
   const std::string &output = node.output(0);

@@ -107,7 +107,7 @@ bool Resolver::fold(const onnx::NodeProto &node) {
     if (node.output(i).empty())
       continue;
     onnx::TensorProto tensor = encodeSmall((*results)[i]);
-    foldedBytes += static_cast<int64_t>(tensor.raw_data().size());
+    budget.foldedBytes += static_cast<int64_t>(tensor.raw_data().size());
     setConstant(node.output(i), std::move(tensor));
   }
   return true;

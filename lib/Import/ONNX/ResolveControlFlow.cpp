@@ -104,7 +104,8 @@ StatusOr<bool> Resolver::resolveIf(const Pending &pending, ResolvedNode &result)
   const onnx::NodeProto &node = *pending.node;
   const std::optional<SmallTensor> &condition = smallConstant(node.input(0));
   if (!condition || condition->ints.size() != 1) {
-    result.problem = "its condition is known only at run time";
+    if (!result.unresolved)
+      MTC_RETURN_IF_ERROR(resolveRegion(result, pending.depth + 1));
     return false;
   }
   const onnx::GraphProto &branch =
@@ -112,7 +113,7 @@ StatusOr<bool> Resolver::resolveIf(const Pending &pending, ResolvedNode &result)
   if (branch.output_size() < node.output_size())
     return error(result, "has " + Twine(node.output_size()) + " outputs, its branch " +
                              Twine(branch.output_size()));
-  std::string prefix = "if" + std::to_string(++expansions) + ".";
+  std::string prefix = "if" + std::to_string(++budget.expansions) + ".";
   std::vector<onnx::NodeProto> nodes = constantsOf(branch, prefix);
   InlinedGraph inlined = inlineGraph(branch, {}, nameOf(node), prefix, prefix);
   llvm::append_range(nodes, inlined.nodes);
@@ -142,12 +143,13 @@ StatusOr<bool> Resolver::resolveLoop(const Pending &pending, ResolvedNode &resul
   if (!node.input(0).empty()) {
     const std::optional<SmallTensor> &trips = smallConstant(node.input(0));
     if (!trips || trips->ints.size() != 1) {
-      result.problem = "its trip count is known only at run time";
+      if (!result.unresolved)
+        MTC_RETURN_IF_ERROR(resolveRegion(result, pending.depth + 1));
       return false;
     }
     loop.trips = std::max<int64_t>(trips->ints[0], 0);
   }
-  loop.prefix = "loop" + std::to_string(++expansions) + ".";
+  loop.prefix = "loop" + std::to_string(++budget.expansions) + ".";
   loop.condition = node.input(1);
   if (loop.condition.empty())
     loop.condition = defineConstant(loop.prefix + "cond", {onnx::TensorProto::BOOL, {}, {1}, {}});
@@ -197,7 +199,7 @@ StatusOr<bool> Resolver::resolveScan(const Pending &pending, ResolvedNode &resul
     loop.trips = (*dims)[axis];
     loop.scanned.push_back(input);
   }
-  loop.prefix = "scan" + std::to_string(++expansions) + ".";
+  loop.prefix = "scan" + std::to_string(++budget.expansions) + ".";
   loop.condition = defineConstant(loop.prefix + "cond", {onnx::TensorProto::BOOL, {}, {1}, {}});
   loop.carried.assign(node.input().begin(), node.input().begin() + carried);
   return startLoop(pending, result, body, std::move(loop));
@@ -221,16 +223,15 @@ Status Resolver::nextIteration(Unrolled &loop) {
   const std::string &name = loop.node.name;
   const std::optional<SmallTensor> &condition = smallConstant(loop.condition);
   if (!condition || condition->ints.size() != 1)
-    return leaveLoop(loop, "its condition is known only at run time");
+    return leaveLoop(loop);
   if (condition->ints[0] == 0 || loop.trip == loop.trips)
     return finishLoop(loop);
   // Where the trip count says nothing, as in a while loop, iterations are tried one by one.
   constexpr int64_t noLimit = INT32_MAX;
   int64_t left = loop.trips >= noLimit ? 1 : loop.trips - loop.trip;
-  if (left > (limits.maxUnrolledNodes - unrolledNodes) / loop.bodyNodes)
-    return leaveLoop(loop, "its iterations are more than " +
-                               std::to_string(limits.maxUnrolledNodes) + " nodes");
-  unrolledNodes += loop.bodyNodes;
+  if (left > (limits.maxUnrolledNodes - budget.unrolledNodes) / loop.bodyNodes)
+    return leaveLoop(loop);
+  budget.unrolledNodes += loop.bodyNodes;
 
   std::string prefix = loop.prefix + std::to_string(loop.trip) + ".";
   std::string inner = name + "[" + std::to_string(loop.trip) + "]";
@@ -297,10 +298,14 @@ Status Resolver::finishLoop(Unrolled &loop) {
 }
 
 /// Leaves a loop to run time.
-Status Resolver::leaveLoop(Unrolled &loop, const std::string &problem) {
-  loop.node.problem = problem;
+Status Resolver::leaveLoop(Unrolled &loop) {
+  if (loop.isScan && normalizeScan(loop))
+    return okStatus();
   for (int i = 0; i < loop.node.node->input_size(); ++i)
     loop.node.wanted.insert(i);
+  if (loop.node.problem.empty())
+    MTC_RETURN_IF_ERROR(resolveRegion(loop.node, loop.depth));
+  checkOutputs(loop.node);
   for (const std::string &output : loop.node.node->output())
     defined.insert(output);
   entry->nodes.push_back(loop.node);
@@ -318,11 +323,11 @@ Status Resolver::resolveBatchedScan(const Pending &pending, ResolvedNode &result
     return okStatus();
   }
   int64_t batch = dims->front();
-  std::string prefix = "scan" + std::to_string(++expansions) + ".";
+  std::string prefix = "scan" + std::to_string(++budget.expansions) + ".";
   std::vector<onnx::NodeProto> nodes;
   std::vector<std::vector<std::string>> parts(node.output_size());
   for (int64_t b = 0; b < batch; ++b) {
-    if (++unrolledNodes > limits.maxUnrolledNodes) {
+    if (++budget.unrolledNodes > limits.maxUnrolledNodes) {
       result.problem =
           "its batch is more than " + std::to_string(limits.maxUnrolledNodes) + " nodes";
       entry->nodes.push_back(result);

@@ -73,7 +73,7 @@ std::vector<onnx::NodeProto> Resolver::withoutEmptyInput(const onnx::NodeProto &
   };
   std::string prefix;
   do
-    prefix = "empty" + std::to_string(++expansions) + ".";
+    prefix = "empty" + std::to_string(++budget.expansions) + ".";
   while (defined.count(prefix + "shape"));
   auto shape = [&] { return defineInts(prefix + "shape", {dims.begin(), dims.end()}); };
   auto given = [&](int input) { return node.input_size() > input && !node.input(input).empty(); };

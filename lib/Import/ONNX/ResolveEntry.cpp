@@ -229,7 +229,7 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
   if (isDefault && node.op_type() == "Constant" && result.problem.empty())
     return resolveConstant(node, result);
   if (isDefault && result.problem.empty() && fold(node)) {
-    if (foldedBytes > limits.maxFoldedBytes)
+    if (budget.foldedBytes > limits.maxFoldedBytes)
       return error(result, "constants computed when compiling exceed " +
                                Twine(limits.maxFoldedBytes) + " bytes");
     return okStatus();
@@ -243,7 +243,7 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
   if (readsBounded && result.problem.empty() && !result.unresolved)
     followBounds(result);
   checkOutputs(result);
-  if (result.problem.empty() && !hasHandler && !result.unresolved)
+  if (result.problem.empty() && !hasHandler && !result.unresolved && !result.region)
     result.problem = "the operator is not implemented";
   entry->nodes.push_back(std::move(result));
   return okStatus();
@@ -251,7 +251,7 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
 
 Status Resolver::resolve(const Pending &pending) {
   const onnx::NodeProto &node = *pending.node;
-  if (++visited > limits.maxNodes)
+  if (++budget.visited > limits.maxNodes)
     return invalidInput(
         ("has more than " + Twine(limits.maxNodes) + " nodes once its functions are expanded")
             .str());
@@ -314,9 +314,13 @@ void Resolver::keepLiveNodes() {
   std::set<std::string> live(entry->outputs.begin(), entry->outputs.end());
   std::vector<ResolvedNode> kept;
   std::vector<const onnx::GraphProto *> graphs;
+  auto isLive = [&](const std::string &value) { return live.count(value) != 0; };
   for (ResolvedNode &node : llvm::reverse(entry->nodes)) {
-    if (llvm::none_of(node.node->output(), [&](const std::string &o) { return live.count(o); }))
+    if (llvm::none_of(node.node->output(), isLive) &&
+        (!node.region || llvm::none_of(node.region->results, isLive)))
       continue;
+    if (node.region)
+      live.insert(node.region->operands.begin(), node.region->operands.end());
     live.insert(node.node->input().begin(), node.node->input().end());
     auto collect = [&](const onnx::NodeProto &n) {
       for (const onnx::AttributeProto &attribute : n.attribute()) {
@@ -348,6 +352,7 @@ Status Resolver::addOutput(const std::string &name) {
     return invalidInput("output '" + name + "' is computed by no node");
   auto sequence = sequences.find(name);
   if (sequence == sequences.end()) {
+    outputItems.push_back(absent.count(name) ? emptyOptional : oneTensor);
     if (absent.count(name))
       return okStatus(); // an empty optional is no tensor
     entry->outputs.push_back(name);
@@ -355,6 +360,7 @@ Status Resolver::addOutput(const std::string &name) {
       return unsupported("output '" + name + "' is " + describeType(*entry->types[name]));
     return okStatus();
   }
+  outputItems.push_back(static_cast<int64_t>(sequence->second.size()));
   for (size_t i = 0; i < sequence->second.size(); ++i) {
     std::string element = elementName(name, i);
     push({makeNode("Identity", name, {*sequence->second[i]}, {element})}, 0);
@@ -366,8 +372,8 @@ Status Resolver::addOutput(const std::string &name) {
   return okStatus();
 }
 
-StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(BoundInputs inputs) {
-  for (const BoundInput &input : inputs.tensors) {
+Status Resolver::addInputs(std::vector<BoundInput> inputs) {
+  for (const BoundInput &input : inputs) {
     onnx::TypeProto type;
     type.mutable_tensor_type()->set_elem_type(input.type);
     auto *shape = type.mutable_tensor_type()->mutable_shape();
@@ -377,10 +383,34 @@ StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(BoundInputs inputs) {
     if (!defined.insert(input.name).second || input.name.empty())
       return invalidInput("input '" + input.name + "' is defined twice or has no name");
   }
-  entry->inputs = std::move(inputs.tensors);
+  entry->inputs = std::move(inputs);
   for (const BoundInput &input : entry->inputs)
     if (input.value)
       setConstant(input.name, &*input.value);
+  return okStatus();
+}
+
+/// From the initializers to the outputs.
+Status Resolver::walk(int depth) {
+  for (const onnx::TensorProto &tensor : graph.initializer()) {
+    if (!defined.insert(tensor.name()).second || tensor.name().empty())
+      return invalidInput("initializer '" + tensor.name() + "' is defined twice or has no name");
+    setConstant(tensor.name(), &tensor);
+  }
+  for (const onnx::NodeProto &node : llvm::reverse(graph.node()))
+    stack.push_back({&node, depth});
+  while (!stack.empty()) {
+    Pending next = stack.back();
+    stack.pop_back();
+    MTC_RETURN_IF_ERROR(next.loop ? nextIteration(*next.loop) : resolve(next));
+  }
+  for (const onnx::ValueInfoProto &output : graph.output())
+    MTC_RETURN_IF_ERROR(addOutput(output.name()));
+  return okStatus();
+}
+
+StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(BoundInputs inputs) {
+  MTC_RETURN_IF_ERROR(addInputs(std::move(inputs.tensors)));
   for (const auto &[name, length] : inputs.sequences) {
     if (!defined.insert(name).second)
       return invalidInput("input '" + name + "' is defined twice");
@@ -391,22 +421,9 @@ StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(BoundInputs inputs) {
   for (const std::string &name : inputs.absent)
     if (!defined.insert(name).second || !absent.insert(name).second)
       return invalidInput("input '" + name + "' is defined twice");
-  for (const onnx::TensorProto &tensor : graph.initializer()) {
-    if (!defined.insert(tensor.name()).second || tensor.name().empty())
-      return invalidInput("initializer '" + tensor.name() + "' is defined twice or has no name");
-    setConstant(tensor.name(), &tensor);
-  }
-  for (const onnx::NodeProto &node : llvm::reverse(graph.node()))
-    stack.push_back({&node, 0});
-  while (!stack.empty()) {
-    Pending next = stack.back();
-    stack.pop_back();
-    MTC_RETURN_IF_ERROR(next.loop ? nextIteration(*next.loop) : resolve(next));
-  }
   if (graph.output_size() == 0)
     return invalidInput("the graph has no outputs");
-  for (const onnx::ValueInfoProto &output : graph.output())
-    MTC_RETURN_IF_ERROR(addOutput(output.name()));
+  MTC_RETURN_IF_ERROR(walk(0));
   if (entry->outputs.empty())
     return unsupported("all its outputs are empty");
   for (size_t i = 0, count = entry->outputs.size(); i < count; ++i)

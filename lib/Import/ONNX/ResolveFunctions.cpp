@@ -59,7 +59,7 @@ const onnx::FunctionProto *Resolver::bodyOf(const onnx::NodeProto &node,
 bool Resolver::expand(const Pending &pending, const onnx::OpSchema &schema) {
   const onnx::FunctionProto *body = bodyOf(*pending.node, schema);
   if (body)
-    push(instantiate(*body, *pending.node, "fn" + std::to_string(++expansions) + "."),
+    push(instantiate(*body, *pending.node, "fn" + std::to_string(++budget.expansions) + "."),
          pending.depth + 1);
   return body != nullptr;
 }
@@ -82,7 +82,7 @@ bool Resolver::expandContrib(const Pending &pending, const std::string &domain,
     return false;
   }
   specialize(*body, {}, node, {}, canonicalOpset);
-  push(instantiate(*body, node, "fn" + std::to_string(++expansions) + "."), pending.depth + 1);
+  push(instantiate(*body, node, "fn" + std::to_string(++budget.expansions) + "."), pending.depth + 1);
   return true;
 }
 

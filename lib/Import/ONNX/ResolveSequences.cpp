@@ -16,8 +16,8 @@ const std::string *Resolver::intern(const std::string &name) { return &*names.in
 
 Status Resolver::setSequence(const ResolvedNode &node, const std::string &value, Items items) {
   // Each operator copies its list, so that the sum bounds time and memory.
-  sequenceItems += static_cast<int64_t>(items.size());
-  if (sequenceItems > limits.maxNodes)
+  budget.sequenceItems += static_cast<int64_t>(items.size());
+  if (budget.sequenceItems > limits.maxNodes)
     return error(node, "its sequence grows too long: all sequences together have more than " +
                            Twine(limits.maxNodes) + " elements");
   sequences[value] = std::move(items);
@@ -61,7 +61,7 @@ StatusOr<bool> Resolver::resolveSequenceAt(const Pending &pending, ResolvedNode 
     result.problem = "its sequence is empty";
   if (!result.problem.empty())
     return false;
-  std::string all = "seq" + std::to_string(++expansions);
+  std::string all = "seq" + std::to_string(++budget.expansions);
   onnx::NodeProto stack = makeNode("ConcatFromSequence", node.name(), {node.input(0)}, {all});
   setInt(stack, "axis", 0);
   setInt(stack, "new_axis", 1);
@@ -104,7 +104,7 @@ StatusOr<bool> Resolver::resolveSplitToSequence(const Pending &pending, Resolved
       }
       sizes.push_back(std::min(each, length - at));
     }
-  std::string prefix = "seq" + std::to_string(++expansions) + ".";
+  std::string prefix = "seq" + std::to_string(++budget.expansions) + ".";
   bool squeeze = !hasSizes && fold::intAttribute(node, "keepdims", 1) == 0;
   std::vector<std::string> parts;
   std::vector<onnx::NodeProto> nodes(1);
@@ -131,7 +131,7 @@ StatusOr<bool> Resolver::resolveConcatFromSequence(const Pending &pending, Resol
   if (items.empty())
     return error(result, "its sequence is empty");
   int64_t axis = fold::intAttribute(node, "axis", 0);
-  std::string prefix = "seq" + std::to_string(++expansions) + ".";
+  std::string prefix = "seq" + std::to_string(++budget.expansions) + ".";
   std::vector<onnx::NodeProto> nodes;
   std::vector<std::string> parts;
   for (const std::string *item : items) {
@@ -156,13 +156,13 @@ StatusOr<bool> Resolver::resolveSequenceMap(const Pending &pending, ResolvedNode
     return error(result, "has " + Twine(node.input_size()) + " inputs and " +
                              Twine(node.output_size()) + " outputs, its body " +
                              Twine(body.input_size()) + " and " + Twine(body.output_size()));
-  std::string prefix = "map" + std::to_string(++expansions) + ".";
+  std::string prefix = "map" + std::to_string(++budget.expansions) + ".";
   std::vector<onnx::NodeProto> nodes = constantsOf(body, prefix);
   std::vector<Items> outputs(node.output_size());
   size_t length = sequences[node.input(0)].size();
   for (size_t i = 0; i < length; ++i) {
-    unrolledNodes += std::max(body.node_size(), 1);
-    if (unrolledNodes > limits.maxUnrolledNodes) {
+    budget.unrolledNodes += std::max(body.node_size(), 1);
+    if (budget.unrolledNodes > limits.maxUnrolledNodes) {
       result.problem =
           "its iterations are more than " + std::to_string(limits.maxUnrolledNodes) + " nodes";
       return false;

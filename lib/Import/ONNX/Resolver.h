@@ -3,8 +3,8 @@
 // One object walks one entry. ResolveEntry.cpp has the walk; what a node may turn into has a file
 // each: a constant (ResolveConstants.cpp), what is left where tensors have no elements
 // (ResolveEmpty.cpp), the body of a function (ResolveFunctions.cpp), a branch or the iterations of
-// a loop (ResolveControlFlow.cpp), a list of values (ResolveSequences.cpp), a tensor whose size
-// depends on data (ResolveBounded.cpp).
+// a loop (ResolveControlFlow.cpp), the same at run time (ResolveRegions.cpp), a list of values
+// (ResolveSequences.cpp), a tensor whose size depends on data (ResolveBounded.cpp).
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -43,6 +43,14 @@ struct Unrolled {
   std::vector<std::vector<std::string>> results; ///< by scan output, then iteration
 };
 
+/// What all walks of an entry share: its own and those of the bodies in it.
+struct Budget {
+  int64_t visited = 0, expansions = 0, foldedBytes = 0, unrolledNodes = 0, sequenceItems = 0;
+};
+
+/// What an output of a body is, if it is no sequence of so many elements.
+enum : int64_t { oneTensor = -1, emptyOptional = -2 };
+
 onnx::NodeProto makeNode(llvm::StringRef op, const std::string &name,
                          llvm::ArrayRef<std::string> inputs, llvm::ArrayRef<std::string> outputs);
 void setInt(onnx::NodeProto &node, const std::string &name, int64_t value);
@@ -50,12 +58,19 @@ void setInt(onnx::NodeProto &node, const std::string &name, int64_t value);
 class Resolver {
 public:
   Resolver(const ModelFile &file, const Opsets &opsets, const ImportLimits &limits)
-      : graph(file.model.graph()), opsets(opsets), limits(limits),
+      : graph(file.model.graph()), opsets(opsets), limits(limits), budget(own),
         entry(std::make_unique<ResolvedEntry>()) {}
 
   StatusOr<std::unique_ptr<ResolvedEntry>> run(BoundInputs inputs);
 
 private:
+  /// For a body of control flow in `outer`'s graph.
+  Resolver(const onnx::GraphProto &graph, const Resolver &outer)
+      : graph(graph), opsets(outer.opsets), limits(outer.limits), budget(outer.budget),
+        entry(std::make_unique<ResolvedEntry>()) {}
+
+  Status addInputs(std::vector<BoundInput> inputs);
+  Status walk(int depth);
   Status resolve(const Pending &pending);
   Status checkNames(const onnx::NodeProto &node);
   Status resolveKnown(const Pending &pending, ResolvedNode &result, const onnx::OpSchema &schema);
@@ -97,7 +112,20 @@ private:
                            const onnx::GraphProto &body, Unrolled loop);
   Status nextIteration(Unrolled &loop);
   Status finishLoop(Unrolled &loop);
-  Status leaveLoop(Unrolled &loop, const std::string &problem);
+  Status leaveLoop(Unrolled &loop);
+
+  // Control flow that stays.
+  Status resolveRegion(ResolvedNode &result, int depth);
+  Status resolveBranches(ResolvedNode &result, ResolvedRegion &region, int depth);
+  Status resolveIterations(ResolvedNode &result, ResolvedRegion &region, const std::string &prefix,
+                           int depth);
+  void checkBounds(ResolvedNode &result, const ResolvedRegion &region);
+  void setResultTypes(ResolvedNode &result, const ResolvedRegion &region);
+  StatusOr<std::unique_ptr<ResolvedEntry>> runBody(std::vector<BoundInput> formals,
+                                                   const Resolver &outer, int depth);
+  void capture(const std::string &name, const Resolver &outer);
+  std::optional<BoundInput> describe(const std::string &value) const;
+  bool normalizeScan(Unrolled &loop);
 
   // Sequences and optionals. A present optional is the value that it holds.
   using Items = std::vector<const std::string *>; ///< names of tensors
@@ -135,6 +163,7 @@ private:
   const onnx::GraphProto &graph;
   const Opsets &opsets;
   const ImportLimits &limits;
+  Budget own, &budget;
   std::unique_ptr<ResolvedEntry> entry;
   std::vector<Pending> stack; ///< the next node last
   std::set<std::string> defined;
@@ -142,9 +171,10 @@ private:
   std::map<std::string, std::unique_ptr<onnx::FunctionProto>> bodies; ///< by call
   std::deque<Unrolled> loops;
   std::unordered_map<std::string, Items> sequences;
-  std::set<std::string> absent; ///< optionals that hold nothing
-  std::set<std::string> names;  ///< that sequences point to
-  int64_t visited = 0, expansions = 0, foldedBytes = 0, unrolledNodes = 0, sequenceItems = 0;
+  std::set<std::string> absent;      ///< optionals that hold nothing
+  std::set<std::string> names;       ///< that sequences point to
+  std::vector<std::string> captured; ///< by a body, of the graph around
+  std::vector<int64_t> outputItems;  ///< by output of the graph
 };
 
 } // namespace mtc::onnx_import

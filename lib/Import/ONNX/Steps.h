@@ -244,6 +244,8 @@ std::optional<std::vector<int64_t>> shapeOfValue(const InputValue &value,
 /// in).
 StatusOr<onnx::TensorProto> bindValue(const BoundInput &input, const InputValue &value);
 
+struct ResolvedRegion;
+
 /// A node that has to be computed when the entry runs, or that cannot be.
 struct ResolvedNode {
   const onnx::NodeProto *node = nullptr;
@@ -253,6 +255,7 @@ struct ResolvedNode {
   bool invalid = false;    ///< the problem is an error of the model, not of the compiler
   bool unresolved = false; ///< an input has no static type, because of a node before
   std::set<int> wanted;    ///< inputs whose values were asked for and are not known
+  std::shared_ptr<ResolvedRegion> region; ///< of control flow
 };
 
 /// A dim that has its most when compiling: its true extent is a value, an i64 of rank 0.
@@ -283,6 +286,19 @@ struct ResolvedEntry {
   /// The inputs from which the wanted inputs of `node` are computed, if all of them are small
   /// enough that a user could know their values; else none. Complexity: linear in the entry.
   std::vector<std::string> wantedValues(const ResolvedNode &node) const;
+};
+
+/// Control flow at run time, as mt.region_task has it.
+struct ResolvedRegion {
+  bool isLoop = false;
+  std::vector<std::unique_ptr<ResolvedEntry>> bodies; ///< inputs and outputs as of the op's bodies
+  /// Values of the graph around: of an If the condition and what it captures, of a Loop the trip
+  /// count, the condition, carried, scanned and captured ones.
+  std::vector<std::string> operands;
+  std::vector<std::string> results; ///< names of its results in the graph around
+  int64_t carried = 0, scanned = 0;
+  int64_t maxTrips = 0, expected = 0;
+  std::optional<int64_t> length; ///< the number of iterations, if it is known
 };
 
 /// Walks the nodes once, in order: infers types with libonnx's schemas, folds what is constant and

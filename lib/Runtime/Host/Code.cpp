@@ -55,8 +55,9 @@ StatusOr<LoadedCode> LoadedCode::load(std::span<const uint8_t> code,
   for (const auto &variants : symbols) {
     auto &functions = loaded.kernels_.emplace_back();
     for (const std::string &symbol : variants) {
+      // A region has no code.
       void *address = symbol.empty() ? nullptr : dlsym(loaded.handle_, symbol.c_str());
-      if (!address)
+      if (!address && !symbol.empty())
         return bundleRefused(fmt::format("the bundle's code has no symbol '{}'", symbol));
       functions.push_back(reinterpret_cast<MtcKernelFn>(address));
     }

@@ -1,6 +1,7 @@
 //===- Replay.cpp - preparing and walking a plan --------------------------===//
 #include "Replay.h"
 
+#include "Chunk.h"
 #include "mtc/Support/Random.h"
 
 #include <fmt/format.h>
@@ -25,8 +26,14 @@ StatusOr<std::unique_ptr<Replay>> Replay::create(const Problem &problem, Schedul
     const Command &command = commands[c];
     const Variant &variant = problem.kernels[command.kernel].variants[command.variant];
     Node &node = replay->nodes_[c];
-    node.kernel = code.kernel(command.kernel, command.variant);
-    if (!node.kernel)
+    if (problem.kernels[command.kernel].region) {
+      MTC_ASSIGN_OR_RETURN(node.region, prepareRegion(problem, command.kernel, code, bundle));
+      node.regionPointers.resize(node.region->pointers * std::popcount(command.granules));
+      node.barrier = std::make_unique<RegionBarrier>();
+    } else {
+      node.kernel = code.kernel(command.kernel, command.variant);
+    }
+    if (!node.kernel && !node.region)
       return bundleRefused(fmt::format("variant {} of kernel '{}' has no code", command.variant,
                                        problem.kernels[command.kernel].name));
     node.phaseTiles = &variant.phaseTiles;
@@ -88,20 +95,33 @@ static void jitter(uint64_t seed, int64_t startNs) {
     pauseCpu();
 }
 
-/// The tiles of a worker: contiguous, sizes differ by at most one.
-static std::pair<int64_t, int64_t> chunk(int64_t tiles, int64_t rank, int64_t members) {
-  const int64_t each = tiles / members, more = tiles % members;
-  const int64_t lo = each * rank + std::min(rank, more);
-  return {lo, lo + each + (rank < more ? 1 : 0)};
-}
-
 void Replay::work(int worker, void *scratch, Run &run) {
   for (Step step : steps_[worker])
     runCommand(step, worker, scratch, run);
 }
 
+/// Every worker of the command walks the region, failed or not: they wait for each other in it.
+void Replay::runRegionOf(Node &node, Step step, int worker, void *scratch, Run &run) {
+  InstanceRun &instance = run.instances[node.instance];
+  RegionWalk walk;
+  walk.worker = worker;
+  walk.rank = step.rank;
+  walk.members = node.members;
+  walk.scratch = scratch;
+  walk.tripsLeft = run.maxTrips ? run.maxTrips : node.region->region->maxTrips;
+  walk.barrier = node.barrier.get();
+  walk.signal = run.signal;
+  walk.spinNs = run.spinNs;
+  walk.skip = &instance.skip;
+  void **pointers = node.regionPointers.data() + step.rank * node.region->pointers;
+  runRegion(*node.region, pointers_.data() + node.firstPointer, pointers, walk);
+  int32_t none = 0;
+  if (walk.status && instance.failedStatus.compare_exchange_strong(none, walk.status))
+    instance.failedCommand = step.command;
+}
+
 void Replay::runCommand(Step step, int worker, void *scratch, Run &run) {
-  const Node &node = nodes_[step.command];
+  Node &node = nodes_[step.command];
   for (int32_t wait : *node.waits)
     if (!ended(wait))
       run.signal->await([&] { return ended(wait); }, run.spinNs);
@@ -113,7 +133,9 @@ void Replay::runCommand(Step step, int worker, void *scratch, Run &run) {
   auto &arrivals = counters_[step.command].arrivals;
   for (uint32_t phase = 0; phase < phases; ++phase) {
     const auto [lo, hi] = chunk((*node.phaseTiles)[phase], step.rank, node.members);
-    if (lo < hi && !instance.skip.load(std::memory_order_relaxed)) {
+    if (node.region) {
+      runRegionOf(node, step, worker, scratch, run);
+    } else if (lo < hi && !instance.skip.load(std::memory_order_relaxed)) {
       const MtcKernelArgs args = {phase,   lo,     hi, worker, pointers_.data() + node.firstPointer,
                                   scratch, nullptr};
       if (const int32_t status = node.kernel(&args)) {

@@ -11,6 +11,7 @@
 
 #include "Code.h"
 #include "Memory.h"
+#include "Regions.h"
 #include "Signal.h"
 #include "mtc/Bundle/Reader.h"
 #include "mtc/Runtime/Session.h"
@@ -36,6 +37,7 @@ struct Run {
   bool recordTasks = false;
   uint64_t jitterSeed = 0;
   int64_t spinNs = 0;
+  int64_t maxTrips = 0; ///< of the loops of a task; 0: its own
   Signal *signal = nullptr;
   /// Called once per instance by the worker that ends its last command.
   std::function<void(int32_t instance)> instanceEnded;
@@ -79,6 +81,9 @@ private:
     uint32_t members = 1;
     uint32_t perRun = 1; ///< members * phases: how far one run raises the counter
     int32_t instance = 0;
+    std::unique_ptr<PreparedRegion> region; ///< in place of a kernel
+    std::vector<void *> regionPointers;     ///< PreparedRegion::pointers for each member
+    std::unique_ptr<RegionBarrier> barrier;
   };
   struct Step {
     int32_t command = 0;
@@ -105,6 +110,7 @@ private:
     return int32_t(counters_[command].arrivals.load(std::memory_order_seq_cst) - goal) >= 0;
   }
   void runCommand(Step step, int worker, void *scratch, Run &run);
+  void runRegionOf(Node &node, Step step, int worker, void *scratch, Run &run);
 
   ScheduledPlan plan_;
   std::vector<ArenaNeed> arenas_;

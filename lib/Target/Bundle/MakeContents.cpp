@@ -7,10 +7,15 @@
 namespace mtc {
 
 void shiftWeights(Problem &problem, int32_t offset) {
-  for (Entry &entry : problem.entries)
+  auto shift = [&](Entry &entry) {
     for (Value &value : entry.values)
       if (value.kind == ValueKind::Weight)
         value.index += offset;
+  };
+  for (Entry &entry : problem.entries)
+    shift(entry);
+  for (Body &body : problem.bodies)
+    shift(body.graph);
 }
 
 StatusOr<Contents> makeContents(std::vector<CompiledTarget> targets) {

@@ -76,3 +76,18 @@ EXPORT int32_t slow(const MtcKernelArgs *args) {
     y[i] = x[i];
   return 0;
 }
+
+/* (byte, byte'): a copy */
+EXPORT int32_t pass(const MtcKernelArgs *args) {
+  if (args->lo == 0)
+    *(uint8_t *)args->buffers[1] = *(const uint8_t *)args->buffers[0];
+  return 0;
+}
+
+/* (x, limit, more): more = x[0] < limit[0] */
+EXPORT int32_t below(const MtcKernelArgs *args) {
+  if (args->lo == 0)
+    *(uint8_t *)args->buffers[2] =
+        *(const float *)args->buffers[0] < *(const float *)args->buffers[1];
+  return 0;
+}

@@ -40,6 +40,7 @@ struct ImportLimits {
   int64_t maxElements = int64_t(1) << 40;
   int64_t maxFoldedBytes = int64_t(64) << 20;
   int64_t maxParsedBytes = int64_t(64) << 20; ///< of the model in memory, beyond twice its file
+  int64_t maxTrips = 100'000; ///< of all loops of a task at run time: one more fails the request
   int64_t maxUnrolledNodes = 4096; ///< of an entry, out of loops; what is longer runs as a loop
 };
 

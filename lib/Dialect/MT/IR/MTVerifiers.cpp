@@ -275,18 +275,30 @@ LogicalResult EntryOp::verify() {
   return success();
 }
 
+/// The id of a task, with or without control flow in it.
+static std::optional<uint64_t> taskId(Operation *op) {
+  if (auto task = dyn_cast<TaskOp>(op))
+    return task.getId();
+  if (auto region = dyn_cast<RegionTaskOp>(op))
+    return region.getId();
+  return std::nullopt;
+}
+
 LogicalResult EntryOp::verifyRegions() {
   if (failed(verifyTerminator<ReturnOp>(*this, "C3", getBody(), getResultTypes())))
     return failure();
-  llvm::DenseSet<uint64_t> ids;
-  for (TaskOp task : getBody().getOps<TaskOp>())
-    if (!ids.insert(task.getId()).second)
-      return task.emitOpError() << "C4: id " << task.getId() << " occurs twice in entry '"
-                                << getSymName() << "'";
   for (BlockArgument argument : getBody().getArguments())
     if (getArgAttr(argument.getArgNumber(), "mt.value") && !argument.use_empty())
       return emitOpError() << "C5: argument " << argument.getArgNumber()
                            << " has an mt.value and must not be used";
+  // In the model phase, where regions are the only tasks, they have no ids yet.
+  if (getBody().getOps<TaskOp>().empty())
+    return success();
+  llvm::DenseSet<uint64_t> ids;
+  for (Operation &op : getBody().front())
+    if (std::optional<uint64_t> id = taskId(&op); id && !ids.insert(*id).second)
+      return op.emitOpError() << "C4: id " << *id << " occurs twice in entry '" << getSymName()
+                              << "'";
   return success();
 }
 
@@ -357,8 +369,9 @@ LogicalResult ScheduleOp::verifySymbolUses(SymbolTableCollection &symbols) {
     entries.push_back(entry);
     auto [ids, isNew] = idsOfEntry.try_emplace(entry);
     if (isNew)
-      for (TaskOp task : entry.getBody().getOps<TaskOp>())
-        ids->second.insert(task.getId());
+      for (Operation &op : entry.getBody().front())
+        if (std::optional<uint64_t> id = taskId(&op))
+          ids->second.insert(*id);
   }
   for (PlaceOp place : getBody().getOps<PlaceOp>()) {
     if (place.getInstance() >= entries.size())

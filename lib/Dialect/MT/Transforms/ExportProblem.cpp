@@ -1,6 +1,7 @@
 //===- ExportProblem.cpp - programs as Problems ---------------------------===//
 #include "mtc/Dialect/MT/Transforms/ExportProblem.h"
 #include "mtc/Dialect/MT/Evaluation/Evaluate.h"
+#include "mtc/Scheduling/Regions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -274,10 +275,13 @@ public:
   }
 
   Status addEntry(EntryOp op, int32_t tenant);
+  Status addBody(EntryOp op, int32_t tenant);
 
   ExportedProblem exported;
 
 private:
+  StatusOr<Entry> exportGraph(EntryOp op, int32_t tenant);
+  void addRegion(RegionTaskOp op, Entry &entry);
   Status addTask(TaskOp op, Entry &entry);
   void addWeight(GetWeightOp op, Entry &entry);
   Status addOutputs(EntryOp op, Entry &entry);
@@ -292,6 +296,7 @@ private:
   SymbolTable symbols_;
   llvm::DenseMap<Operation *, int32_t> kernels_;
   llvm::DenseMap<Operation *, int32_t> weights_;
+  llvm::DenseMap<StringRef, int32_t> bodies_; ///< of the current tenant, by name
   // Of the current entry.
   llvm::DenseMap<mlir::Value, int32_t> values_;
   llvm::DenseMap<Operation *, int32_t> weightValues_;
@@ -328,6 +333,64 @@ Status Exporter::addTask(TaskOp op, Entry &entry) {
   return okStatus();
 }
 
+/// A kernel of its own, without code: its operands are the op's and the workspace.
+void Exporter::addRegion(RegionTaskOp op, Entry &entry) {
+  Problem &problem = exported.problem;
+  Region region;
+  region.kind = static_cast<mtc::RegionKind>(op.getKind());
+  for (auto name : op.getBodies().getAsRange<FlatSymbolRefAttr>())
+    region.bodies.push_back(bodies_.lookup(name.getValue()));
+  region.carried = static_cast<int32_t>(op.getCarried().size());
+  region.scanned = static_cast<int32_t>(op.getScanned().size());
+  region.maxTrips = static_cast<int64_t>(op.getMaxTrips());
+  SmallVector<Type> sliced = llvm::to_vector(op.getScanned().getTypes());
+  llvm::append_range(sliced, llvm::drop_begin(op.getResultTypes(), region.carried));
+  if (op.getKind() == RegionKind::Loop && !sliced.empty())
+    region.length = cast<RankedTensorType>(sliced.front()).getDimSize(0);
+
+  Kernel kernel;
+  kernel.name = (stringifyRegionKind(op.getKind()) + "_" + Twine(problem.kernels.size())).str();
+  Task task;
+  task.id = static_cast<int32_t>(op.getId());
+  task.name = namesOf(op.getLoc());
+  if (task.name.empty())
+    task.name = kernel.name;
+  task.kernel = static_cast<int32_t>(problem.kernels.size());
+  if (op.getTrips())
+    task.values.push_back(values_.lookup(op.getTrips()));
+  task.values.push_back(values_.lookup(op.getCondition()));
+  for (OperandRange operands : {op.getCarried(), op.getScanned(), op.getCaptured()})
+    for (mlir::Value operand : operands)
+      task.values.push_back(values_.lookup(operand));
+  kernel.operands.assign(task.values.size(), Access::Read);
+  for (mlir::Value result : op.getResults())
+    task.values.push_back(addValue(result, ValueKind::Intermediate, -1, entry));
+  task.values.push_back(static_cast<int32_t>(entry.values.size()));
+  entry.values.push_back({ValueKind::Intermediate, layoutOf(problem, region).bytes, -1});
+  kernel.operands.resize(task.values.size(), Access::Write);
+
+  auto trips = static_cast<int64_t>(op.getExpected());
+  Variant variant;
+  variant.config = "region";
+  variant.phaseTiles = {problem.device.granules};
+  for (int32_t body : region.bodies)
+    for (const Task &inner : problem.bodies[body].graph.tasks) {
+      const Kernel &used = problem.kernels[inner.kernel];
+      kernel.flops += used.flops * trips;
+      kernel.bytes += used.bytes * trips;
+      variant.scratchBytesPerWorker =
+          std::max(variant.scratchBytesPerWorker, used.variants[0].scratchBytesPerWorker);
+    }
+  for (int32_t granules = 1; granules <= problem.device.granules; ++granules)
+    variant.times.push_back(
+        {granules, regionNs(problem, region, trips, granules), TimeOrigin::Modelled});
+  kernel.variants.push_back(std::move(variant));
+  kernel.region = std::move(region);
+  exported.kernels.push_back({});
+  problem.kernels.push_back(std::move(kernel));
+  entry.tasks.push_back(std::move(task));
+}
+
 Status Exporter::addOutputs(EntryOp op, Entry &entry) {
   for (auto [i, operand] : llvm::enumerate(op.getBody().front().getTerminator()->getOperands())) {
     mtc::Value &value = entry.values[values_.lookup(operand)];
@@ -341,7 +404,7 @@ Status Exporter::addOutputs(EntryOp op, Entry &entry) {
   return okStatus();
 }
 
-Status Exporter::addEntry(EntryOp op, int32_t tenant) {
+StatusOr<Entry> Exporter::exportGraph(EntryOp op, int32_t tenant) {
   values_.clear();
   weightValues_.clear();
   Entry entry;
@@ -358,6 +421,8 @@ Status Exporter::addEntry(EntryOp op, int32_t tenant) {
       addWeight(get, entry);
     else if (auto task = dyn_cast<TaskOp>(inner))
       MTC_RETURN_IF_ERROR(addTask(task, entry));
+    else if (auto region = dyn_cast<RegionTaskOp>(inner))
+      addRegion(region, entry);
     else if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(inner))
       values_[inner.getResult(0)] = values_.lookup(inner.getOperand(0));
     else
@@ -365,8 +430,22 @@ Status Exporter::addEntry(EntryOp op, int32_t tenant) {
                           "', which is neither a task nor a view");
   }
   MTC_RETURN_IF_ERROR(addOutputs(op, entry));
+  return entry;
+}
+
+Status Exporter::addEntry(EntryOp op, int32_t tenant) {
+  MTC_ASSIGN_OR_RETURN(Entry entry, exportGraph(op, tenant));
   exported.entries.push_back(op);
   exported.problem.entries.push_back(std::move(entry));
+  return okStatus();
+}
+
+Status Exporter::addBody(EntryOp op, int32_t tenant) {
+  Body body;
+  MTC_ASSIGN_OR_RETURN(body.graph, exportGraph(op, tenant));
+  layoutBody(exported.problem, body);
+  bodies_[op.getSymName()] = static_cast<int32_t>(exported.problem.bodies.size());
+  exported.problem.bodies.push_back(std::move(body));
   return okStatus();
 }
 
@@ -377,7 +456,9 @@ StatusOr<ExportedProblem> exportProblem(ProgramOp program, const Device &device)
   for (TenantOp tenant : program.getBody().getOps<TenantOp>()) {
     problem.tenants.push_back(exportTenant(tenant));
     for (EntryOp entry : tenant.getBody().getOps<EntryOp>()) {
-      Status status = exporter.addEntry(entry, static_cast<int32_t>(problem.tenants.size()) - 1);
+      auto position = static_cast<int32_t>(problem.tenants.size()) - 1;
+      Status status = entry.getIsBody() ? exporter.addBody(entry, position)
+                                        : exporter.addEntry(entry, position);
       if (!status.ok())
         return status.withContext("entry '" + tenant.getSymName().str() + "." +
                                   entry.getSymName().str() + "'");

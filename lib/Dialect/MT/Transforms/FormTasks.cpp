@@ -49,13 +49,18 @@ public:
       outline(entry, group);
     separateResults(entry);
     Block &body = entry.getBody().front();
+    for (auto region : body.getOps<RegionTaskOp>())
+      storeOperands(region);
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
       if (!isa<TaskOp, ReturnOp>(op) && op.use_empty())
         op.erase();
     sortTopologically(&body);
     int64_t id = 0;
-    for (auto task : body.getOps<TaskOp>())
-      task.setId(id++);
+    for (Operation &op : body)
+      if (auto task = dyn_cast<TaskOp>(op))
+        task.setId(id++);
+      else if (auto region = dyn_cast<RegionTaskOp>(op))
+        region.setId(id++);
   }
 
 private:
@@ -90,7 +95,8 @@ private:
           continue;
         bool isCheap =
             producer && !belongsToTask(producer) &&
-            !isa<GetWeightOp, TaskOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp>(producer);
+            !isa<GetWeightOp, TaskOp, RegionTaskOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp>(
+                producer);
         if (!isCheap)
           inputs.insert(v);
         else if (repeated.insert(producer))
@@ -130,15 +136,42 @@ private:
       });
   }
 
+  static bool isView(Operation *op) {
+    return isa_and_nonnull<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op);
+  }
+
+  static Value rootOf(Value v) {
+    while (isView(v.getDefiningOp()))
+      v = v.getDefiningOp()->getOperand(0);
+    return v;
+  }
+
+  /// Operands of a region lie in memory, also those that kernels would make inside.
+  void storeOperands(RegionTaskOp region) {
+    for (OpOperand &operand : region->getOpOperands()) {
+      Value root = rootOf(operand.get());
+      if (!isTrivialTensor(root))
+        continue;
+      IRMapping map;
+      map.map(root, copy(region, root));
+      SmallVector<Operation *> views;
+      for (Value v = operand.get(); v != root; v = v.getDefiningOp()->getOperand(0))
+        views.push_back(v.getDefiningOp());
+      OpBuilder b(region);
+      for (Operation *view : llvm::reverse(views))
+        b.clone(*view, map);
+      operand.set(map.lookup(operand.get()));
+    }
+  }
+
   /// Copies results that are not the only name of a task's result.
   void separateResults(EntryOp entry) {
     Operation *terminator = entry.getBody().front().getTerminator();
     llvm::DenseSet<Value> written;
     for (OpOperand &operand : terminator->getOpOperands()) {
-      Value root = operand.get();
-      while (isa_and_nonnull<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(root.getDefiningOp()))
-        root = root.getDefiningOp()->getOperand(0);
-      if (root.getDefiningOp<TaskOp>() && written.insert(root).second)
+      Value root = rootOf(operand.get());
+      if (isa_and_nonnull<TaskOp, RegionTaskOp>(root.getDefiningOp()) &&
+          written.insert(root).second)
         continue;
       operand.set(copy(terminator, operand.get()));
     }

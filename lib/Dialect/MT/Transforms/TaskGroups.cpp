@@ -26,8 +26,8 @@ static constexpr int64_t kMaxLoneRowBytes = 32 << 10;
 static constexpr int64_t kManyRows = 32;
 
 bool belongsToTask(Operation *op) {
-  if (isa<GetWeightOp, ReturnOp, TaskOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
-          tensor::EmptyOp, arith::ConstantOp>(op))
+  if (isa<GetWeightOp, ReturnOp, TaskOp, RegionTaskOp, tensor::ExpandShapeOp,
+          tensor::CollapseShapeOp, tensor::EmptyOp, arith::ConstantOp>(op))
     return false;
   if (!llvm::all_of(op->getResultTypes(), [](Type t) { return isa<RankedTensorType>(t); }))
     return false; // scalars are computed where they are used

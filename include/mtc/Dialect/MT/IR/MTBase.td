@@ -35,6 +35,14 @@ def MT_KernelKind : I32EnumAttr<"KernelKind", "which emitter a kernel needs",
 }
 def MT_KernelKindAttr : EnumAttr<MT_Dialect, MT_KernelKind, "kind">;
 
+/// The numbers equal those of mtc::RegionKind in Scheduling/Problem.h.
+def MT_RegionKind : I32EnumAttr<"RegionKind", "control flow at run time",
+    [I32EnumAttrCase<"If", 0, "if">, I32EnumAttrCase<"Loop", 1, "loop">]> {
+  let cppNamespace = "::mtc::mt";
+  let genSpecializedAttr = 0;
+}
+def MT_RegionKindAttr : EnumAttr<MT_Dialect, MT_RegionKind, "region_kind">;
+
 class MT_Attr<string name, string attrMnemonic> : AttrDef<MT_Dialect, name> {
   let mnemonic = attrMnemonic;
 }

@@ -135,7 +135,8 @@ def MT_EntryOp : MT_Op<"entry", [FunctionOpInterface, IsolatedFromAbove, HasPare
   let summary = "a tenant at fixed shapes: a function over tensors";
   let description = [{
     Arguments and results carry the ONNX tensor's name as `mt.name`. The body is tensor SSA of one block;
-    from the tasks phase on it holds only mt.get_weight, mt.task, tensor.expand_shape, tensor.collapse_shape and mt.return.
+    from the tasks phase on it holds only mt.get_weight, mt.task, mt.region_task, tensor.expand_shape, tensor.collapse_shape
+    and mt.return. With `is_body` it is no entry that callers see, but a body of mt.region_task.
 
     ```mlir
     mt.entry @n1(%x: tensor<8xf32> {mt.name = "x", mt.element_type = "f32"}) -> (tensor<2x4xf32> {mt.name = "y"}) {
@@ -152,7 +153,7 @@ def MT_EntryOp : MT_Op<"entry", [FunctionOpInterface, IsolatedFromAbove, HasPare
     many elements as the number in that result says, an i64; they lie one after the other, row-major.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
-      OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
+      OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs, UnitAttr:$is_body);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
@@ -240,6 +241,54 @@ def MT_TaskOp : MT_Op<"task", [Pure, HasParent<"EntryOp">, DeclareOpInterfaceMet
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let hasVerifier = 1;
   let assemblyFormat = "$id $kernel `(` $operands `)` attr-dict `:` functional-type($operands, $results)";
+}
+
+def MT_RegionTaskOp : MT_Op<"region_task", [Pure, HasParent<"EntryOp">, AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "control flow at run time: bodies that run inside one task";
+  let description = [{
+    To policies and plans a task like any other, in all phases. An `if` chooses between two bodies of the same type by its
+    condition. A `loop` runs its body as long as there are fewer than `trips` iterations and the condition holds:
+
+    - `carry`: values that each iteration replaces;
+    - `scan`: values of which an iteration sees one element of the first dim;
+    - `capture`: values that do not change.
+
+    An `if` only captures. A loop's body has the arguments (number of the iteration, condition, carried ..., scanned elements ...,
+    captured ...) and the results (condition, carried ..., elements ...); the loop's results are the last carried values, then the
+    elements stacked along a new first dim. The loops of a task, inner ones
+    included, run at most `max_trips` iterations: one more fails the request. `expected` is how many the cost
+    model takes for granted.
+
+    ```mlir
+    mt.entry @n1.double(%i: tensor<i64> {mt.name = "i"}, %c: tensor<i8> {mt.name = "c"}, %s: tensor<4xf32> {mt.name = "s"})
+        -> (tensor<i8> {mt.name = "more"}, tensor<4xf32> {mt.name = "twice"}) attributes {is_body} {
+      %more = mt.task 0 @copy(%c) : (tensor<i8>) -> tensor<i8>
+      %twice = mt.task 1 @add(%s, %s) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+      mt.return %more, %twice : tensor<i8>, tensor<4xf32>
+    }
+    mt.entry @n1(%n: tensor<i64> {mt.name = "n"}, %c: tensor<i8> {mt.name = "c"}, %x: tensor<4xf32> {mt.name = "x"})
+        -> (tensor<4xf32> {mt.name = "y"}) {
+      %y = mt.region_task 0 loop [@n1.double](%c, %n) carry(%x) max_trips(1000) expected(8)
+          : (tensor<i8>, tensor<i64>, tensor<4xf32>) -> tensor<4xf32>
+      mt.return %y : tensor<4xf32>
+    }
+    ```
+
+    Constraints: C1 `bodies` are entries of the tenant with `is_body` that stand before this op's entry: two for an `if`, one for a
+    `loop`. C2 the condition is one i8; a `loop` has trips, one i64, and an `if` has not. C3 an `if` carries and scans nothing,
+    its bodies' arguments are what it captures and their results its own. C4 a `loop`'s body has the arguments above. C5 it has
+    the results above, and so has the loop. C6 scanned operands and stacked results have the same first dim. C7 the id and
+    `expected` are not negative, `max_trips` is positive.
+  }];
+  let arguments = (ins I64Attr:$id, MT_RegionKindAttr:$kind, TypedArrayAttrBase<FlatSymbolRefAttr, "bodies">:$bodies,
+      I64Attr:$max_trips, I64Attr:$expected, AnyRankedTensor:$condition, Optional<AnyRankedTensor>:$trips,
+      Variadic<AnyRankedTensor>:$carried, Variadic<AnyRankedTensor>:$scanned, Variadic<AnyRankedTensor>:$captured);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let hasVerifier = 1;
+  let assemblyFormat = [{ $id $kind $bodies `(` $condition (`,` $trips^)? `)` (`carry` `(` $carried^ `)`)?
+      (`scan` `(` $scanned^ `)`)? (`capture` `(` $captured^ `)`)? `max_trips` `(` $max_trips `)` `expected` `(` $expected `)`
+      attr-dict `:` functional-type(operands, $results) }];
 }
 
 def MT_ScheduleOp : MT_Op<"schedule", [NoTerminator, NoRegionArguments,
