@@ -104,10 +104,12 @@ struct Floats {
       p = poly(r, {0x1.6850e4p-10, 0x1.123bccp-7, 0x1.555b98p-5, 0x1.55548ep-3, 0x1.fffff8p-2, 1.0,
                    1.0});
     }
-    // 2^n in two factors: n reaches below the smallest and above the largest exponent.
-    Value k = isub(bits(t), bits(c(magic)));
-    Value half = sar(k, 1);
-    auto power = [&](Value e) { return fromBits(shl(iadd(e, ci(bias())), mantissaBits())); };
+    // 2^n in two factors: n reaches below the smallest and above the largest exponent. The magic
+    // number's own bits leave at the top.
+    Value k = bits(t), half = sar(k, 1);
+    auto power = [&](Value e) {
+      return fromBits(iadd(shl(e, mantissaBits()), ci(int64_t(bias()) << mantissaBits())));
+    };
     return mul(mul(p, power(half)), power(isub(k, half)));
   }
 
@@ -158,21 +160,35 @@ struct Floats {
     return select(lt(a, c(0.625)), small, copysign(large, x));
   }
 
+  /// The polynomial for log2(erfc(a)) is Juffa's for log(erfc(a)) over log(2), so that 2^q needs no
+  /// reduction, and a stops at 4, where erf rounds to 1, so that one addition to the exponent
+  /// scales.
+  Value erfOfFloat(Value x) const {
+    Value a = abs(x);
+    a = select(gt(a, c(4)), c(4), a); // NaN stays NaN
+    Value s = mul(a, a);
+    double log2e = 1.44269504088896340736;
+    Value r = fma(c(-1.72853470e-5 * log2e), a, c(3.83197126e-4 * log2e));
+    Value u = fma(c(-3.88396438e-3 * log2e), a, c(2.42546219e-2 * log2e));
+    r = fma(r, s, u);
+    r = fma(r, a, c(-1.06777877e-1 * log2e));
+    r = fma(r, a, c(-6.34846687e-1 * log2e));
+    Value q = mul(fma(r, a, c(-1.128717512 * log2e)), a);
+    Value t = add(q, c(0x1.8p23)), f = sub(q, sub(t, c(0x1.8p23)));
+    // 2^f on [-1/2, 1/2], minimax; relative error 2e-9.
+    Value power = poly(f, {1.5345812e-4, 1.33999309e-3, 9.61848907e-3, 5.55032864e-2, 2.40226462e-1,
+                           6.93147182e-1, 1.0});
+    power = fromBits(iadd(bits(power), shl(bits(t), 23)));
+    Value large = copysign(sub(c(1), power), x);
+    Value p = poly(s, {-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1,
+                       1.28379166e-1});
+    return select(gt(a, c(0.921875)), large, fma(p, x, x));
+  }
+
   Value erf(Value x) const {
+    if (!isDouble())
+      return erfOfFloat(x);
     Value a = abs(x), s = mul(x, x);
-    if (!isDouble()) {
-      Value r = fma(c(-1.72853470e-5), a, c(3.83197126e-4));
-      Value u = fma(c(-3.88396438e-3), a, c(2.42546219e-2));
-      r = fma(r, s, u);
-      r = fma(r, a, c(-1.06777877e-1));
-      r = fma(r, a, c(-6.34846687e-1));
-      r = fma(r, a, c(-1.28717512e-1));
-      r = fma(r, a, neg(a));
-      Value large = copysign(sub(c(1), exp(r)), x);
-      Value p = poly(s, {-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1,
-                         -3.76125336e-1, 1.28379166e-1});
-      return select(gt(a, c(0.921875)), large, fma(p, x, x));
-    }
     Value small = mul(x, div(poly(s, {9.60497373987051638749e0, 9.00260197203842689217e1,
                                       2.23200534594684319226e3, 7.00332514112805075473e3,
                                       5.55923013010394962768e4}),
