@@ -139,6 +139,14 @@ Tiling chooseTiling(const Contraction &c, const HostTarget &target) {
             (tilesOf(c, best) < 4 * target.cores &&
              perRow * best.stepBlock / std::max<int64_t>(1, s.steps) > leastWork)))
       best.stepBlock = (best.stepBlock + 1) / 2;
+  // Where all weights fit half an L2 cache, neighbouring tiles are those of one block of rows,
+  // small enough for an L1 cache: inputs are read once and results written in order. Predicted for
+  // 1x1 convolutions of large images: their writes no longer stall, 2x; measured on two cores of
+  // AMD EPYC Zen 4, shared VM, 2026-11-23: 19200x48x96 1720 -> 850 us, 4800x48x96 with gelu 640 ->
+  // 330 us, the document set 2.6 of 100 ms.
+  constexpr double weightBytes = 512 << 10, blockBytes = 16 << 10;
+  if (!c.packs && groupsOf(c, best) > 1 && 4.0 * k * n <= weightBytes)
+    best.stepBlock = std::clamp<int64_t>(blockBytes / (4.0 * k * best.mr), 1, best.stepBlock);
   best.rowBlock = c.packs ? std::max<int64_t>(1, rows) : 1;
   if (best.stepBlock >= s.steps && !c.packs)
     while (best.rowBlock < rows && inputBytes(best.rowBlock * 2, s.steps) <= cacheBytes &&
