@@ -28,9 +28,6 @@ using namespace mlir;
 namespace mtc::host {
 namespace {
 
-/// Vectors that a long epilogue handles at once.
-constexpr int64_t kTogether = 4;
-
 class ContractionEmitter {
 public:
   ContractionEmitter(Emitter &e, const Contraction &c, const Tiling &t, const HostTarget &target)
@@ -546,15 +543,7 @@ private:
     if (!isNumber)
       for (Value &part : parts)
         part = broadcast(e, part, t.lanes);
-    while (parts.size() > 1) { // pairs, then pairs of pairs
-      SmallVector<int64_t> all = llvm::to_vector(
-          llvm::seq<int64_t>(0, 2 * cast<VectorType>(parts[0].getType()).getNumElements()));
-      SmallVector<Value> joined;
-      for (size_t i = 0; i < parts.size(); i += 2)
-        joined.push_back(vector::ShuffleOp::create(b, e.loc, parts[i], parts[i + 1], all));
-      parts = joined;
-    }
-    return parts[0];
+    return joinVectors(e, parts);
   }
 
   /// The epilogue on `pieces`, a power of two of them, whose accumulators lie side by side in
@@ -587,9 +576,7 @@ private:
       for (auto [p, piece] : llvm::enumerate(pieces)) {
         Value part = value;
         if (pieces.size() > 1 && isa<VectorType>(value.getType()))
-          part = vector::ExtractStridedSliceOp::create(
-              b, e.loc, value, ArrayRef<int64_t>{int64_t(p) * t.lanes}, ArrayRef<int64_t>{t.lanes},
-              ArrayRef<int64_t>{1});
+          part = partOf(e, value, static_cast<int64_t>(p), t.lanes);
         int64_t operand = c.output(i);
         storeVector(e, part, c.operands[operand].storage, address(operand, piece), 1,
                     lanesOf(piece.j));
@@ -604,8 +591,7 @@ private:
       return;
     }
     // A long body on every accumulator at once would spill and bloat: through memory, some vectors
-    // at a time. Its operations wait for each other, so that one vector alone takes the sum of
-    // their latencies: four in one, whose operations alternate, keep the core busy.
+    // at a time.
     for (auto [i, v] : llvm::enumerate(accumulators))
       vector::StoreOp::create(b, e.loc, v, spill, ValueRange(e.constant(i * t.lanes)));
     auto rowsAt = [&](Value row, int64_t count) {

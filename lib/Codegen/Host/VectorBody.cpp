@@ -76,6 +76,23 @@ void storeVector(Emitter &e, Value value, int storage, Value at, int64_t stride,
     vector::StoreOp::create(e.b, e.loc, value, memory, at);
 }
 
+Value joinVectors(Emitter &e, SmallVector<Value> parts) {
+  while (parts.size() > 1) { // pairs, then pairs of pairs
+    SmallVector<int64_t> all = llvm::to_vector(
+        llvm::seq<int64_t>(0, 2 * cast<VectorType>(parts[0].getType()).getNumElements()));
+    SmallVector<Value> joined;
+    for (size_t i = 0; i < parts.size(); i += 2)
+      joined.push_back(vector::ShuffleOp::create(e.b, e.loc, parts[i], parts[i + 1], all));
+    parts = joined;
+  }
+  return parts[0];
+}
+
+Value partOf(Emitter &e, Value joined, int64_t i, int64_t lanes) {
+  return vector::ExtractStridedSliceOp::create(e.b, e.loc, joined, ArrayRef<int64_t>{i * lanes},
+                                               ArrayRef<int64_t>{lanes}, ArrayRef<int64_t>{1});
+}
+
 /// tensor.extract: a scalar load, a contiguous vector load where the last index counts lanes, else
 /// a gather.
 static Value extract(Emitter &e, tensor::ExtractOp op, IRMapping &map, int64_t vectorDim,

@@ -28,6 +28,13 @@ mlir::Value loadVector(Emitter &e, int storage, mlir::Value at, int64_t stride, 
 void storeVector(Emitter &e, mlir::Value vector, int storage, mlir::Value at, int64_t stride,
                  const Lanes &lanes);
 
+/// Vectors that long bodies handle as one. The operations on a vector wait for each other, so that
+/// it takes the sum of their latencies; those on four alternate and keep the core busy.
+constexpr int64_t kTogether = 4;
+/// A power of two of vectors side by side, and vector `i` of `lanes` of such.
+mlir::Value joinVectors(Emitter &e, llvm::SmallVector<mlir::Value> parts);
+mlir::Value partOf(Emitter &e, mlir::Value joined, int64_t i, int64_t lanes);
+
 /// Clones `body` with arguments that are scalars or vectors of `lanes`. `indices` are the original
 /// loops' indices, that of `vectorDim` being its first lane's. Returns what it yields, scalar where
 /// uniform.
