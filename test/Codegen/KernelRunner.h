@@ -82,12 +82,20 @@ public:
       error = "cannot be tuned";
       return;
     }
+    compileOptions = std::move(options);
+    recompile();
+  }
+  ~Program() { unload(); }
+
+  /// Compiles and loads the variants that the kernels have now.
+  void recompile() {
+    unload();
     auto resolved = resolve(program.getTarget().value_or("host").str());
     if (!resolved.ok()) {
       error = resolved.status().message();
       return;
     }
-    auto compiled = compileProgram(program, *resolved, options);
+    auto compiled = compileProgram(program, *resolved, compileOptions);
     if (!compiled.ok()) {
       error = compiled.status().message();
       return;
@@ -100,12 +108,6 @@ public:
     handle = ::dlopen(("/proc/self/fd/" + std::to_string(fd)).c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!handle)
       error = ::dlerror();
-  }
-  ~Program() {
-    if (handle)
-      ::dlclose(handle);
-    if (fd >= 0)
-      ::close(fd);
   }
 
   mt::KernelOp kernel(size_t k) {
@@ -168,9 +170,20 @@ public:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mt::ProgramOp program;
   CompiledCode code;
+  CompileOptions compileOptions;
   std::string error; ///< empty: ready to run
   void *handle = nullptr;
   int fd = -1;
+
+private:
+  void unload() {
+    if (handle)
+      ::dlclose(handle);
+    if (fd >= 0)
+      ::close(fd);
+    handle = nullptr;
+    fd = -1;
+  }
 };
 
 } // namespace mtc::host::test

@@ -5,6 +5,7 @@
 // The shapes leave remainders in tiles, blocks and vectors of channels.
 //
 //===----------------------------------------------------------------------===//
+#include "ConfigBits.h"
 #include "ContractionText.h"
 
 #include "mtc/Dialect/MT/Transforms/Passes.h"
@@ -109,7 +110,8 @@ double finished(double v, double r, Epilogue epilogue) {
   return 0;
 }
 
-void check(const Shape &s, Epilogue epilogue = Epilogue::None) {
+/// `configs`: all configs of the kernel must give the same bits.
+void check(const Shape &s, Epilogue epilogue = Epilogue::None, bool configs = false) {
   for (const char *target : {"host:x86-64-v4,cores=2", "host:x86-64-v3,cores=2"}) {
     SCOPED_TRACE(target);
     const int64_t lanes = std::string(target).find("v4") != std::string::npos ? 16 : 8;
@@ -145,6 +147,8 @@ void check(const Shape &s, Epilogue epilogue = Epilogue::None) {
       ASSERT_EQ(program.run(0, buffers, parts, /*backwards=*/true), 0);
       EXPECT_EQ(std::memcmp(once.data(), got, once.size() * 4), 0) << parts << " parts";
     }
+    if (configs)
+      expectEqualBits(program, "winograd");
   }
 }
 
@@ -164,4 +168,4 @@ TEST(Winograd, Epilogues) {
 }
 
 // A deep one, where rounding adds up.
-TEST(Winograd, ManyChannels) { check({1, 16, 16, 256, 32, 1}); }
+TEST(Winograd, ManyChannels) { check({1, 16, 16, 256, 32, 1}, Epilogue::None, /*configs=*/true); }

@@ -1,5 +1,6 @@
 //===- Compile.cpp - from kernels and their variants to one shared object -===//
 #include "mtc/Codegen/Host/Compile.h"
+#include "mtc/Codegen/Host/KernelSpace.h"
 
 #include "Link.h"
 #include "Lower.h"
@@ -249,6 +250,24 @@ private:
 };
 
 } // namespace
+
+std::string codeVersion() {
+  return "mtc " MTC_VERSION ", " + codegenRevision.str().substr(4) + ", LLVM " LLVM_VERSION_STRING;
+}
+
+std::string kernelHash(mt::KernelOp kernel, const HostTarget &target) {
+  Hasher hasher;
+  auto part = [&](std::string_view text) {
+    hasher.update(text);
+    hasher.update(std::string_view("\0", 1));
+  };
+  part(canonicalText(kernel));
+  part(target.cpu);
+  for (const std::string &feature : target.features)
+    part(feature);
+  part(std::to_string(target.vectorBytes) + "x" + std::to_string(target.vectorRegisters));
+  return hasher.finish().hex();
+}
 
 StatusOr<CompiledCode> compileProgram(mt::ProgramOp program, const HostTarget &target,
                                       const CompileOptions &options) {

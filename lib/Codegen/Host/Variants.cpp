@@ -23,6 +23,13 @@ FailureOr<int64_t> plainScratchBytes(mt::KernelOp kernel) {
 
 static int64_t lanesOf(const HostTarget &target) { return target.vectorBytes / 4; }
 
+static int64_t tilesOf(const RowProgram &program, ArrayRef<int64_t> rowsPerTile) {
+  int64_t tiles = 0;
+  for (auto [segment, perTile] : llvm::zip_equal(program.segments, rowsPerTile))
+    tiles += llvm::divideCeil(segment.rows(), perTile);
+  return std::max<int64_t>(1, tiles);
+}
+
 static FailureOr<Choice> chooseRows(mt::KernelOp kernel, const HostTarget &target) {
   FailureOr<RowProgram> program = analyseRows(kernel, lanesOf(target));
   if (failed(program))
@@ -30,19 +37,14 @@ static FailureOr<Choice> chooseRows(mt::KernelOp kernel, const HostTarget &targe
   // A tile is about 32 KiB of traffic: some microseconds, and its rows stay in the L1 cache.
   constexpr int64_t tileBytes = 32 << 10;
   SmallVector<int64_t> rowsPerTile;
-  int64_t tiles = 0;
-  for (const Segment &segment : program->segments) {
-    int64_t rows = segment.rows();
-    int64_t perTile =
+  for (const Segment &segment : program->segments)
+    rowsPerTile.push_back(
         std::clamp<int64_t>(tileBytes / std::max<int64_t>(1, rowBytes(segment, program->plan)), 1,
-                            std::max<int64_t>(1, rows));
-    rowsPerTile.push_back(perTile);
-    tiles += llvm::divideCeil(rows, perTile);
-  }
+                            std::max<int64_t>(1, segment.rows())));
   Builder b(kernel.getContext());
   auto config = b.getDictionaryAttr({b.getNamedAttr("emitter", b.getStringAttr("rows")),
                                      b.getNamedAttr("rows", b.getDenseI64ArrayAttr(rowsPerTile))});
-  return Choice{config, {std::max<int64_t>(1, tiles)}, program->plan.scratchBytes};
+  return Choice{config, {tilesOf(*program, rowsPerTile)}, program->plan.scratchBytes};
 }
 
 static FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const HostTarget &target) {
@@ -92,6 +94,62 @@ static FailureOr<Tiling> tilingOf(DictionaryAttr config) {
   return t;
 }
 
+/// The blocks that a config says; fails if they do not fit `w`.
+static FailureOr<WinogradTiling> tilingOf(const Winograd &w, DictionaryAttr config) {
+  WinogradTiling t;
+  for (auto [key, field] : {std::pair("lanes", &t.lanes), {"mr", &t.mr}, {"block", &t.block}}) {
+    auto value = config.getAs<IntegerAttr>(key);
+    if (!value || value.getInt() < 1)
+      return failure();
+    *field = value.getInt();
+  }
+  return w.nr % t.lanes || t.block % t.mr ? FailureOr<WinogradTiling>(failure()) : t;
+}
+
+/// The rows of a tile in each segment; fails if the config does not say them for each.
+static FailureOr<ArrayRef<int64_t>> rowsPerTileOf(const RowProgram &program,
+                                                  DictionaryAttr config) {
+  auto rows = config.getAs<DenseI64ArrayAttr>("rows");
+  if (!rows || rows.size() != static_cast<int64_t>(program.segments.size()) ||
+      llvm::any_of(rows.asArrayRef(), [](int64_t n) { return n < 1; }))
+    return failure();
+  return rows.asArrayRef();
+}
+
+FailureOr<Choice> choiceOf(mt::KernelOp kernel, const HostTarget &target, DictionaryAttr config) {
+  auto name = config.getAs<StringAttr>("emitter");
+  if (name && name.getValue() == "plain") {
+    FailureOr<int64_t> scratch = plainScratchBytes(kernel);
+    return failed(scratch) ? FailureOr<Choice>(failure()) : Choice{config, {1}, *scratch};
+  }
+  if (name && name.getValue() == "rows") {
+    FailureOr<RowProgram> program = analyseRows(kernel, lanesOf(target));
+    if (failed(program))
+      return failure();
+    FailureOr<ArrayRef<int64_t>> rows = rowsPerTileOf(*program, config);
+    if (failed(rows))
+      return failure();
+    return Choice{config, {tilesOf(*program, *rows)}, program->plan.scratchBytes};
+  }
+  if (name && name.getValue() == "contraction") {
+    FailureOr<Contraction> c = analyseContraction(kernel);
+    FailureOr<Tiling> t = tilingOf(config);
+    if (failed(c) || failed(t))
+      return failure();
+    return Choice{config, {tilesOf(*c, *t)}, scratchOf(*c, *t)};
+  }
+  if (name && name.getValue() == "winograd") {
+    FailureOr<Winograd> w = analyseWinograd(kernel);
+    if (failed(w))
+      return failure();
+    FailureOr<WinogradTiling> t = tilingOf(*w, config);
+    if (failed(t))
+      return failure();
+    return Choice{config, {tilesOf(*w, *t)}, scratchOf(*w, *t)};
+  }
+  return failure();
+}
+
 FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const HostTarget &target, bool plain) {
   FailureOr<int64_t> scratch = plainScratchBytes(kernel);
   if (failed(scratch))
@@ -120,13 +178,13 @@ LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr c
   }
   if (name && name.getValue() == "rows") {
     FailureOr<RowProgram> program = analyseRows(kernel, lanesOf(target));
-    auto rowsPerTile = config.getAs<DenseI64ArrayAttr>("rows");
-    if (failed(program) || !rowsPerTile ||
-        rowsPerTile.size() != static_cast<int64_t>(program->segments.size()) ||
-        llvm::any_of(rowsPerTile.asArrayRef(), [](int64_t n) { return n < 1; }))
+    FailureOr<ArrayRef<int64_t>> rows = failure();
+    if (succeeded(program))
+      rows = rowsPerTileOf(*program, config);
+    if (failed(rows))
       return kernel.emitOpError("does not fit its config: ") << config;
     Emitter emitter(module, kernel, program->plan, symbol);
-    return emitRows(emitter, *program, rowsPerTile.asArrayRef(), lanesOf(target));
+    return emitRows(emitter, *program, *rows, lanesOf(target));
   }
   if (name && name.getValue() == "contraction") {
     FailureOr<Contraction> c = analyseContraction(kernel);
@@ -139,19 +197,14 @@ LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr c
   }
   if (name && name.getValue() == "winograd") {
     FailureOr<Winograd> w = analyseWinograd(kernel);
-    WinogradTiling t;
-    bool fits = succeeded(w);
-    for (auto [key, field] : {std::pair("lanes", &t.lanes), {"mr", &t.mr}, {"block", &t.block}}) {
-      auto value = config.getAs<IntegerAttr>(key);
-      fits = fits && value && value.getInt() >= 1;
-      if (fits)
-        *field = value.getInt();
-    }
-    if (!fits || w->nr % t.lanes || t.block % t.mr)
+    FailureOr<WinogradTiling> t = failure();
+    if (succeeded(w))
+      t = tilingOf(*w, config);
+    if (failed(t))
       return kernel.emitOpError("does not fit its config: ") << config;
-    w->plan.scratchBytes = scratchOf(*w, t);
+    w->plan.scratchBytes = scratchOf(*w, *t);
     Emitter emitter(module, kernel, w->plan, symbol);
-    return emitWinograd(emitter, *w, t);
+    return emitWinograd(emitter, *w, *t);
   }
   return kernel.emitOpError("has a config of no known emitter: ") << config;
 }

@@ -22,6 +22,10 @@ struct Choice {
 /// kernel. Fails if the body holds an operation no emitter knows (an error is emitted on it).
 mlir::FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const HostTarget &target, bool plain);
 
+/// Tiles and scratch of `kernel` with `config`. Fails, without an error, if they do not fit.
+mlir::FailureOr<Choice> choiceOf(mt::KernelOp kernel, const HostTarget &target,
+                                 mlir::DictionaryAttr config);
+
 /// Emits the body function of `kernel` with `config` into `module`.
 /// Fails if config and kernel do not fit (an error is emitted).
 mlir::LogicalResult emitVariant(mlir::ModuleOp module, mt::KernelOp kernel,

@@ -1,0 +1,126 @@
+//===- ConfigSpaceTest.cpp - what is in the space of a kernel -------------===//
+#include "mtc/Tuning/ConfigSpace.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+namespace mtc {
+namespace {
+
+const CoreShape kCore = {64, 32, 2};
+const CoreShape kNarrowCore = {32, 16, 2};
+
+std::vector<KernelShape> shapes() {
+  ContractionShape gemm{.rows = 1, .m = 384, .n = 768, .depth = 768, .panel = 32};
+  ContractionShape conv{.rows = 56, .m = 56, .n = 64, .depth = 576, .panel = 64};
+  ContractionShape vector{.m = 1, .n = 1000, .depth = 2048, .panel = 32};
+  ContractionShape depthwise{.rows = 56, .m = 56, .n = 144, .depth = 9};
+  depthwise.vectorRows = true;
+  ContractionShape scores{.batch = 12, .m = 384, .n = 384, .depth = 64};
+  scores.packs = true;
+  ContractionShape narrow{.m = 100, .n = 5, .depth = 30};
+  RowsShape softmax{{{4608, 3072}}}, two{{{7, 1 << 20}, {100000, 8}}};
+  return {gemm, conv, vector, depthwise, scores, narrow, softmax, two, WinogradShape{196, 64, 32}};
+}
+
+// Every config that is offered verifies, is offered once, and is read back from its text.
+TEST(ConfigSpace, OffersWhatVerifies) {
+  for (const CoreShape &core : {kCore, kNarrowCore})
+    for (const KernelShape &shape : shapes()) {
+      ASSERT_TRUE(check(shape, core).ok());
+      std::set<std::string> texts;
+      for (const Config &config : configSpace(shape, core)) {
+        Status status = verify(shape, core, config);
+        EXPECT_TRUE(status.ok()) << printConfig(config) << ": " << status.message();
+        EXPECT_TRUE(texts.insert(printConfig(config)).second) << printConfig(config);
+        auto parsed = parseConfig(printConfig(config));
+        ASSERT_TRUE(parsed.ok());
+        EXPECT_EQ(*parsed, config);
+        for (int32_t granules : {1, 2})
+          EXPECT_GT(modelledCycles(shape, core, config, granules), 0);
+      }
+      EXPECT_GE(texts.size(), 2u);
+    }
+}
+
+Config change(Config config, const std::string &name, std::vector<int64_t> values) {
+  for (ConfigNumber &number : config.numbers)
+    if (number.name == name)
+      number.values = values;
+  return config;
+}
+
+// Each way in which a contraction's config cannot be used.
+TEST(ConfigSpace, RejectsContractions) {
+  ContractionShape gemm{.rows = 4, .m = 384, .n = 40, .depth = 768, .panel = 32};
+  auto good = parseConfig("contraction lanes=16 mr=12 nv=2 rows=1 steps=4");
+  ASSERT_TRUE(good.ok());
+  EXPECT_TRUE(verify(gemm, kCore, *good).ok()) << verify(gemm, kCore, *good).message();
+  auto expect = [&](const Config &config, const std::string &message) {
+    EXPECT_EQ(verify(gemm, kCore, config).message(), "the config does not fit: " + message);
+  };
+  expect(change(*good, "lanes", {4}), "vectors of 4 lanes on a core of 16");
+  expect(change(*good, "nv", {4}), "4 vectors of 16 lanes for 40 columns");
+  expect(change(*good, "nv", {3}), "48 columns at a time from panels of 32");
+  expect(change(*good, "mr", {17}), "17 rows of 16");
+  expect(change(*good, "mr", {15}), "33 registers of 32");
+  expect(change(*good, "rows", {5}), "blocks of 5 rows and 4 steps, of 4 and 32");
+  expect(change(*good, "steps", {33}), "blocks of 1 rows and 33 steps, of 4 and 32");
+  expect(change(*good, "mr", {0}), "'mr' is not positive");
+  expect(*parseConfig("rows rows=[4]"), "emitter 'rows' instead of 'contraction'");
+  expect(*parseConfig("contraction mr=12"), "1 numbers instead of 5");
+  expect(*parseConfig("contraction tricks=1"), "unknown number 'tricks'");
+}
+
+TEST(ConfigSpace, RejectsRowsAndWinograd) {
+  RowsShape rows{{{10, 4096}, {3, 64}}};
+  EXPECT_TRUE(verify(rows, kCore, *parseConfig("rows rows=[10,3]")).ok());
+  EXPECT_EQ(verify(rows, kCore, *parseConfig("rows rows=[10]")).message(),
+            "the config does not fit: 1 segments instead of 2");
+  EXPECT_EQ(verify(rows, kCore, *parseConfig("rows rows=[10,4]")).message(),
+            "the config does not fit: 4 rows of 3");
+  WinogradShape winograd{100, 64, 32};
+  EXPECT_TRUE(verify(winograd, kCore, *parseConfig("winograd block=24 lanes=16 mr=12")).ok());
+  EXPECT_FALSE(verify(winograd, kCore, *parseConfig("winograd block=25 lanes=16 mr=12")).ok());
+  EXPECT_FALSE(verify(winograd, kCore, *parseConfig("winograd block=24 lanes=8 mr=12")).ok());
+  EXPECT_FALSE(verify(winograd, kCore, *parseConfig("winograd block=32 lanes=16 mr=16")).ok());
+  EXPECT_FALSE(verify(winograd, kCore, *parseConfig("winograd block=1200 lanes=16 mr=12")).ok());
+  EXPECT_FALSE(verify(std::monostate(), kCore, Config{"plain", {}}).ok());
+}
+
+// Shapes that cannot be cut are refused before anything is enumerated.
+TEST(ConfigSpace, ChecksShapes) {
+  EXPECT_FALSE(check(ContractionShape{.m = 0}, kCore).ok());
+  EXPECT_FALSE(check(ContractionShape{.panel = -1}, kCore).ok());
+  EXPECT_FALSE(check(RowsShape{}, kCore).ok());
+  EXPECT_FALSE(check(RowsShape{{{0, 4}}}, kCore).ok());
+  EXPECT_FALSE(check(WinogradShape{.tiles = 0}, kCore).ok());
+  EXPECT_FALSE(check(ContractionShape{}, CoreShape{0, 0, 0}).ok());
+}
+
+TEST(ConfigSpace, TextThatIsNoConfig) {
+  for (const char *text : {"", " ", "mr=1", "rows rows=", "rows rows=[1,]", "rows rows=1,2",
+                           "rows rows=[1", "contraction nv=2 mr=1", "contraction mr=1 mr=2",
+                           "contraction mr=one", "contraction  mr=1"})
+    EXPECT_FALSE(parseConfig(text).ok()) << text;
+}
+
+// The model knows what is plain: tiles that leave a core idle cost time, and so do half registers.
+TEST(ConfigSpace, ModelRanksThePlainCases) {
+  ContractionShape gemm{.m = 384, .n = 768, .depth = 768, .panel = 32};
+  auto cycles = [&](const char *text, int32_t granules) {
+    return modelledCycles(gemm, kCore, *parseConfig(text), granules);
+  };
+  const char *good = "contraction lanes=16 mr=14 nv=2 rows=1 steps=7";
+  const char *tiny = "contraction lanes=16 mr=2 nv=2 rows=1 steps=7";
+  EXPECT_LT(cycles(good, 1), cycles(tiny, 1));
+  EXPECT_LT(cycles(good, 2), cycles(good, 1));
+  RowsShape rows{{{4, 1 << 20}}};
+  EXPECT_LT(modelledCycles(rows, kCore, *parseConfig("rows rows=[1]"), 4),
+            modelledCycles(rows, kCore, *parseConfig("rows rows=[4]"), 4));
+}
+
+} // namespace
+} // namespace mtc
