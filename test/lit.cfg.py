@@ -33,6 +33,12 @@ config.substitutions.append(("%bin", bin_dir))
 if shutil.which("ptxas", path=os.environ["PATH"] + os.pathsep + "/usr/local/cuda/bin"):
     config.available_features.add("ptxas")
 
+# The fake CUDA driver is built where cuda.h is.
+fake_cuda = os.path.join(config.mtc_binary_dir, "unittests", "libcuda-fake.so")
+if os.path.exists(fake_cuda):
+    config.available_features.add("fake-cuda")
+config.substitutions.insert(0, ("%fake-cuda", fake_cuda))
+
 # Reports are opened in a browser where there is one.
 browser = shutil.which("chromium")
 if browser and subprocess.run(["python3", "-c", "import playwright"], capture_output=True).returncode == 0:

@@ -258,9 +258,7 @@ mtrt_status mtrt_session_create(const mtrt_program *program, const char *device,
     MTC_RETURN_IF_ERROR(needed(program, "program"));
     MTC_RETURN_IF_ERROR(needed(session, "session"));
     *session = nullptr;
-    if (!device || std::string_view(device) != "host")
-      return Status(ErrorCode::DeviceUnavailable,
-                    fmt::format("no device '{}'; known: host", device ? device : "(null)"));
+    MTC_RETURN_IF_ERROR(needed(device, "device"));
     const mtrt_session_options from = readSized(callerOptions);
     if (from.cpu_count < 0 || (from.cpu_count > 0 && !from.cpus) || from.workers < 0 ||
         from.queue_capacity < -1 || from.spin_ns < 0 || from.idle_spin_ns < 0 || from.max_trips < 0)
@@ -277,6 +275,10 @@ mtrt_status mtrt_session_create(const mtrt_program *program, const char *device,
     if (from.idle_spin_ns != 0)
       options.idleSpinNs = from.idle_spin_ns;
     options.maxTrips = from.max_trips;
+    options.device = device;
+    options.cudaDriver = from.cuda_driver ? from.cuda_driver : "";
+    options.cudaContext = from.cuda_context;
+    options.nodeByNode = from.node_by_node != 0;
     if (from.log)
       options.log = [log = from.log, user = from.log_user](LogLevel level,
                                                            const std::string &message) {
@@ -340,8 +342,8 @@ static Status checkTensor(const Tensor &tensor, const DLTensor &given) {
     return invalidInput(fmt::format("tensor '{}': {}", tensor.name, what));
   };
   MTC_ASSIGN_OR_RETURN(const DLDataType want, dlpackType(tensor.elementType));
-  if (given.device.device_type != kDLCPU)
-    return bad("is not in CPU memory");
+  if (given.device.device_type != kDLCPU && given.device.device_type != kDLCUDA)
+    return bad("is in memory of another kind than kDLCPU and kDLCUDA");
   if (given.dtype.code != want.code || given.dtype.bits != want.bits || given.dtype.lanes != 1)
     return bad(fmt::format("has DLPack type {{{}, {}, {}}}, expected {} {{{}, {}, 1}}",
                            given.dtype.code, given.dtype.bits, given.dtype.lanes,
@@ -372,8 +374,24 @@ mtrt_status mtrt_request_bind(mtrt_request *request, const char *name, const DLT
     MTC_ASSIGN_OR_RETURN(const auto found, tensorOf(r.entry(), r.tenant().name, name));
     MTC_RETURN_IF_ERROR(checkTensor(*found.first, *tensor));
     void *data = tensor->data ? static_cast<char *>(tensor->data) + tensor->byte_offset : nullptr;
-    return found.second ? r.bindInput(name, data, found.first->bytes)
-                        : r.bindOutput(name, data, found.first->bytes);
+    const MemoryKind kind =
+        tensor->device.device_type == kDLCUDA ? MemoryKind::Device : MemoryKind::Host;
+    return found.second ? r.bindInput(name, data, found.first->bytes, kind)
+                        : r.bindOutput(name, data, found.first->bytes, kind);
+  });
+}
+
+mtrt_status mtrt_request_wait_event(mtrt_request *request, void *event, mtrt_error *error) {
+  return guarded(error, [&]() -> Status {
+    MTC_RETURN_IF_ERROR(needed(request, "request"));
+    return request->request->waitForEvent(event);
+  });
+}
+
+mtrt_status mtrt_request_signal_event(mtrt_request *request, void *event, mtrt_error *error) {
+  return guarded(error, [&]() -> Status {
+    MTC_RETURN_IF_ERROR(needed(request, "request"));
+    return request->request->signalEvent(event);
   });
 }
 
@@ -390,8 +408,11 @@ mtrt_status mtrt_request_tensor(mtrt_request *request, const char *name, DLTenso
     if (!data) {
       MTC_ASSIGN_OR_RETURN(data, r.memory(name, found.second));
     }
+    const auto &tensors = found.second ? r.entry().inputs : r.entry().outputs;
+    const bool onDevice =
+        r.isOnDevice(found.second, static_cast<int32_t>(found.first - tensors.data()));
     *tensor = {data,
-               {kDLCPU, 0},
+               {onDevice ? kDLCUDA : kDLCPU, 0},
                static_cast<int32_t>(found.first->shape.size()),
                dtype,
                const_cast<int64_t *>(found.first->shape.data()),

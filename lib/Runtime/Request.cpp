@@ -21,6 +21,8 @@ StatusOr<std::unique_ptr<Request>> Session::createRequest(std::string_view tenan
   request->inputs_.resize(problem.entries[entryIndex].inputs.size());
   const auto &outputs = problem.entries[entryIndex].outputs;
   request->outputs_.resize(outputs.size());
+  request->deviceInputs_.resize(request->inputs_.size());
+  request->deviceOutputs_.resize(outputs.size());
   for (const Tensor &output : outputs)
     if (output.extentOutput >= 0)
       MTC_RETURN_IF_ERROR(request->memory(outputs[output.extentOutput].name, false).status());
@@ -55,19 +57,62 @@ static Status checkBinding(const Tensor &tensor, std::string_view what, const vo
   return okStatus();
 }
 
-Status Request::bindInput(std::string_view name, const void *data, int64_t bytes) {
-  MTC_ASSIGN_OR_RETURN(const int32_t index,
-                       findTensor(entry().inputs, name, "input", tenant().name));
-  MTC_RETURN_IF_ERROR(checkBinding(entry().inputs[index], "input", data, bytes, state_));
-  inputs_[index] = const_cast<void *>(data); // kernels only read it: Problem's Access
+/// Whether memory of a device can be bound there. What decides an entry or a size is read here.
+static Status checkKind(MemoryKind kind, const Session &session, const Tensor &tensor, bool isRead,
+                        std::string_view what) {
+  if (kind == MemoryKind::Host)
+    return okStatus();
+  if (!session.target().target.starts_with("cuda:"))
+    return invalidInput(fmt::format("{} '{}' is bound to memory of a device in a session of a host",
+                                    what, tensor.name));
+  if (isRead)
+    return invalidInput(
+        fmt::format("{} '{}' must be bound to host memory: its value is read", what, tensor.name));
   return okStatus();
 }
 
-Status Request::bindOutput(std::string_view name, void *data, int64_t bytes) {
+Status Request::bindInput(std::string_view name, const void *data, int64_t bytes, MemoryKind kind) {
+  MTC_ASSIGN_OR_RETURN(const int32_t index,
+                       findTensor(entry().inputs, name, "input", tenant().name));
+  const Tensor &tensor = entry().inputs[index];
+  MTC_RETURN_IF_ERROR(checkBinding(tensor, "input", data, bytes, state_));
+  MTC_RETURN_IF_ERROR(checkKind(kind, *session_, tensor, tensor.value.has_value(), "input"));
+  inputs_[index] = const_cast<void *>(data); // kernels only read it: Problem's Access
+  deviceInputs_[index] = kind == MemoryKind::Device;
+  return okStatus();
+}
+
+Status Request::bindOutput(std::string_view name, void *data, int64_t bytes, MemoryKind kind) {
   MTC_ASSIGN_OR_RETURN(const int32_t index,
                        findTensor(entry().outputs, name, "output", tenant().name));
-  MTC_RETURN_IF_ERROR(checkBinding(entry().outputs[index], "output", data, bytes, state_));
+  const auto &outputs = entry().outputs;
+  MTC_RETURN_IF_ERROR(checkBinding(outputs[index], "output", data, bytes, state_));
+  const bool isExtent = std::any_of(outputs.begin(), outputs.end(), [&](const Tensor &other) {
+    return other.extentOutput == index;
+  });
+  MTC_RETURN_IF_ERROR(checkKind(kind, *session_, outputs[index], isExtent, "output"));
   outputs_[index] = data;
+  deviceOutputs_[index] = kind == MemoryKind::Device;
+  return okStatus();
+}
+
+static Status checkEvent(const Session &session, const void *event) {
+  if (!event)
+    return invalidInput("an event is null");
+  return session.target().target.starts_with("cuda:")
+             ? okStatus()
+             : invalidInput("events need a session on a GPU");
+}
+
+Status Request::waitForEvent(void *event) {
+  MTC_RETURN_IF_ERROR(checkEvent(*session_, event));
+  waitEvents_.push_back(event);
+  return okStatus();
+}
+
+Status Request::signalEvent(void *event) {
+  MTC_RETURN_IF_ERROR(checkEvent(*session_, event));
+  signalEvents_.push_back(event);
   return okStatus();
 }
 

@@ -1,61 +1,32 @@
-//===- Session.cpp - workers and the queue of jobs ------------------------===//
+//===- Session.cpp - requests and the queue of jobs -----------------------===//
 //
 // There is no dispatcher thread: whoever finds the session idle starts the next job, the
-// submitter or the last worker of the job before. Starting is to write the job into the mailboxes
-// of its workers; a worker empties its mailbox before it counts itself out.
+// submitter or the thread of the device that has ended the job before.
 //
 //===----------------------------------------------------------------------===//
+#include "CUDA/CudaDevice.h"
+#include "Host/HostDevice.h"
 #include "SessionState.h"
-#include "mtc/Runtime/Cpu.h"
-#include "mtc/Support/Cores.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <bit>
-#include <csignal>
-#include <pthread.h>
-#include <system_error>
 
 namespace mtc {
 
 //===- Creation -----------------------------------------------------------===//
 
-/// The first host target that this CPU can run.
-static StatusOr<size_t> chooseTarget(const BundleReader &program) {
-  Status refusal(ErrorCode::DeviceUnavailable, "the bundle has no target for a host");
-  for (size_t i = 0; i < program.targets().size(); ++i) {
-    const BundleTarget &target = program.targets()[i];
-    if (!target.target.starts_with("host"))
-      continue;
-    const auto missing = host::missingFeatures(target.features);
-    if (missing.empty())
-      return i;
-    if (refusal.code() != ErrorCode::BundleRefused)
-      refusal = bundleRefused(fmt::format("'{}' is compiled for {}; this CPU lacks {}",
-                                          program.path(), target.target, fmt::join(missing, ", ")));
-  }
-  return refusal;
-}
-
-/// The CPUs for at most `wanted` workers.
-static StatusOr<std::vector<int>> chooseCpus(const SessionOptions &options, int wanted) {
-  const CpuBudget budget = cpuBudget();
-  int count = budget.cores();
-  std::vector<int> cpus = budget.cpus;
-  if (!options.cpus.empty()) {
-    for (int cpu : options.cpus)
-      if (!std::binary_search(cpus.begin(), cpus.end(), cpu))
-        return invalidInput(fmt::format("cpu {} is not among those of this process ({})", cpu,
-                                        fmt::join(cpus, ",")));
-    cpus = options.cpus;
-    count = std::min<int>(count, static_cast<int>(cpus.size()));
-  }
-  if (options.workers > 0)
-    count = std::min(count, options.workers);
-  cpus.resize(std::max(1, std::min(count, wanted)));
-  return cpus;
+/// The device that the options name.
+static StatusOr<std::unique_ptr<SessionDevice>> makeDevice(const BundleReader &program,
+                                                           const SessionOptions &options,
+                                                           const JobEvents &events,
+                                                           size_t &target) {
+  if (options.device == "host")
+    return host::makeHostDevice(program, options, events, target);
+  if (options.device == "cuda" || options.device.starts_with("cuda:"))
+    return gpu::makeCudaDevice(program, options, events, target);
+  return Status(ErrorCode::DeviceUnavailable,
+                fmt::format("no device '{}'; known: host, cuda, cuda:N", options.device));
 }
 
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -65,119 +36,30 @@ StatusOr<std::shared_ptr<Session>> Session::create(std::shared_ptr<const BundleR
   auto state = std::make_unique<State>();
   state->program = std::move(program);
   state->options = std::move(options);
-  MTC_ASSIGN_OR_RETURN(state->target, chooseTarget(*state->program));
-  const BundleTarget &target = state->program->targets()[state->target];
-  const int granules = target.problem.device.granules;
-  MTC_ASSIGN_OR_RETURN(state->cpus, chooseCpus(state->options, granules));
-  const int workers = static_cast<int>(state->cpus.size());
-  MTC_ASSIGN_OR_RETURN(state->code, host::LoadedCode::load(target.code, target.symbols));
-  state->plans =
-      std::make_unique<host::Plans>(*state->program, state->target, state->code, workers);
-  if (state->plans->fewerWorkers())
-    state->log(LogLevel::Notice,
-               fmt::format("compiled for {} cores, {} {} available: planning again", granules,
-                           workers, workers == 1 ? "is" : "are"));
-  MTC_RETURN_IF_ERROR(state->start());
+  state->events.requestEnded = [raw = state.get()](Request &request, RequestStatus status) {
+    raw->end(request, status);
+  };
+  state->events.jobEnded = [raw = state.get()](Job &job) { raw->jobEnded(job); };
+  MTC_ASSIGN_OR_RETURN(state->device,
+                       makeDevice(*state->program, state->options, state->events, state->target));
   return std::shared_ptr<Session>(new Session(std::move(state)));
 }
 
-Status Session::State::start() {
-  const int workers = static_cast<int>(cpus.size());
-  scratch.resize(workers);
-  mail = std::make_unique<Mailbox[]>(workers);
-  // Workers take no signals: handlers belong to the application's threads.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  Status status;
-  for (int worker = 0; worker < workers && status.ok(); ++worker) {
-    try {
-      threads.emplace_back([this, worker] { workerMain(worker); });
-    } catch (const std::system_error &error) {
-      status = internalError(fmt::format("cannot start a worker: {}", error.what()));
-      break;
-    }
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (cpus[worker] < CPU_SETSIZE)
-      CPU_SET(cpus[worker], &set);
-    if (pthread_setaffinity_np(threads.back().native_handle(), sizeof(set), &set) != 0)
-      log(LogLevel::Warning, fmt::format("cannot pin a worker to cpu {}", cpus[worker]));
-    pthread_setname_np(threads.back().native_handle(), fmt::format("mtc-{}", worker).c_str());
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (!status.ok())
-    stopWorkers();
-  return status;
-}
-
-void Session::State::stopWorkers() {
-  stop = true;
-  signal.notify();
-  for (std::thread &thread : threads)
-    thread.join();
-  threads.clear();
-}
-
 // No request is left (each holds the session), so nothing is queued.
-Session::~Session() { state_->stopWorkers(); }
+Session::~Session() = default;
 
 const BundleReader &Session::program() const { return *state_->program; }
 const BundleTarget &Session::target() const { return state_->program->targets()[state_->target]; }
-int Session::workers() const { return static_cast<int>(state_->cpus.size()); }
+int Session::workers() const { return state_->device->workers(); }
+std::string Session::describeDevice() const { return state_->device->describe(); }
 
-//===- Workers ------------------------------------------------------------===//
-
-void Session::State::workerMain(int worker) {
-  std::atomic<Job *> &box = mail[worker].job;
-  while (true) {
-    signal.await([&] { return box.load() != nullptr || stop.load(); }, options.idleSpinNs);
-    Job *job = box.load();
-    if (!job)
-      return;
-    job->replay->work(worker, scratch[worker].data(), job->run);
-    box.store(nullptr);
-    if (job->workersLeft.fetch_sub(1) == 1)
-      jobEnded(*job);
-  }
-}
-
-void Session::State::instanceEnded(Job &job, int32_t instance) {
-  Request *request = job.requests[instance];
-  if (!request)
-    return;
-  const host::InstanceRun &run = job.run.instances[instance];
-  if (const int32_t status = run.failedStatus) {
-    const Task &task = request->entry().tasks[job.replay->plan().commands[run.failedCommand].task];
-    const auto &region = program->targets()[target].problem.kernels[task.kernel].region;
-    const int64_t allowed = options.maxTrips ? options.maxTrips : region ? region->maxTrips : 0;
-    const std::string where =
-        fmt::format("tenant '{}': task {} ({})", request->tenant().name, task.id, task.name);
-    if (status == host::kTooManyTrips)
-      end(*request, {RequestCode::TooManyTrips,
-                     fmt::format("{}: a loop goes on after {} iterations", where, allowed)});
-    else if (status == host::kWrongLength)
-      end(*request, {RequestCode::KernelFailed,
-                     where + ": a loop has not as many iterations as its tensors have elements"});
-    else
-      end(*request,
-          {RequestCode::KernelFailed, fmt::format("{} failed with status {}", where, status)});
-    return;
-  }
-  end(*request, {});
-}
+//===- Ends ---------------------------------------------------------------===//
 
 void Session::State::jobEnded(Job &job) {
   if (options.jobEnded) {
-    JobReport report = {program->targets()[target].problem,
-                        job.replay->schedule(),
-                        job.replay->plan(),
-                        job.startNs,
-                        host::nowNs(),
-                        {}};
-    for (const auto &records : job.run.records)
-      report.tasks.insert(report.tasks.end(), records.begin(), records.end());
-    options.jobEnded(report);
+    const ScheduledPlan &stored = job.plan->stored;
+    options.jobEnded({program->targets()[target].problem, stored.schedule, stored.plan, job.startNs,
+                      host::nowNs(), std::move(job.tasks)});
   }
   std::vector<Ending> endings;
   {
@@ -212,32 +94,6 @@ void Session::State::end(Request &request, const RequestStatus &status) {
 
 //===- Queue --------------------------------------------------------------===//
 
-Status Session::State::prepare(Job &job) {
-  MTC_RETURN_IF_ERROR(arenas.reserve(job.replay->arenas()));
-  for (host::Mapping &mapping : scratch)
-    if (mapping.bytes() < job.replay->scratchBytes()) {
-      MTC_ASSIGN_OR_RETURN(mapping, host::Mapping::create(job.replay->scratchBytes()));
-    }
-  job.replay->bind(arenas, [&](int32_t instance, bool isInput, int32_t index) -> void * {
-    Request *request = job.requests[instance];
-    return !request ? nullptr : isInput ? request->inputs_[index] : request->outputs_[index];
-  });
-  host::Run &run = job.run;
-  for (size_t i = 0; i < job.requests.size(); ++i) {
-    run.instances[i].commandsLeft = job.replay->commandsOf(i);
-    run.instances[i].skip = job.requests[i] == nullptr;
-  }
-  run.recordTasks = options.recordTasks;
-  if (run.recordTasks)
-    run.records.resize(cpus.size());
-  run.jitterSeed = options.jitterSeed;
-  run.spinNs = options.spinNs;
-  run.maxTrips = options.maxTrips;
-  run.signal = &signal;
-  run.instanceEnded = [this, &job](int32_t instance) { instanceEnded(job, instance); };
-  return okStatus();
-}
-
 void Session::State::startNext(std::vector<Ending> &endings) {
   while (!running && !queue.empty()) {
     std::unique_ptr<Job> job = std::move(queue.front());
@@ -247,7 +103,7 @@ void Session::State::startNext(std::vector<Ending> &endings) {
     if (job->deadlineNs != 0 && now > job->deadlineNs)
       refused = {RequestCode::Timeout, "the deadline passed before the start"};
     else
-      refused = prepare(*job);
+      refused = device->prepare(*job);
     for (Request *request : job->requests) {
       if (!request)
         continue;
@@ -259,13 +115,8 @@ void Session::State::startNext(std::vector<Ending> &endings) {
     if (!refused.ok())
       continue;
     job->startNs = now;
-    const GranuleMask participants = job->replay->participants();
-    job->workersLeft = std::popcount(participants);
     running = std::move(job);
-    for (size_t worker = 0; worker < cpus.size(); ++worker)
-      if (participants >> worker & 1)
-        mail[worker].job.store(running.get());
-    signal.notify();
+    device->start(*running);
   }
 }
 
@@ -274,6 +125,7 @@ RequestStatus Session::submit(std::span<Request *const> requests, int64_t deadli
   if (requests.empty())
     return invalidInput("no request to submit");
   std::vector<int32_t> entries;
+  bool hasEvents = false;
   for (size_t i = 0; i < requests.size(); ++i) {
     Request *request = requests[i];
     if (request->session_.get() != this)
@@ -295,21 +147,21 @@ RequestStatus Session::submit(std::span<Request *const> requests, int64_t deadli
     if (Status known = request->checkKnownValues(); !known.ok())
       return known;
     entries.push_back(request->entry_);
+    hasEvents |= !request->waitEvents_.empty() || !request->signalEvents_.empty();
   }
   std::sort(entries.begin(), entries.end());
-  auto replay = state.plans->find(entries);
-  if (!replay.ok())
-    return replay.status();
+  auto plan = state.device->find(entries);
+  if (!plan.ok())
+    return plan.status();
 
-  const auto &instances = (*replay)->schedule().workload.instances;
-  auto job = std::make_unique<Job>(instances.size());
-  job->replay = *replay;
+  const auto &instances = (*plan)->stored.schedule.workload.instances;
+  std::unique_ptr<Job> job = state.device->makeJob(**plan);
   job->deadlineNs = deadlineNs;
   std::vector<Request *> left(requests.begin(), requests.end());
   for (size_t i = 0; i < instances.size(); ++i) {
     const auto match = std::find_if(left.begin(), left.end(),
                                     [&](Request *r) { return r && r->entry_ == instances[i]; });
-    if ((*replay)->commandsOf(i) == 0)
+    if ((*plan)->commandsOf[i] == 0)
       return bundleRefused(fmt::format("entry '{}' has no tasks", (*match)->entry().name));
     job->requests[i] = std::exchange(*match, nullptr);
   }
@@ -322,8 +174,17 @@ RequestStatus Session::submit(std::span<Request *const> requests, int64_t deadli
       return {RequestCode::Busy,
               fmt::format("the queue is full: {} jobs wait", state.queue.size())};
     }
+    if (hasEvents && (state.running || !state.queue.empty())) {
+      ++state.busy;
+      return {RequestCode::Busy, "a request with events needs an idle session"};
+    }
     const int64_t now = host::nowNs();
     for (Request *request : requests) {
+      for (auto [from, to] : {std::pair(&request->waitEvents_, &job->waitEvents),
+                              std::pair(&request->signalEvents_, &job->signalEvents)}) {
+        to->insert(to->end(), from->begin(), from->end());
+        from->clear();
+      }
       request->submittedNs_ = now;
       request->done_ = done;
       request->state_ = Queued;
@@ -368,7 +229,7 @@ SessionStatistics Session::statistics() const {
   s.workers = workers();
   std::lock_guard lock(state_->mutex);
   s.queued = static_cast<int64_t>(state_->queue.size());
-  s.arenaBytes = state_->arenas.bytes();
+  s.arenaBytes = state_->device->arenaBytes();
   return s;
 }
 

@@ -235,6 +235,7 @@ StatusOr<EmulatedCode> emulate(ModuleOp module, bool checks) {
       auto memory = cast<MemRefType>(type);
       bufferBytes.push_back(memory.getNumElements() * host::elementBytes(memory.getElementType()));
     }
+    f.bufferBytes.assign(bufferBytes.begin(), bufferBytes.end() - 1); // the last is shared memory
     FailureOr<std::string> object =
         host::lowerToObject(*single, f.symbol, bufferBytes, target, /*optimize=*/true);
     if (failed(object))

@@ -3,7 +3,6 @@
 
 #include "Tensors.h"
 
-#include "mtc/Runtime/Cpu.h"
 #include "mtc/Support/Cores.h"
 #include "mtc/Support/File.h"
 
@@ -12,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
+#include <cstdlib>
 
 namespace mtc::tool {
 
@@ -46,9 +46,14 @@ Status writeJson(const OutputOptions &options, const nlohmann::ordered_json &jso
 
 void addDeviceOptions(CLI::App &app, DeviceOptions &options) {
   app.add_option("bundle", options.bundle, "OUT.mtb")->type_name("")->required();
-  app.add_option("--device", options.device, "where to run: host")
+  app.add_option("--device", options.device, "where to run: host, cuda or cuda:N")
       ->type_name("D")
       ->capture_default_str();
+  app.add_option("--cuda-driver", options.cudaDriver,
+                 "the CUDA driver's library; default: libcuda.so.1")
+      ->type_name("FILE");
+  app.add_flag("--node-by-node", options.nodeByNode,
+               "on a GPU: wait after every task, so that an error names its task");
   app.add_option("--cpus", options.cpus, "CPUs to pin workers to, e.g. 2-5; default: all allowed")
       ->type_name("LIST");
   app.add_option(
@@ -61,11 +66,17 @@ void addDeviceOptions(CLI::App &app, DeviceOptions &options) {
       ->type_name("SEED");
 }
 
+void prepareCuda() {
+  // Parallel branches of a graph need a hardware queue each; the driver reads it once, at cuInit.
+  ::setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", /*overwrite=*/1);
+}
+
 StatusOr<std::shared_ptr<Session>>
 openSession(const DeviceOptions &options, const OutputOptions &output, SessionOptions session) {
-  if (options.device != "host")
-    return Status(ErrorCode::DeviceUnavailable,
-                  fmt::format("no device '{}'; known: host", options.device));
+  session.device = options.device;
+  session.cudaDriver = options.cudaDriver;
+  session.nodeByNode = options.nodeByNode;
+  prepareCuda();
   if (!options.cpus.empty()) {
     MTC_ASSIGN_OR_RETURN(session.cpus, parseCpuList(options.cpus));
   }
@@ -83,8 +94,7 @@ openSession(const DeviceOptions &options, const OutputOptions &output, SessionOp
 }
 
 std::string describeDevice(const Session &session) {
-  return fmt::format("{} on {}, {} worker{}", session.target().target, host::cpuModel(),
-                     session.workers(), session.workers() == 1 ? "" : "s");
+  return fmt::format("{} on {}", session.target().target, session.describeDevice());
 }
 
 Status toStatus(const RequestStatus &status) {

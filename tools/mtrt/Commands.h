@@ -39,15 +39,18 @@ Status writeJson(const OutputOptions &options, const nlohmann::ordered_json &jso
 
 /// What run and bench take to open a bundle on a device.
 struct DeviceOptions {
-  std::string bundle, device = "host", cpus;
+  std::string bundle, device = "host", cudaDriver, cpus;
+  bool nodeByNode = false;
   int64_t maxTrips = 0;
   uint64_t jitter = 0;
 };
 void addDeviceOptions(CLI::App &app, DeviceOptions &options);
 
+/// What has to stand in the environment before the CUDA driver starts.
+void prepareCuda();
+
 /// Opens the bundle and a session on it; the runtime's notices go to stderr.
-/// Fails as BundleReader::open and Session::create do, or if the device is unknown
-/// (DeviceUnavailable).
+/// Fails as BundleReader::open and Session::create do.
 StatusOr<std::shared_ptr<Session>>
 openSession(const DeviceOptions &options, const OutputOptions &output, SessionOptions session = {});
 

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Commands.h"
 #include "mtc/Runtime/Cpu.h"
+#include "mtc/Runtime/Cuda.h"
 #include "mtc/Support/Cores.h"
 #include "mtc/Support/Text.h"
 
@@ -41,7 +42,59 @@ std::string cpuLevel() {
   return "x86-64";
 }
 
-Status doctor(const OutputOptions &output) {
+struct DoctorArguments {
+  OutputOptions output;
+  std::string device, cudaDriver;
+};
+
+/// "NVIDIA H200, sm_90, 132 SMs in 16 groups of 8, 139.8 GiB".
+std::string describe(const CudaDeviceInfo &gpu) {
+  const std::string groups = gpu.groups == 0
+                                 ? "that cannot be divided"
+                                 : fmt::format("in {} groups of {}", gpu.groups, gpu.unitsPerGroup);
+  return fmt::format("{}, sm_{}{}, {} SMs {}, {}{}", gpu.name, gpu.major, gpu.minor, gpu.units,
+                     groups, formatBytes(static_cast<int64_t>(gpu.memoryBytes)),
+                     gpu.isMps ? ", shared through MPS" : "");
+}
+
+nlohmann::ordered_json toJson(const StatusOr<CudaInfo> &cuda) {
+  if (!cuda.ok())
+    return {{"error", cuda.status().message()}};
+  nlohmann::ordered_json json = {{"driver", cuda->driverVersion},
+                                 {"devices", nlohmann::ordered_json::array()}};
+  for (const CudaDeviceInfo &gpu : cuda->devices)
+    json["devices"].push_back({{"name", gpu.name},
+                               {"capability", fmt::format("{}.{}", gpu.major, gpu.minor)},
+                               {"sms", gpu.units},
+                               {"groups", gpu.groups},
+                               {"sms_per_group", gpu.unitsPerGroup},
+                               {"memory_bytes", gpu.memoryBytes},
+                               {"mig", gpu.isMig},
+                               {"mps", gpu.isMps}});
+  return json;
+}
+
+void warnOf(const CudaInfo &cuda, std::vector<std::string> &warnings) {
+  for (const CudaDeviceInfo &gpu : cuda.devices) {
+    if (gpu.isMig)
+      warnings.push_back(fmt::format("{}: a MIG slice: bundles for the whole GPU are planned again "
+                                     "for its SMs",
+                                     gpu.name));
+    if (gpu.isMps)
+      warnings.push_back(
+          fmt::format("{}: MPS is on: other processes share its SMs while a round runs", gpu.name));
+    if (gpu.groups == 0)
+      warnings.push_back(
+          fmt::format("{}: its SMs cannot be divided: tenants run one after another", gpu.name));
+  }
+}
+
+Status doctor(const DoctorArguments &arguments) {
+  const OutputOptions &output = arguments.output;
+  prepareCuda();
+  const StatusOr<CudaInfo> cuda = describeCuda(arguments.cudaDriver);
+  if (arguments.device.starts_with("cuda"))
+    MTC_RETURN_IF_ERROR(cuda.status());
   const CpuBudget budget = cpuBudget();
   const std::vector<std::string> features = host::presentFeatures();
   const int64_t memory = int64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
@@ -65,13 +118,27 @@ Status doctor(const OutputOptions &output) {
   if (access("/proc/self/fd", R_OK) != 0)
     warnings.push_back("/proc is not mounted: no bundle can be loaded");
 
+  std::vector<std::string> devices = {"host"};
+  if (cuda.ok()) {
+    for (size_t i = 0; i < cuda->devices.size(); ++i)
+      devices.push_back(fmt::format("cuda:{}", i));
+    warnOf(*cuda, warnings);
+  }
+
   if (output.printsText()) {
     fmt::print("cpu       {} ({})\n", host::cpuModel(), cpuLevel());
     fmt::print("features  {}\n", fmt::join(features, " "));
     fmt::print("cores     {} usable: cpus {}{}\n", budget.cores(), fmt::join(budget.cpus, ","),
                budget.quota > 0 ? fmt::format(", cgroup quota {:g}", budget.quota) : "");
     fmt::print("memory    {}\n", formatBytes(memory));
-    fmt::print("devices   host (this program has no other)\n");
+    if (!cuda.ok())
+      fmt::print("cuda      {}\n", cuda.status().message());
+    else
+      fmt::print("cuda      driver {}.{}\n", cuda->driverVersion / 1000,
+                 cuda->driverVersion % 1000 / 10);
+    for (size_t i = 0; cuda.ok() && i < cuda->devices.size(); ++i)
+      fmt::print("cuda:{}    {}\n", i, describe(cuda->devices[i]));
+    fmt::print("devices   {}\n", fmt::join(devices, " "));
     for (const std::string &warning : warnings)
       fmt::print("warning   {}\n", warning);
   }
@@ -83,16 +150,23 @@ Status doctor(const OutputOptions &output) {
                             {"cgroup_quota", budget.quota},
                             {"cores", budget.cores()},
                             {"memory_bytes", memory},
-                            {"devices", {"host"}},
+                            {"devices", devices},
+                            {"cuda", toJson(cuda)},
                             {"warnings", warnings}});
 }
 
 } // namespace
 
 std::function<Status()> declareDoctor(CLI::App &app) {
-  auto output = std::make_shared<OutputOptions>();
-  addOutputOptions(app, *output);
-  return [output] { return doctor(*output); };
+  auto arguments = std::make_shared<DoctorArguments>();
+  app.add_option("--device", arguments->device, "exit 7 if there is no such device: host or cuda")
+      ->type_name("D")
+      ->check(CLI::IsMember({"host", "cuda"}));
+  app.add_option("--cuda-driver", arguments->cudaDriver,
+                 "the CUDA driver's library; default: libcuda.so.1")
+      ->type_name("FILE");
+  addOutputOptions(app, arguments->output);
+  return [arguments] { return doctor(*arguments); };
 }
 
 } // namespace mtc::tool

@@ -63,8 +63,12 @@ struct JobReport {
 enum class LogLevel : int { Debug = 0, Info = 1, Notice = 2, Warning = 3 };
 
 struct SessionOptions {
+  std::string device = "host"; ///< or "cuda", "cuda:N"
+  std::string cudaDriver;      ///< path of the CUDA driver; empty: libcuda.so.1
+  void *cudaContext = nullptr; ///< CUcontext of the caller: must be the device's primary; null: any
+  bool nodeByNode = false;     ///< CUDA: wait after every task, so that an error names its task
   std::vector<int> cpus;       ///< CPUs the workers are pinned to; empty: all this thread may use
-  int workers = 0;             ///< at most this many; 0: as many as the bundle is compiled for
+  int workers = 0;             ///< at most this many granules; 0: as the bundle is compiled for
   int64_t spinNs = 200'000;    ///< how long a worker of a running job spins before it sleeps
   int64_t idleSpinNs = 50'000; ///< the same between jobs
   int queueCapacity = 64;      ///< jobs that wait; more are refused as Busy
@@ -84,6 +88,12 @@ struct SessionStatistics {
 
 class Session;
 
+/// Where bound memory lies.
+enum class MemoryKind : uint8_t {
+  Host,
+  Device ///< of the session's GPU; copied there, in order with the events of the request
+};
+
 /// A run of one tenant. One thread at a time uses it; its bound memory is its caller's, and must
 /// stay until the request has finished.
 class Request {
@@ -95,9 +105,12 @@ public:
 
   /// Binds memory to an input or output: `bytes` as the tensor's, 64-byte aligned, row-major.
   /// Fails if the name is unknown (lists the known ones), the size differs, the address is not
-  /// aligned, or the request is under way (InvalidInput).
-  Status bindInput(std::string_view name, const void *data, int64_t bytes);
-  Status bindOutput(std::string_view name, void *data, int64_t bytes);
+  /// aligned, the request is under way, or memory of a device is bound in a session of a host or to
+  /// an input or output whose value this side has to know (InvalidInput).
+  Status bindInput(std::string_view name, const void *data, int64_t bytes,
+                   MemoryKind kind = MemoryKind::Host);
+  Status bindOutput(std::string_view name, void *data, int64_t bytes,
+                    MemoryKind kind = MemoryKind::Host);
 
   /// Memory of the request's own for an input or output, bound to it: allocated at the first call.
   StatusOr<void *> memory(std::string_view name, bool isInput);
@@ -107,6 +120,20 @@ public:
   StatusOr<std::vector<int64_t>> shapeOf(std::string_view output) const;
   /// The memory bound to an input or output, or null.
   void *bound(std::string_view name, bool isInput) const;
+  /// The same by position in the entry.
+  void *boundAt(bool isInput, int32_t index) const {
+    return (isInput ? inputs_ : outputs_)[static_cast<size_t>(index)];
+  }
+  bool isOnDevice(bool isInput, int32_t index) const {
+    return (isInput ? deviceInputs_ : deviceOutputs_)[static_cast<size_t>(index)];
+  }
+
+  /// CUevents of the caller for the next submission alone: work on the device starts behind those
+  /// waited for, and those signalled are recorded behind it before submit() returns. A submission
+  /// with events needs an idle session (Busy).
+  /// Fails if the session's device is no GPU or the event is null (InvalidInput).
+  Status waitForEvent(void *event);
+  Status signalEvent(void *event);
 
   /// Ok, the error, or Pending. Safe from any thread.
   RequestStatus status() const;
@@ -129,6 +156,8 @@ private:
   std::shared_ptr<Session> session_;
   int32_t entry_ = 0;
   std::vector<void *> inputs_, outputs_;
+  std::vector<bool> deviceInputs_, deviceOutputs_; ///< which of them lie on the device
+  std::vector<void *> waitEvents_, signalEvents_;
   std::vector<std::unique_ptr<void, void (*)(void *)>> owned_;
   std::atomic<int> state_{0};
   RequestCode code_ = RequestCode::Ok; ///< these two: written before state_, read after it
@@ -142,22 +171,24 @@ class Session : public std::enable_shared_from_this<Session> {
 public:
   using Done = std::function<void(Request &, const RequestStatus &)>;
 
-  /// A session on the cores of this host, by the first host target whose features this CPU has.
-  /// With fewer cores than that target was compiled for it plans again and says so in the log.
-  /// Fails if the bundle has no host target (DeviceUnavailable), or none this CPU can run
-  /// (BundleRefused, names the missing features), or the CPUs asked for are not this process's
-  /// (InvalidInput).
+  /// A session on the device that the options name, by the first of the bundle's targets that it
+  /// can run. With fewer cores or groups of SMs than that was compiled for it plans again and says
+  /// so in the log.
+  /// Fails if there is no such device or the bundle has no target for one (DeviceUnavailable), or
+  /// none that this one can run (BundleRefused, says what is missing), or the CPUs asked for are
+  /// not this process's (InvalidInput).
   static StatusOr<std::shared_ptr<Session>> create(std::shared_ptr<const BundleReader> program,
                                                    SessionOptions options = {});
   ~Session();
 
   const BundleReader &program() const;
   const BundleTarget &target() const; ///< as compiled
-  int workers() const;
+  int workers() const;                ///< cores or groups of SMs
+  std::string describeDevice() const;
 
-  /// A request of a tenant at one of its entries; "" is the first. Outputs that say how large others
-  /// are have memory of the request's own until they are bound.
-  /// Fails if tenant or entry is unknown (InvalidInput; lists the known ones).
+  /// A request of a tenant at one of its entries; "" is the first. Outputs that say how large
+  /// others are have memory of the request's own until they are bound. Fails if tenant or entry is
+  /// unknown (InvalidInput; lists the known ones).
   StatusOr<std::unique_ptr<Request>> createRequest(std::string_view tenant,
                                                    std::string_view entry = "");
 

@@ -150,9 +150,17 @@ typedef struct mtrt_session_options {
   void *log_user;
   int64_t max_trips; /* of all loops of a task at run time: one more fails the request; 0: as
                         compiled */
+  /* Of a session on a GPU: */
+  const char *cuda_driver; /* path of the driver; null: libcuda.so.1 */
+  void *cuda_context;      /* CUcontext of the caller: must be the primary one; null: any */
+  int32_t node_by_node;    /* not 0: waits after every task, so that an error names its task; slow */
+  int32_t reserved2;
 } mtrt_session_options;
 
-/* A session on `device`: "host". `options` may be null. */
+/* A session on `device`: "host", "cuda" (device 0) or "cuda:N". `options` may be null. On a GPU
+ * `workers` limits the groups of SMs, `cpus` means nothing. When the device is lost (a driver error
+ * after which CUDA needs a new process) every request of the session ends with
+ * MTRT_DEVICE_UNAVAILABLE from then on. No GPU has run this yet. */
 MTRT_API mtrt_status mtrt_session_create(const mtrt_program *program, const char *device,
                                          const mtrt_session_options *options,
                                          mtrt_session **session, mtrt_error *error);
@@ -180,9 +188,17 @@ MTRT_API mtrt_status mtrt_request_create(mtrt_session *session, const char *tena
 MTRT_API void mtrt_request_destroy(mtrt_request *request);
 
 /* Binds memory to an input or output by name: type and shape as the program says, row-major,
- * 64-byte aligned, on the CPU. A mismatch is an error, never a hidden copy. */
+ * 64-byte aligned, on the CPU. A mismatch is an error, never a hidden copy. In a session on a GPU
+ * also kDLCUDA memory of that GPU, which must stay valid until the request has finished. */
 MTRT_API mtrt_status mtrt_request_bind(mtrt_request *request, const char *name,
                                        const DLTensor *tensor, mtrt_error *error);
+
+/* CUevents for the next submission alone: the device starts behind `event` (wait), or records it
+ * behind the request's outputs, before mtrt_submit returns (signal). A submission with events needs
+ * an idle session: MTRT_BUSY else. */
+MTRT_API mtrt_status mtrt_request_wait_event(mtrt_request *request, void *event, mtrt_error *error);
+MTRT_API mtrt_status mtrt_request_signal_event(mtrt_request *request, void *event,
+                                               mtrt_error *error);
 
 /* Binds memory that the request owns, if nothing else is bound, and describes what is bound: an
  * easy way to get aligned memory. `tensor->shape` lives as long as the program. */

@@ -15,13 +15,13 @@ StatusOr<std::unique_ptr<Replay>> Replay::create(const Problem &problem, Schedul
                                                  const LoadedCode &code, const BundleReader &bundle,
                                                  int workers) {
   auto replay = std::make_unique<Replay>();
-  replay->plan_ = std::move(plan);
-  const auto &commands = replay->plan_.plan.commands;
-  replay->arenas_ = arenaNeeds(problem, replay->plan_.schedule, replay->plan_.plan);
+  replay->stored = std::move(plan);
+  const auto &commands = replay->stored.plan.commands;
+  replay->arenas_ = arenaNeeds(problem, replay->stored.schedule, replay->stored.plan);
   replay->steps_.resize(workers);
   replay->nodes_.resize(commands.size());
   replay->counters_ = std::make_unique<Counter[]>(commands.size());
-  replay->commandsOf_.resize(replay->plan_.schedule.workload.instances.size());
+  replay->commandsOf.resize(replay->stored.schedule.workload.instances.size());
   for (size_t c = 0; c < commands.size(); ++c) {
     const Command &command = commands[c];
     const Variant &variant = problem.kernels[command.kernel].variants[command.variant];
@@ -42,7 +42,7 @@ StatusOr<std::unique_ptr<Replay>> Replay::create(const Problem &problem, Schedul
     node.members = static_cast<uint32_t>(std::popcount(command.granules));
     node.perRun = node.members * static_cast<uint32_t>(variant.phaseTiles.size());
     node.instance = command.instance;
-    ++replay->commandsOf_[command.instance];
+    ++replay->commandsOf[command.instance];
     replay->participants_ |= command.granules;
     replay->scratchBytes_ = std::max(replay->scratchBytes_, variant.scratchBytesPerWorker);
     uint32_t rank = 0;
@@ -51,7 +51,7 @@ StatusOr<std::unique_ptr<Replay>> Replay::create(const Problem &problem, Schedul
         replay->steps_[worker].push_back({static_cast<int32_t>(c), rank++});
     if (rank != node.members)
       return internalError(
-          fmt::format("plan '{}' needs more than {} workers", replay->plan_.plan.name, workers));
+          fmt::format("plan '{}' needs more than {} workers", replay->stored.plan.name, workers));
     for (const BufferRef &buffer : command.buffers) {
       const auto at = static_cast<uint32_t>(replay->pointers_.size());
       void *pointer = nullptr;

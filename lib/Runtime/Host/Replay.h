@@ -9,12 +9,11 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "../Device.h"
 #include "Code.h"
 #include "Memory.h"
 #include "Regions.h"
 #include "Signal.h"
-#include "mtc/Bundle/Reader.h"
-#include "mtc/Runtime/Session.h"
 
 #include <atomic>
 #include <memory>
@@ -44,7 +43,7 @@ struct Run {
   explicit Run(size_t count) : instances(count) {}
 };
 
-class Replay {
+class Replay : public ReadyPlan {
 public:
   /// Resolves kernels, weights and worker lists. The problem outlives the Replay.
   /// Fails if a weight is damaged or a variant has no function (BundleRefused).
@@ -52,12 +51,9 @@ public:
                                                   const LoadedCode &code,
                                                   const BundleReader &bundle, int workers);
 
-  const Schedule &schedule() const { return plan_.schedule; }
-  const Plan &plan() const { return plan_.plan; }
   const std::vector<ArenaNeed> &arenas() const { return arenas_; }
   GranuleMask participants() const { return participants_; }
   int64_t scratchBytes() const { return scratchBytes_; }
-  int32_t commandsOf(size_t instance) const { return commandsOf_[instance]; }
 
   /// Prepares the next run: addresses of arenas, and of inputs and outputs by instance
   /// (`buffer(instance, isInput, index)`). No run is under way.
@@ -112,7 +108,6 @@ private:
   void runCommand(Step step, int worker, void *scratch, Run &run);
   void runRegionOf(Node &node, Step step, int worker, void *scratch, Run &run);
 
-  ScheduledPlan plan_;
   std::vector<ArenaNeed> arenas_;
   std::vector<Node> nodes_;
   std::vector<std::vector<Step>> steps_; ///< by worker
@@ -120,7 +115,6 @@ private:
   std::vector<Patch> patches_;
   std::vector<ArenaPointer> arenaPointers_;
   std::unique_ptr<Counter[]> counters_;
-  std::vector<int32_t> commandsOf_; ///< by instance
   uint32_t runs_ = 0;
   uint64_t generation_ = 0;
   GranuleMask participants_ = 0;

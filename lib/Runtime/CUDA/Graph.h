@@ -1,0 +1,105 @@
+//===- Graph.h - a plan as a CUDA graph -----------------------------------===//
+//
+// A command is a chain of kernel nodes: a node per phase, and per range of tiles where the variant
+// takes longer than a quantum (rule R6). Each node carries the context of its command's granules
+// and the priority of its tenant. Edges are the plan's waits and nothing else (rule R1); inputs are
+// copied in by root nodes, outputs out behind the commands that write them.
+//
+// The graph's addresses never change: what grows, grows in place (Memory.h). Only the host ends of
+// copies differ from run to run.
+// Source: CUDA driver API 13.0, "Graph Management".
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "../Device.h"
+#include "Kernels.h"
+#include "Memory.h"
+
+namespace mtc::gpu {
+
+/// What graphs of one session are made of.
+struct GraphParts {
+  Gpu &gpu;
+  const BundleReader &bundle;
+  const BundleTarget &target;
+  Kernels &kernels;
+  DeviceMemory &memory;
+  DeviceWeights &weights;
+};
+
+class Graph : public ReadyPlan {
+public:
+  /// Lays out memory, uploads weights and loads kernels. With `nodeByNode` every command becomes a
+  /// graph of its own, so that an error of the device can be told to a task.
+  /// Fails if the driver does, naming tenant and task; or as Kernels and DeviceWeights do.
+  static StatusOr<std::unique_ptr<Graph>> create(GraphParts parts, ScheduledPlan plan,
+                                                 bool nodeByNode);
+  ~Graph() override;
+
+  /// Points the copies at the memory of these requests; what belongs to a null one is left out.
+  /// Instantiates at the first call. The primary context is current and no run is under way.
+  Status bind(const std::vector<Request *> &requests, CUstream stream);
+
+  /// What one step launches: the whole plan, or by nodeByNode its copies and single commands.
+  struct Step {
+    CUgraph graph = nullptr;
+    CUgraphExec exec = nullptr;
+    int32_t command = -1; ///< -1: copies, or all
+  };
+  const std::vector<Step> &steps() const { return steps_; }
+  /// "tenant 'det': task 17 (Conv_3)".
+  std::string nameOf(int32_t command) const;
+
+private:
+  /// A copy between a request's memory and its place on the device.
+  struct Copy {
+    int32_t instance = 0;
+    bool isInput = true;
+    int32_t index = 0;
+    int64_t bytes = 0;
+    CUdeviceptr device = 0;
+    std::vector<int32_t> commands; ///< that read, or the one that writes
+    size_t step = 0;
+    CUgraphNode node = nullptr;
+    void *bound = nullptr; ///< of the request
+    bool onDevice = false; ///< where that is
+    bool isEnabled = true;
+  };
+  struct Launch {
+    CUkernel kernel = nullptr;
+    unsigned blocks = 1, threads = 1;
+    int64_t lo = 0, hi = 0;
+  };
+  struct Node {
+    Gpu::Partition partition;
+    int priority = 0;
+    std::vector<CUdeviceptr> buffers; ///< operands, then scratch
+    std::vector<Launch> launches;     ///< one after the other
+    std::vector<CUgraphNode> nodes;   ///< in the graph, as launches
+  };
+
+  explicit Graph(GraphParts parts) : parts_(parts) {}
+  Status layOutTensors();
+  Status layOutScratch();
+  Status prepareCommand(int32_t command);
+  StatusOr<CUdeviceptr> addressOf(const Command &command, const BufferRef &buffer);
+  Status tryBind(const std::vector<Request *> &requests, CUstream stream);
+  Status instantiate(CUstream stream);
+  Status addCommand(CUgraph graph, int32_t command, const std::vector<CUgraphNode> &waits);
+  Status addCopy(CUgraph graph, Copy &copy, const std::vector<CUgraphNode> &waits);
+  Status finishStep(Step &step, CUstream stream);
+  void destroyGraphs();
+
+  GraphParts parts_;
+  bool nodeByNode_ = false;
+  std::vector<CUdeviceptr> arenas_;
+  std::map<std::tuple<int32_t, bool, int32_t>, CUdeviceptr> tensors_; ///< instance, input?, index
+  std::vector<CUdeviceptr> scratch_;                                  ///< by command
+  std::vector<Copy> copies_;
+  std::vector<Node> nodes_;     ///< by command
+  std::vector<int> priorities_; ///< by tenant
+  std::vector<Step> steps_;
+};
+
+} // namespace mtc::gpu

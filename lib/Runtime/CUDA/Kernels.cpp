@@ -1,0 +1,92 @@
+//===- Kernels.cpp - cuLibraryLoadData ------------------------------------===//
+#include "Kernels.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstring>
+
+namespace mtc::gpu {
+namespace {
+
+/// "sm_90a" of "cuda:sm_90a,units=132": 9, 0, 'a'.
+struct Architecture {
+  int major = 0, minor = 0;
+  char suffix = 0;
+};
+
+StatusOr<Architecture> parseArchitecture(const std::string &target) {
+  constexpr std::string_view prefix = "cuda:sm_";
+  const auto bad = [&] { return bundleRefused(fmt::format("'{}' is no CUDA target", target)); };
+  if (!target.starts_with(prefix))
+    return bad();
+  int number = 0;
+  const char *end = target.data() + target.size();
+  const auto [next, error] = std::from_chars(target.data() + prefix.size(), end, number);
+  if (error != std::errc() || number < 10)
+    return bad();
+  return Architecture{number / 10, number % 10, next != end && *next != ',' ? *next : '\0'};
+}
+
+bool runsCubins(const Architecture &code, int major, int minor) {
+  return code.major == major && (code.suffix ? code.minor == minor : code.minor <= minor);
+}
+
+} // namespace
+
+Status checkArchitecture(const std::string &target, int major, int minor) {
+  MTC_ASSIGN_OR_RETURN(const Architecture code, parseArchitecture(target));
+  const bool runsPtx = !code.suffix && std::pair(code.major, code.minor) <= std::pair(major, minor);
+  if (runsPtx || runsCubins(code, major, minor))
+    return okStatus();
+  return bundleRefused(
+      fmt::format("compiled for {}; this device is sm_{}{}", target, major, minor));
+}
+
+StatusOr<std::unique_ptr<Kernels>> Kernels::create(Gpu &gpu, const BundleTarget &target) {
+  std::unique_ptr<Kernels> kernels(new Kernels(gpu, target));
+  MTC_ASSIGN_OR_RETURN(const Architecture code, parseArchitecture(target.target));
+  kernels->takesCubins_ = runsCubins(code, gpu.major(), gpu.minor());
+  MTC_ASSIGN_OR_RETURN(std::vector<GpuModule> modules, decodeGpuCode(target.code));
+  for (GpuModule &module : modules) {
+    std::string symbol = module.symbol;
+    kernels->modules_.emplace(std::move(symbol), std::move(module));
+  }
+  return kernels;
+}
+
+Kernels::~Kernels() {
+  for (CUlibrary library : libraries_)
+    gpu_.driver().cuLibraryUnload(library);
+}
+
+StatusOr<const std::vector<LoadedFunction> *> Kernels::phases(int32_t kernel, int32_t variant) {
+  const Driver &cu = gpu_.driver();
+  const auto k = static_cast<size_t>(kernel), v = static_cast<size_t>(variant);
+  const std::string symbol =
+      k < target_.symbols.size() && v < target_.symbols[k].size() ? target_.symbols[k][v] : "";
+  if (auto known = loaded_.find(symbol); known != loaded_.end())
+    return &known->second;
+  if (target_.problem.kernels[k].region)
+    return bundleRefused("control flow at run time does not run on a GPU");
+  const auto found = modules_.find(symbol);
+  const size_t wanted = target_.problem.kernels[k].variants[v].phaseTiles.size();
+  if (found == modules_.end() || found->second.phases.size() != wanted)
+    return bundleRefused(fmt::format("variant {} of kernel '{}' has no code of {} phases", variant,
+                                     target_.problem.kernels[k].name, wanted));
+  const GpuModule &module = found->second;
+  const bool isCubin = takesCubins_ && !module.cubin.empty();
+  const void *image = isCubin ? static_cast<const void *>(module.cubin.data()) : module.ptx.c_str();
+  CUlibrary library = nullptr;
+  MTC_CU(cu, cuLibraryLoadData, &library, image, nullptr, nullptr, 0, nullptr, nullptr, 0);
+  libraries_.push_back(library);
+  std::vector<LoadedFunction> functions;
+  for (const GpuFunction &phase : module.phases) {
+    LoadedFunction &f = functions.emplace_back();
+    f.info = &phase;
+    MTC_CU(cu, cuLibraryGetKernel, &f.kernel, library, phase.name.c_str());
+  }
+  return &loaded_.emplace(symbol, std::move(functions)).first->second;
+}
+
+} // namespace mtc::gpu
