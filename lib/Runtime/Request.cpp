@@ -1,4 +1,5 @@
 //===- Request.cpp - bindings, waiting, cancelling ------------------------===//
+#include "Host/Memory.h"
 #include "SessionState.h"
 #include "mtc/Support/ElementType.h"
 
@@ -124,11 +125,13 @@ StatusOr<void *> Request::memory(std::string_view name, bool isInput) {
   for (const auto &owned : owned_)
     if (slot && owned.get() == slot)
       return slot;
-  const auto bytes = static_cast<size_t>(tensors[index].bytes + kBufferAlignment - 1) /
-                     kBufferAlignment * kBufferAlignment;
-  void *data = std::aligned_alloc(kBufferAlignment, std::max<size_t>(bytes, kBufferAlignment));
-  if (!data)
+  constexpr size_t least = kBufferAlignment;
+  const auto needed = static_cast<size_t>(tensors[index].bytes);
+  const size_t bytes = std::max<size_t>(1, (needed + least - 1) / least) * least;
+  void *data = nullptr;
+  if (posix_memalign(&data, std::max(least, host::pageAlignment(bytes)), bytes))
     return internalError(fmt::format("no {} bytes of memory for '{}'", bytes, name));
+  host::askForHugePages(data, bytes);
   owned_.emplace_back(data, &std::free);
   if (tensors[index].value)
     std::memcpy(data, tensors[index].value->data(), tensors[index].value->size());

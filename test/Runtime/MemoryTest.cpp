@@ -65,3 +65,18 @@ TEST(MemoryTest, PoolGrows) {
   const Status status = pool.reserve({{"c", int64_t(1) << 60}});
   EXPECT_EQ(status.message(), "no 1152921504606846976 bytes of memory: Cannot allocate memory");
 }
+
+// Large memory begins where a huge page may, small memory on a page; all of it can be written.
+TEST(MemoryTest, LargeMappingsFitHugePages) {
+  using host::kHugePageBytes;
+  const int64_t large = 3 * int64_t(kHugePageBytes) + 4097;
+  for (int64_t bytes : {int64_t(1), int64_t(kHugePageBytes) - 1, int64_t(kHugePageBytes), large}) {
+    auto mapping = host::Mapping::create(bytes);
+    ASSERT_TRUE(mapping.ok());
+    const size_t alignment = bytes < int64_t(kHugePageBytes) ? 4096 : kHugePageBytes;
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(mapping->data()) % alignment, 0u) << bytes;
+    char *data = static_cast<char *>(mapping->data());
+    data[0] = data[bytes - 1] = 1;
+    EXPECT_EQ(data[bytes / 2], bytes == 1 ? 1 : 0);
+  }
+}

@@ -9,6 +9,13 @@
 
 namespace mtc::host {
 
+constexpr size_t kHugePageBytes = size_t(2) << 20;
+
+/// How memory of this size is best aligned: for huge pages, or 1 if it is smaller than one.
+size_t pageAlignment(size_t bytes);
+/// Asks the system to back memory that is written for the first time with huge pages.
+void askForHugePages(void *data, size_t bytes);
+
 /// An anonymous mapping; pages get memory when they are first written.
 class Mapping {
 public:
