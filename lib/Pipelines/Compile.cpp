@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 namespace mtc {
 namespace {
@@ -129,6 +130,10 @@ std::string normalizedCommand(const CompileOptions &options,
     add(" --kernel-mib", {std::to_string(options.kernelMib)});
   if (!options.keepValues.empty())
     add(" --keep-values", {options.keepValues});
+  if (!options.tuningDatabase.empty())
+    add(" --tuning-db", {options.tuningDatabase});
+  if (!options.tuningDevice.empty())
+    add(" --tuning-device", {options.tuningDevice});
   return command;
 }
 
@@ -181,6 +186,9 @@ StatusOr<CompileReport> compileSet(const CompileOptions &options, const Log &log
     const std::string &name = phaseNames()[size_t(step.phase)];
     Clock::time_point phaseStart = Clock::now();
     MTC_RETURN_IF_ERROR(step.run(*compilation, options));
+    for (const std::string &warning : std::exchange(compilation->warnings, {}))
+      if (log.warning)
+        log.warning(warning);
     report.phases.push_back({name, nsSince(phaseStart)});
     if (step.phase == Phase::Schedule) {
       phaseStart = Clock::now();
@@ -207,6 +215,10 @@ StatusOr<CompileReport> compileSet(const CompileOptions &options, const Log &log
   for (const TargetCompilation &target : compilation->targets)
     for (const Schedule &schedule : target.schedules)
       report.schedules.push_back({schedule.workload.name, schedule.policy, schedule.makespanNs});
+  for (TargetCompilation &target : compilation->targets)
+    if (const TuningSummary &tuning = target.tuning;
+        tuning.measured + tuning.learned + tuning.modelled > 0)
+      report.tuning.push_back(tuning);
   for (TargetCompilation &target : compilation->targets)
     if (!target.schedules.empty())
       report.scheduled.push_back(

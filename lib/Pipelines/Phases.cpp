@@ -8,18 +8,22 @@
 #include "mtc/Pipelines/Phases.h"
 #include "Diagnostics.h"
 #include "KeepValues.h"
+#include "UseTuning.h"
 #include "mtc/Bundle/Writer.h"
 #include "mtc/Codegen/CUDA/Compile.h"
 #include "mtc/Codegen/CUDA/Passes.h"
 #include "mtc/Codegen/Host/Compile.h"
+#include "mtc/Codegen/Host/KernelSpace.h"
 #include "mtc/Codegen/Host/Passes.h"
 #include "mtc/Dialect/MT/IR/Register.h"
 #include "mtc/Dialect/MT/Transforms/ExportProblem.h"
 #include "mtc/Dialect/MT/Transforms/Passes.h"
 #include "mtc/Import/ONNX/Import.h"
+#include "mtc/Runtime/Cpu.h"
 #include "mtc/Scheduling/ProblemText.h"
 #include "mtc/Target/Bundle/MakeContents.h"
 #include "mtc/Tuning/CostModel.h"
+#include "mtc/Tuning/Database.h"
 #include "mtc/Tuning/GpuModel.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -187,6 +191,21 @@ Status formTasks(Compilation &compilation, const CompileOptions &options) {
   return okStatus();
 }
 
+/// Takes measured variants from the database; without it only if that was asked for.
+static Status useTuning(Compilation &compilation, TargetCompilation &target,
+                        const host::HostTarget &host, const CompileOptions &options) {
+  StatusOr<TuningRecords> records = readTuning(options.tuningDatabase, host::codeVersion());
+  if (!records.ok()) {
+    if (!options.tuningOptional)
+      return records.status();
+    compilation.warnings.push_back(records.status().message() + "; times are modelled");
+    return okStatus();
+  }
+  const std::string device = options.tuningDevice.empty() ? host::cpuModel() : options.tuningDevice;
+  useRecords(programOf(*target.module), host, *records, device, target.tuning);
+  return okStatus();
+}
+
 Status tuneKernels(Compilation &compilation, const CompileOptions &options) {
   host::TuneKernelsOptions hostOptions;
   hostOptions.plain = !options.optimize;
@@ -198,6 +217,10 @@ Status tuneKernels(Compilation &compilation, const CompileOptions &options) {
       passes.addNestedPass<mt::ProgramOp>(isCuda ? cuda::createTuneCudaKernels(cudaOptions)
                                                  : host::createTuneKernels(hostOptions));
     }));
+    target.tuning.target = target.name;
+    if (const auto *host = std::get_if<host::HostTarget>(&target.target);
+        host && options.optimize && !options.tuningDatabase.empty())
+      MTC_RETURN_IF_ERROR(useTuning(compilation, target, *host, options));
   }
   return okStatus();
 }
@@ -295,7 +318,7 @@ static StatusOr<KernelCode> compileFor(const cuda::CudaTarget &target, mt::Progr
 /// Compiles the kernels of one target. Scratch sizes may grow when kernels fall back, so the
 /// problem's kernels are taken again from the program.
 static Status compileKernels(TargetCompilation &target, const CompileOptions &options,
-                             const Log &log, CompiledTarget &compiled) {
+                             const Log &log, CompiledTarget &compiled, std::string &tuningText) {
   compiled.program = programOf(*target.module);
   MTC_ASSIGN_OR_RETURN(KernelCode code, std::visit(
                                             [&](const auto &resolved) {
@@ -311,6 +334,8 @@ static Status compileKernels(TargetCompilation &target, const CompileOptions &op
   MTC_ASSIGN_OR_RETURN(mt::ExportedProblem exported,
                        mt::exportProblem(compiled.program, mt::deviceOf(compiled.program)));
   target.problem.kernels = std::move(exported.problem.kernels);
+  if (const auto *host = std::get_if<host::HostTarget>(&target.target); host && options.optimize)
+    tuningText += printCandidates(describeKernels(exported.kernels, *host));
   compiled.weights = std::move(exported.weights);
   compiled.data.features = std::move(code.features);
   compiled.data.code = std::move(code.bytes);
@@ -328,8 +353,9 @@ Status writeBundle(Compilation &compilation, const CompileOptions &options, cons
                    const Log &log) {
   std::vector<CompiledTarget> compiled(compilation.targets.size());
   std::vector<std::string> targetNames;
+  std::string tuningText;
   for (auto [target, result] : llvm::zip(compilation.targets, compiled)) {
-    MTC_RETURN_IF_ERROR(compileKernels(target, options, log, result));
+    MTC_RETURN_IF_ERROR(compileKernels(target, options, log, result, tuningText));
     result.firstWeight = target.firstWeight;
     result.data.target = target.name;
     result.data.problem = target.problem;
@@ -350,6 +376,8 @@ Status writeBundle(Compilation &compilation, const CompileOptions &options, cons
       verdicts += fmt::format("{}: {}", target.name, target.verdict);
   if (!verdicts.empty())
     contents.texts.push_back({"load", std::move(verdicts)});
+  if (!tuningText.empty())
+    contents.texts.push_back({kTuningTextName, std::move(tuningText)});
   return writeBundle(path, contents);
 }
 

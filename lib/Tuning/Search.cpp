@@ -159,8 +159,15 @@ std::vector<ChosenVariant> chooseVariants(std::span<const TimeRecord> records,
   std::map<std::string, ConfigTimes> configs;
   std::set<int32_t> shares;
   bool hasLoaded = false;
+  // What dropped out of the search early was sampled too seldom to be compared.
+  std::map<std::pair<int32_t, std::string>, int32_t> most;
   for (const TimeRecord &record : records) {
-    if (record.samples == 0 || record.key.granules > granules)
+    int32_t &samples = most[{record.key.granules, record.key.neighbour}];
+    samples = std::max(samples, record.samples);
+  }
+  for (const TimeRecord &record : records) {
+    if (record.samples == 0 || record.key.granules > granules ||
+        record.samples * 2 < most[{record.key.granules, record.key.neighbour}])
       continue;
     configs[record.key.config][{record.key.granules, record.key.neighbour}] = record.ns;
     shares.insert(record.key.granules);

@@ -1,6 +1,7 @@
 //===- SearchTest.cpp - candidates, halving, choice -----------------------===//
 #include "mtc/Tuning/Search.h"
 #include "mtc/Tuning/Candidates.h"
+#include "mtc/Tuning/Report.h"
 
 #include <gtest/gtest.h>
 
@@ -126,6 +127,38 @@ TEST(Search, KeepsTheDefaultWithinTheMargin) {
   EXPECT_TRUE(chooseVariants({}, "a", 1, all).empty());
   const std::vector<TimeRecord> failed = {timeOf("a", 1, "none", 0)};
   EXPECT_TRUE(chooseVariants(failed, "a", 1, all).empty());
+}
+
+// A time of few samples is not compared with one of many, however short it is.
+TEST(Search, FewSamplesDoNotCount) {
+  std::vector<TimeRecord> records = {timeOf("a", 1, "none", 100), timeOf("b", 1, "none", 50)};
+  records[1].samples = 3;
+  EXPECT_EQ(chooseVariants(records, "a", 1, all)[0].config, "a");
+}
+
+// Gains, cross table and text of two kernels: the second is best in another config on each share.
+TEST(Search, Report) {
+  TuningRecords records;
+  records.times = {timeOf("a", 1, "none", 100), timeOf("b", 1, "none", 50),
+                   timeOf("a", 2, "none", 40), timeOf("b", 2, "none", 80)};
+  const std::vector<TunedKernel> kernels = {tunedKernel("k", "gemm", "a", 3, records),
+                                            tunedKernel("other", "none", "a", 1, records)};
+  EXPECT_EQ(kernels[0].best({1, "none"}), "b");
+  EXPECT_EQ(kernels[0].best({2, "none"}), "a");
+  EXPECT_EQ(kernels[1].best({1, "none"}), "");
+  const std::vector<ShareGain> gains = gainsOf(kernels);
+  ASSERT_EQ(gains.size(), 2u);
+  EXPECT_EQ(gains[0].defaultNs, 300);
+  EXPECT_EQ(gains[0].tunedNs, 150);
+  EXPECT_DOUBLE_EQ(gains[0].geomean, 2);
+  EXPECT_DOUBLE_EQ(gains[1].geomean, 1);
+  const std::vector<CrossCell> cells = crossTable(kernels);
+  ASSERT_EQ(cells.size(), 4u);
+  EXPECT_DOUBLE_EQ(cells[0].geomean, 1);
+  EXPECT_DOUBLE_EQ(cells[1].geomean, 2); // tuned for one, run on two
+  EXPECT_DOUBLE_EQ(cells[2].worst, 2);
+  const std::string text = tuningTable(kernels, "host", "CPU");
+  EXPECT_NE(text.find("| gemm | 3 | 2 | 0.1, 0.1, b | 0.0, 0.0, a |"), std::string::npos) << text;
 }
 
 // The text in a bundle, and what is wrong with others.

@@ -9,5 +9,6 @@ namespace mtc::tool {
 std::function<Status()> declareCompile(CLI::App &app);
 std::function<Status()> declareExplain(CLI::App &app);
 std::function<Status()> declareSimulate(CLI::App &app);
+std::function<Status()> declareTune(CLI::App &app);
 
 } // namespace mtc::tool

@@ -1,6 +1,7 @@
 //===- CompileCommand.cpp - mtc compile -----------------------------------===//
 #include "CacheDir.h"
 #include "Commands.h"
+#include "ProgressLine.h"
 #include "SetOptions.h"
 #include "SimulatedTarget.h"
 #include "VerdictJson.h"
@@ -13,7 +14,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 
 namespace mtc::tool {
@@ -49,37 +49,15 @@ std::string toJson(const CompileReport &report) {
     load["target"] = verdict.target;
     json["loads"].push_back(std::move(load));
   }
+  if (!report.tuning.empty())
+    json["tuning"] = nlohmann::ordered_json::array();
+  for (const TuningSummary &tuning : report.tuning)
+    json["tuning"].push_back({{"target", tuning.target},
+                              {"measured", tuning.measured},
+                              {"learned", tuning.learned},
+                              {"modelled", tuning.modelled}});
   return json.dump(2) + "\n";
 }
-
-/// One line that is overwritten, with the time left as the rate so far predicts it.
-class ProgressLine {
-public:
-  void update(const std::string &what, int64_t done, int64_t total) {
-    auto now = std::chrono::steady_clock::now();
-    if (what != what_) {
-      what_ = what;
-      start_ = now;
-    }
-    double elapsed = std::chrono::duration<double>(now - start_).count();
-    std::string left = done > 0 && elapsed > 0.5
-                           ? fmt::format(", about {:.0f} s left", elapsed / done * (total - done))
-                           : "";
-    fmt::print(stderr, "\r\x1b[Kmtc: {} {}/{}{}", what, done, total, left);
-    std::fflush(stderr);
-    shown_ = true;
-  }
-  void clear() {
-    if (shown_)
-      fmt::print(stderr, "\r\x1b[K");
-    shown_ = false;
-  }
-
-private:
-  std::string what_;
-  std::chrono::steady_clock::time_point start_;
-  bool shown_ = false;
-};
 
 /// The page of what was scheduled. Verdicts are of targets that have a load, in the same order.
 Status writeHtml(const std::string &path, CompileReport &report) {
@@ -138,6 +116,10 @@ Status runCompile(CompileArguments &arguments) {
                    report->tenants.size(), formatNs(schedule.makespanNs), schedule.policy);
   }
   if (!arguments.quiet)
+    for (const TuningSummary &tuning : report->tuning)
+      fmt::print(stderr, "mtc: {}: times of {} kernels are measured, {} learned, {} modelled\n",
+                 tuning.target, tuning.measured, tuning.learned, tuning.modelled);
+  if (!arguments.quiet)
     for (const TargetVerdict &verdict : report->verdicts)
       fmt::print(stderr, "mtc: {}: {}", verdict.target, printVerdict(verdict.verdict));
   if (!arguments.report.empty())
@@ -185,6 +167,14 @@ std::function<Status()> declareCompile(CLI::App &app) {
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(int64_t(1), int64_t(1) << 30));
+  app.add_option("--tuning-db", options.tuningDatabase,
+                 "take measured variants from a database of 'mtc tune', or its lines of JSON")
+      ->type_name("FILE");
+  app.add_flag("--tuning-db-optional", options.tuningOptional,
+               "go on with modelled times if the database is refused");
+  app.add_option("--tuning-device", options.tuningDevice,
+                 "whose times to take from it, as 'mtc tune --export' names it; default: this CPU")
+      ->type_name("NAME");
   app.add_option("--report", arguments->report,
                  "write a page with timeline, slowdowns and loads; it needs nothing else")
       ->type_name("OUT.html");

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Commands.h"
+#include "StartRuntime.h"
 #include "mtc/Pipelines/Compile.h"
 
 #include <fmt/format.h>
@@ -12,18 +13,13 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 using namespace mtc;
 using namespace mtc::tool;
 
 /// Replaces this process by the mtrt beside it, with the same arguments.
 static Status startRuntime(char **argv) {
-  std::error_code error;
-  std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error)
-    return internalError("cannot find the folder of mtc: " + error.message());
-  std::string runtime = (self.parent_path() / "mtrt").string();
+  MTC_ASSIGN_OR_RETURN(std::string runtime, runtimePath());
   argv[0] = runtime.data();
   execv(runtime.c_str(), argv);
   return internalError(fmt::format("cannot start '{}': {}", runtime, std::strerror(errno)));
@@ -43,11 +39,14 @@ int main(int argc, char **argv) {
                declareExplain},
               {"simulate", "latencies of a round and under open load; do the SLOs hold?",
                declareSimulate},
+              {"tune", "measure the configs of a set's kernels, for 'mtc compile --tuning-db'",
+               declareTune},
               {"run", "run a bundle on inputs (starts mtrt)", nullptr},
               {"bench", "measure a bundle (starts mtrt)", nullptr},
               {"inspect", "show what a bundle holds (starts mtrt)", nullptr},
               {"verify", "check every byte of a bundle (starts mtrt)", nullptr},
               {"doctor", "show what this machine offers (starts mtrt)", nullptr},
+              {"tune-run", "measure the variants of a bundle's kernels (starts mtrt)", nullptr},
               {"compare", "find the first value that differs between two folders (starts mtrt)",
                nullptr},
           },

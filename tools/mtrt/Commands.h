@@ -20,6 +20,7 @@ std::function<Status()> declareInspect(CLI::App &app);
 std::function<Status()> declareVerify(CLI::App &app);
 std::function<Status()> declareDoctor(CLI::App &app);
 std::function<Status()> declareCompare(CLI::App &app);
+std::function<Status()> declareTuneRun(CLI::App &app);
 
 /// What every command takes.
 struct OutputOptions {

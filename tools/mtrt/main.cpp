@@ -17,6 +17,8 @@ int main(int argc, char **argv) {
               {"inspect", "show what a bundle holds", declareInspect},
               {"verify", "check every byte of a bundle", declareVerify},
               {"doctor", "show what this machine offers", declareDoctor},
+              {"tune-run", "measure the variants of a bundle's kernels, for 'mtc tune --import'",
+               declareTuneRun},
               {"compare", "find the first value that differs between two folders", declareCompare},
           },
   };

@@ -56,6 +56,15 @@ struct CompileOptions {
   int64_t kernelSeconds = 20; ///< limits of one kernel's compile (rule R8)
   int64_t kernelMib = 1024;
   ModelLimits limits;
+  std::string tuningDatabase;  ///< a database or lines of records; empty: modelled times only
+  bool tuningOptional = false; ///< go on without a database that is refused, with a warning
+  std::string tuningDevice;    ///< whose times to take; empty: this CPU
+};
+
+/// Where the times of a target's kernels come from.
+struct TuningSummary {
+  std::string target;
+  int64_t measured = 0, learned = 0, modelled = 0; ///< kernels
 };
 
 struct PhaseTime {
@@ -91,6 +100,7 @@ struct CompileReport {
   std::vector<PhaseTime> phases;
   std::vector<TargetVerdict> verdicts;    ///< if a tenant has a rate or an SLO
   std::vector<ScheduledTarget> scheduled; ///< from the schedule phase on
+  std::vector<TuningSummary> tuning;      ///< if a tuning database was given
 };
 
 /// Compiles a set up to `options.emit` and writes what that phase gives.

@@ -38,6 +38,7 @@ struct TargetCompilation {
   std::vector<Schedule> schedules;
   std::vector<Plan> plans; ///< of the schedules, by position
   std::string verdict;     ///< whether the set fits; empty: no tenant has a rate or an SLO
+  TuningSummary tuning;    ///< from the tuned phase on
 };
 
 /// A set on its way to a bundle. The model phase is common; from the tasks phase on there is a
@@ -48,6 +49,7 @@ struct Compilation {
   mlir::OwningOpRef<mlir::ModuleOp> model;
   std::vector<TargetCompilation> targets;
   std::vector<UnsupportedNode> unsupported; ///< what buildModel could not compile
+  std::vector<std::string> warnings;        ///< of the phases so far, for who compiles
 
   /// Resolves the set's targets. Fails if one is malformed or given twice, or a tenant asks for a
   /// precision that it does not have.
@@ -65,7 +67,8 @@ Status buildModel(Compilation &compilation, const CompileOptions &options);
 /// -O0.
 Status formTasks(Compilation &compilation, const CompileOptions &options);
 
-/// Gives every kernel its variants with times.
+/// Gives every kernel its variants with times: measured ones from the tuning database, if one is
+/// given and knows the kernel on the device.
 Status tuneKernels(Compilation &compilation, const CompileOptions &options);
 
 /// What is to be scheduled, as plain data.

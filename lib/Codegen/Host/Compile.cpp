@@ -128,7 +128,10 @@ public:
       }
     }
     MTC_RETURN_IF_ERROR(compile(missing));
-    MTC_RETURN_IF_ERROR(fallBack(missing));
+    if (options.leaveOutFailures)
+      leaveOut();
+    else
+      MTC_RETURN_IF_ERROR(fallBack(missing));
     return link();
   }
 
@@ -222,6 +225,15 @@ private:
     return okStatus();
   }
 
+  void leaveOut() {
+    for (size_t k = 0; k < kernels.size(); ++k)
+      for (size_t v = 0; v < jobOfVariant[k].size(); ++v)
+        if (Job &job = jobs[jobOfVariant[k][v]]; !job.failure.empty()) {
+          result.failures.push_back({k, v, job.failure});
+          job.symbol.clear();
+        }
+  }
+
   StatusOr<CompiledCode> link() {
     for (const auto &uses : jobOfVariant) {
       auto &names = result.symbols.emplace_back();
@@ -231,7 +243,8 @@ private:
     // A fallback may coincide with another kernel's plain loops: one object a symbol.
     llvm::MapVector<llvm::StringRef, std::string *> bySymbol;
     for (Job &job : jobs)
-      bySymbol.insert({job.symbol, &job.object});
+      if (!job.symbol.empty())
+        bySymbol.insert({job.symbol, &job.object});
     std::vector<std::string> objects;
     for (auto &[symbol, object] : bySymbol)
       objects.push_back(*object);

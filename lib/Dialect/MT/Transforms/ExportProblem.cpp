@@ -184,7 +184,7 @@ static Variant exportVariant(VariantAttr attr) {
   return variant;
 }
 
-static StatusOr<Kernel> exportKernel(KernelOp op) {
+StatusOr<Kernel> exportKernel(KernelOp op) {
   if (!op.getVariants())
     return invalidInput("kernel '" + op.getSymName().str() + "' has no variants");
   Kernel kernel;

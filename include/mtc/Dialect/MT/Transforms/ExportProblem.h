@@ -40,6 +40,9 @@ void setDevice(ProgramOp program, const Device &device);
 /// (InvalidInput, naming entry or kernel). Complexity: linear in the program.
 StatusOr<ExportedProblem> exportProblem(ProgramOp program, const Device &device);
 
+/// A kernel with its variants as plain data. Fails if it has none (InvalidInput).
+StatusOr<Kernel> exportKernel(KernelOp kernel);
+
 /// Floating point and integer operations of one run of a kernel: for every linalg operation the
 /// arithmetic of its body times its iterations, so a contraction is 2 * M * N * K. Data-dependent
 /// work is not seen.

@@ -1,0 +1,322 @@
+//===- Tune.cpp - tuneSet: rank, compile, hand out, keep ------------------===//
+#include "mtc/Pipelines/Tune.h"
+#include "UseTuning.h"
+#include "mtc/Bundle/Writer.h"
+#include "mtc/Codegen/Host/Compile.h"
+#include "mtc/Codegen/Host/KernelSpace.h"
+#include "mtc/Dialect/MT/Evaluation/Evaluate.h"
+#include "mtc/Dialect/MT/Transforms/ExportProblem.h"
+#include "mtc/Pipelines/Phases.h"
+#include "mtc/Tuning/Search.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <numeric>
+
+using namespace mlir;
+
+namespace mtc {
+namespace {
+
+/// Candidates that are compiled together: large enough for all workers, small enough that little is
+/// lost when a run is interrupted.
+constexpr int64_t kBatchCandidates = 128;
+
+/// A kernel on its way to its records.
+struct Searched {
+  mt::KernelOp kernel;
+  std::string hash;
+  double weight = 0; ///< modelled ns times uses
+  int64_t uses = 0;
+  std::vector<Config> space;
+  Config first;
+  int64_t candidates = 0;
+  bool isKnown = false;
+};
+
+/// How often tasks use each kernel.
+llvm::DenseMap<Operation *, int64_t> countUses(mt::ProgramOp program) {
+  llvm::StringMap<int64_t> uses;
+  program->walk([&](mt::TaskOp task) { ++uses[task.getKernel()]; });
+  llvm::DenseMap<Operation *, int64_t> result;
+  for (auto kernel : program.getBody().getOps<mt::KernelOp>())
+    result[kernel] = uses.lookup(kernel.getSymName());
+  return result;
+}
+
+/// The name of a tensor's type that bundles know.
+std::string elementName(mlir::Type type) {
+  std::string name;
+  llvm::raw_string_ostream(name) << type;
+  return name;
+}
+
+/// An entry that runs one kernel, all of whose operands are the caller's.
+Entry entryOf(mt::KernelOp kernel, int32_t index) {
+  Entry entry;
+  entry.name = kernel.getSymName().str();
+  Task task{0, entry.name, index, {}};
+  auto add = [&](mlir::Type type, ValueKind kind, std::vector<Tensor> &tensors) {
+    auto tensorType = cast<RankedTensorType>(type);
+    Tensor tensor;
+    tensor.name = fmt::format("{}{}", kind == ValueKind::Input ? "x" : "y", tensors.size());
+    tensor.elementType = elementName(tensorType.getElementType());
+    tensor.shape = tensorType.getShape().vec();
+    tensor.bytes = mt::tensorBytes(tensorType);
+    task.values.push_back(int32_t(entry.values.size()));
+    entry.values.push_back({kind, tensor.bytes, int32_t(tensors.size())});
+    tensors.push_back(std::move(tensor));
+  };
+  for (mlir::Type type : kernel.getArgumentTypes())
+    add(type, ValueKind::Input, entry.inputs);
+  for (mlir::Type type : kernel.getResultTypes())
+    add(type, ValueKind::Output, entry.outputs);
+  entry.tasks.push_back(std::move(task));
+  return entry;
+}
+
+class Tuning {
+public:
+  Tuning(const TuneOptions &options, const Log &log, TargetCompilation &compilation,
+         const host::HostTarget &target)
+      : options(options), log(log), target(target),
+        program(*compilation.module->getOps<mt::ProgramOp>().begin()) {}
+
+  StatusOr<TuneReport> run() {
+    const auto start = std::chrono::steady_clock::now();
+    report.target = target.name;
+    collect();
+    if (!options.pack.empty()) {
+      std::vector<Searched *> all;
+      for (Searched &kernel : kernels)
+        if (kernel.candidates > 0)
+          all.push_back(&kernel);
+      MTC_RETURN_IF_ERROR(writeCandidates(all, options.pack).status());
+      return std::move(report);
+    }
+    const int64_t total = std::accumulate(
+        kernels.begin(), kernels.end(), int64_t(0),
+        [](int64_t sum, const Searched &k) { return sum + (k.isKnown ? 0 : k.candidates); });
+    for (size_t next = 0; next < kernels.size();) {
+      std::vector<Searched *> batch;
+      int64_t candidates = 0;
+      for (; next < kernels.size() && candidates < kBatchCandidates; ++next)
+        if (Searched &kernel = kernels[next]; !kernel.isKnown && kernel.candidates > 0) {
+          batch.push_back(&kernel);
+          candidates += kernel.candidates;
+        }
+      if (batch.empty())
+        break;
+      const auto elapsed = std::chrono::steady_clock::now() - start;
+      if (options.budgetNs > 0 && elapsed >= std::chrono::nanoseconds(options.budgetNs)) {
+        report.isComplete = false;
+        break;
+      }
+      MTC_RETURN_IF_ERROR(tune(batch));
+      if (log.progress)
+        log.progress("tuning candidates", report.candidates, total);
+    }
+    return std::move(report);
+  }
+
+private:
+  /// The kernels of the program, the most expensive first, with their candidates counted.
+  void collect() {
+    auto uses = countUses(program);
+    const CoreShape core = host::coreShape(target);
+    for (auto kernel : program.getBody().getOps<mt::KernelOp>()) {
+      Searched searched;
+      searched.kernel = kernel;
+      searched.hash = host::kernelHash(kernel, target);
+      searched.uses = uses.lookup(kernel);
+      auto variant = cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]);
+      searched.weight = double(variant.getNs()[0]) * double(std::max<int64_t>(1, searched.uses));
+      const KernelShape shape = host::kernelShape(kernel, target);
+      if (FailureOr<Config> first = host::configOf(variant.getConfig());
+          succeeded(first) && check(shape, core).ok()) {
+        searched.first = *first;
+        searched.space = configSpace(shape, core);
+      }
+      kernels.push_back(std::move(searched));
+    }
+    std::stable_sort(kernels.begin(), kernels.end(), [](const Searched &a, const Searched &b) {
+      return std::tie(b.weight, a.hash) < std::tie(a.weight, b.hash);
+    });
+    std::vector<double> weights;
+    std::vector<int64_t> limits;
+    for (const Searched &kernel : kernels) {
+      const auto inSpace = llvm::is_contained(kernel.space, kernel.first);
+      const int64_t configs = int64_t(kernel.space.size()) + (inSpace ? 0 : 1);
+      weights.push_back(kernel.weight);
+      // A kernel with one config is measured, too: the schedule needs its time.
+      limits.push_back(kernel.first.emitter.empty() ? 0 : std::min<int64_t>(configs, 64));
+      report.searchable += configs > 1;
+    }
+    report.kernels = int64_t(kernels.size());
+    const int64_t steps = options.steps > 0 ? options.steps : 12 * report.searchable;
+    const std::vector<int64_t> split = splitSteps(steps, weights, limits);
+    for (auto [kernel, candidates] : llvm::zip(kernels, split)) {
+      kernel.candidates = candidates;
+      kernel.isKnown = llvm::any_of(options.known.searches, [&](const SearchRecord &record) {
+        return record.kernel == kernel.hash && record.device == options.device &&
+               record.seed == options.seed && record.candidates >= kernel.candidates;
+      });
+      report.known += kernel.isKnown && candidates > 0;
+      report.rows.push_back(
+          {kernel.hash, kernel.kernel.getSymName().str(), printConfig(kernel.first), kernel.uses});
+    }
+  }
+
+  std::vector<Config> candidatesOf(const Searched &kernel) {
+    const KernelShape shape = host::kernelShape(kernel.kernel, target);
+    const CoreShape core = host::coreShape(target);
+    return chooseCandidates(kernel.space, kernel.first, kernel.candidates, target.cores,
+                            uint64_t(options.seed), [&](const Config &config, int32_t granules) {
+                              return modelledCycles(shape, core, config, granules);
+                            });
+  }
+
+  /// A copy of a kernel whose variants are its candidates.
+  Status addKernel(const Searched &kernel, mt::ProgramOp to) {
+    OpBuilder b = OpBuilder::atBlockEnd(&to.getBody().front());
+    mt::KernelOp original = kernel.kernel;
+    auto copy = cast<mt::KernelOp>(b.clone(*original));
+    auto priced = cast<mt::VariantAttr>(original.getVariantsAttr()[0]);
+    SmallVector<Attribute> variants;
+    for (const Config &config : candidatesOf(kernel)) {
+      FailureOr<mt::VariantAttr> variant = host::variantOf(
+          copy, target, host::configAttr(copy.getContext(), config),
+          priced.getGranules().asArrayRef(), priced.getNs().asArrayRef(), "modelled");
+      if (failed(variant))
+        return internalError(fmt::format("kernel '{}' has no variant '{}'", copy.getSymName().str(),
+                                         printConfig(config)));
+      variants.push_back(*variant);
+    }
+    copy.setVariantsAttr(b.getArrayAttr(variants));
+    return okStatus();
+  }
+
+  /// Compiles the candidates of `batch` into a bundle at `path`; returns what failed.
+  StatusOr<TuningRecords> writeCandidates(const std::vector<Searched *> &batch,
+                                          const std::string &path) {
+    MLIRContext *context = program->getContext();
+    OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context));
+    OpBuilder b = OpBuilder::atBlockEnd(module->getBody());
+    auto subset = mt::ProgramOp::create(b, b.getUnknownLoc(), "candidates");
+    mt::setDevice(subset, mt::deviceOf(program));
+    for (const Searched *kernel : batch)
+      MTC_RETURN_IF_ERROR(addKernel(*kernel, subset));
+
+    host::CompileOptions compileOptions;
+    compileOptions.jobs = int(options.compile.jobs);
+    compileOptions.cacheDir = options.compile.cacheFolder;
+    compileOptions.limits = {options.compile.kernelMib, options.compile.kernelSeconds};
+    compileOptions.leaveOutFailures = true;
+    MTC_ASSIGN_OR_RETURN(host::CompiledCode code,
+                         host::compileProgram(subset, target, compileOptions));
+    TuningRecords failed;
+    for (const host::FailedVariant &failure : code.failures) {
+      TimeRecord record;
+      record.key = {batch[failure.kernel]->hash,
+                    printConfig(candidatesOf(*batch[failure.kernel])[failure.variant]), 1, "none",
+                    options.device};
+      record.failure = failure.reason;
+      failed.times.push_back(std::move(record));
+    }
+    report.failures += int64_t(code.failures.size());
+
+    // What has no code is no variant of the bundle.
+    SmallVector<mt::KernelOp> ops(subset.getBody().getOps<mt::KernelOp>());
+    for (auto [k, op] : llvm::enumerate(ops)) {
+      SmallVector<Attribute> kept;
+      for (auto [v, variant] : llvm::enumerate(op.getVariantsAttr()))
+        if (!code.symbols[k][v].empty())
+          kept.push_back(variant);
+      llvm::erase(code.symbols[k], "");
+      if (kept.empty()) // its search ends with nothing
+        code.symbols[k].push_back("");
+      else
+        op.setVariantsAttr(b.getArrayAttr(kept));
+      report.candidates += int64_t(kept.size());
+    }
+    Candidates text = describeKernels(ops, target);
+    text.seed = options.seed;
+    for (auto [candidate, kernel] : llvm::zip(text.kernels, batch)) {
+      candidate.searched = kernel->candidates;
+      text.features.push_back({kernel->hash, host::kernelFeatures(kernel->kernel, target)});
+    }
+    MTC_RETURN_IF_ERROR(write(ops, std::move(code), printCandidates(text), path));
+    report.searched += int64_t(batch.size());
+    return failed;
+  }
+
+  Status write(llvm::ArrayRef<mt::KernelOp> ops, host::CompiledCode code, std::string text,
+               const std::string &path) {
+    Contents contents;
+    contents.compilerVersion = compilerVersion();
+    contents.compileCommand = "mtc tune --pack";
+    contents.texts.push_back({kTuningTextName, std::move(text)});
+    TargetProgram &data = contents.targets.emplace_back();
+    data.target = target.name;
+    data.features = target.required;
+    data.code = std::move(code.code);
+    data.symbols = std::move(code.symbols);
+    data.problem.device = mt::deviceOf(program);
+    data.problem.tenants.emplace_back().name = "candidates";
+    for (auto [index, op] : llvm::enumerate(ops)) {
+      MTC_ASSIGN_OR_RETURN(Kernel kernel, mt::exportKernel(op));
+      data.problem.kernels.push_back(std::move(kernel));
+      data.problem.entries.push_back(entryOf(op, int32_t(index)));
+    }
+    if (Status status = check(data.problem); !status.ok())
+      return internalError(status.message());
+    return writeBundle(path, contents);
+  }
+
+  Status tune(const std::vector<Searched *> &batch) {
+    const std::string path =
+        (std::filesystem::temp_directory_path() / fmt::format("mtc-tune-{}.mtb", getpid()))
+            .string();
+    StatusOr<TuningRecords> failed = writeCandidates(batch, path);
+    StatusOr<std::string> lines = failed.ok() ? options.measure(path) : failed.status();
+    unlink(path.c_str());
+    MTC_RETURN_IF_ERROR(lines.status());
+    MTC_ASSIGN_OR_RETURN(TuningRecords records,
+                         parseRecords(*lines, host::codeVersion(), "what was measured"));
+    records.append(std::move(*failed));
+    return options.keep(records);
+  }
+
+  const TuneOptions &options;
+  const Log &log;
+  const host::HostTarget &target;
+  mt::ProgramOp program;
+  std::vector<Searched> kernels;
+  TuneReport report;
+};
+
+} // namespace
+
+StatusOr<TuneReport> tuneSet(const TuneOptions &options, const Log &log) {
+  MTC_ASSIGN_OR_RETURN(SetSpec set, makeSet(options.compile.set));
+  MTC_ASSIGN_OR_RETURN(std::unique_ptr<Compilation> compilation,
+                       Compilation::create(std::move(set)));
+  for (auto phase : {buildModel, formTasks, tuneKernels})
+    MTC_RETURN_IF_ERROR(phase(*compilation, options.compile));
+  TargetCompilation *found = nullptr;
+  for (TargetCompilation &target : compilation->targets)
+    if (std::holds_alternative<host::HostTarget>(target.target)) {
+      if (found)
+        return invalidInput("a set is tuned for one host target at a time; name it by --target");
+      found = &target;
+    }
+  if (!found)
+    return invalidInput("tuning needs a host target; the set has none");
+  return Tuning(options, log, *found, std::get<host::HostTarget>(found->target)).run();
+}
+
+} // namespace mtc

@@ -1,0 +1,220 @@
+//===- TuneCommand.cpp - mtc tune -----------------------------------------===//
+//
+// Searches the kernels of a set and keeps what was measured in a database. Measuring is done by the
+// mtrt beside this program: a process of its own, and the same one that measures on a device
+// without a compiler (--pack there and --import back).
+//
+//===----------------------------------------------------------------------===//
+#include "CacheDir.h"
+#include "Commands.h"
+#include "ProgressLine.h"
+#include "SetOptions.h"
+#include "StartRuntime.h"
+#include "mtc/Codegen/Host/KernelSpace.h"
+#include "mtc/Pipelines/Tune.h"
+#include "mtc/Runtime/Cpu.h"
+#include "mtc/Support/File.h"
+#include "mtc/Support/Text.h"
+#include "mtc/Tuning/Database.h"
+#include "mtc/Tuning/Report.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+namespace mtc::tool {
+namespace {
+
+struct TuneArguments {
+  TuneOptions options;
+  std::string database, budget, cpus, exportFile, report, json;
+  std::vector<std::string> imports;
+  std::vector<std::string> neighbours = {"none", "high"};
+  int64_t samples = 15;
+  bool quiet = false;
+};
+
+Status importFiles(TuneArguments &arguments, TuningDatabase &database) {
+  for (const std::string &file : arguments.imports) {
+    std::error_code error;
+    if (std::filesystem::equivalent(file, database.path(), error))
+      return invalidInput(fmt::format("'{}' cannot be imported into itself", file));
+    MTC_ASSIGN_OR_RETURN(const TuningRecords records, readTuning(file, host::codeVersion()));
+    MTC_RETURN_IF_ERROR(database.add(records));
+    if (!arguments.quiet)
+      fmt::print(stderr, "mtc: imported {} times of {} kernels from {}\n", records.times.size(),
+                 records.kernels.size(), file);
+  }
+  return okStatus();
+}
+
+/// What was found out, for the last lines and --json.
+nlohmann::ordered_json summarize(const TuneReport &report, const std::vector<TunedKernel> &tuned) {
+  nlohmann::ordered_json json = {{"version", 1},
+                                 {"target", report.target},
+                                 {"kernels", report.kernels},
+                                 {"searchable", report.searchable},
+                                 {"known", report.known},
+                                 {"searched", report.searched},
+                                 {"candidates", report.candidates},
+                                 {"failures", report.failures},
+                                 {"complete", report.isComplete},
+                                 {"shares", nlohmann::ordered_json::array()}};
+  for (const ShareGain &gain : gainsOf(tuned))
+    json["shares"].push_back({{"granules", gain.granules},
+                              {"neighbour", gain.neighbour},
+                              {"origin", "measured"},
+                              {"kernels", gain.kernels},
+                              {"default_ns", gain.defaultNs},
+                              {"tuned_ns", gain.tunedNs},
+                              {"speedup_geomean", gain.geomean}});
+  return json;
+}
+
+Status tune(TuneArguments &arguments) {
+  TuneOptions &options = arguments.options;
+  if (!arguments.budget.empty()) {
+    MTC_ASSIGN_OR_RETURN(options.budgetNs, parseDurationNs(arguments.budget));
+  }
+  const bool hasSet = !options.compile.set.models.empty();
+  if (!hasSet && arguments.imports.empty() && arguments.exportFile.empty())
+    return invalidInput("nothing to do: give a set to tune, --import or --export");
+  ProgressLine line;
+  Log log;
+  if (!arguments.quiet && isatty(STDERR_FILENO))
+    log.progress = [&](const std::string &what, int64_t done, int64_t total) {
+      line.update(what, done, total);
+    };
+  options.device = host::cpuModel();
+  if (!options.pack.empty()) {
+    if (!hasSet)
+      return invalidInput("--pack needs a set");
+    MTC_ASSIGN_OR_RETURN(const TuneReport report, tuneSet(options, log));
+    if (!arguments.quiet)
+      fmt::print(stderr, "mtc: wrote {} candidates of {} kernels for {} to {}\n", report.candidates,
+                 report.searched, report.target, options.pack);
+    return writeReport(arguments.json, summarize(report, {}).dump(2) + "\n");
+  }
+
+  if (arguments.database.empty())
+    return invalidInput("--tuning-db must name a database: this user has no cache folder");
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::path(arguments.database).parent_path();
+  if (!folder.empty())
+    std::filesystem::create_directories(folder, error);
+  MTC_ASSIGN_OR_RETURN(TuningDatabase database,
+                       TuningDatabase::open(arguments.database, host::codeVersion()));
+  MTC_RETURN_IF_ERROR(importFiles(arguments, database));
+  if (hasSet) {
+    MTC_ASSIGN_OR_RETURN(options.known, database.read(options.device));
+    options.keep = [&](const TuningRecords &records) { return database.add(records); };
+    options.measure = [&](const std::string &bundle) {
+      std::vector<std::string> words = {"tune-run", bundle, "--quiet", "--samples",
+                                        std::to_string(arguments.samples)};
+      words.insert(words.end(),
+                   {"--neighbours", fmt::format("{}", fmt::join(arguments.neighbours, ","))});
+      if (!arguments.cpus.empty())
+        words.insert(words.end(), {"--cpus", arguments.cpus});
+      return runRuntime(words);
+    };
+    StatusOr<TuneReport> report = tuneSet(options, log);
+    line.clear();
+    MTC_RETURN_IF_ERROR(report.status());
+    MTC_ASSIGN_OR_RETURN(const TuningRecords records, database.read(options.device));
+    std::vector<TunedKernel> tuned;
+    for (const TuneReport::Row &row : report->rows)
+      tuned.push_back(tunedKernel(row.kernel, row.name, row.config, row.uses, records));
+    if (!arguments.quiet) {
+      fmt::print(stderr, "mtc: {}: {} kernels, {} searched before, {} now with {} candidates{}\n",
+                 report->target, report->kernels, report->known, report->searched,
+                 report->candidates, report->isComplete ? "" : "; the budget ended first");
+      for (const ShareGain &gain : gainsOf(tuned))
+        fmt::print(stderr,
+                   "mtc: on {} core{}, neighbours {}: {} -> {} a pass of all tasks, {:.2f}x in "
+                   "geometric mean (measured)\n",
+                   gain.granules, gain.granules == 1 ? "" : "s", gain.neighbour,
+                   formatNs(gain.defaultNs), formatNs(gain.tunedNs), gain.geomean);
+    }
+    if (!arguments.report.empty())
+      MTC_RETURN_IF_ERROR(
+          writeFile(arguments.report, tuningTable(tuned, report->target, options.device)));
+    MTC_RETURN_IF_ERROR(writeReport(arguments.json, summarize(*report, tuned).dump(2) + "\n"));
+  }
+  if (arguments.exportFile.empty())
+    return okStatus();
+  MTC_ASSIGN_OR_RETURN(const TuningRecords records, database.read());
+  const std::string text = printHeader(host::codeVersion()) + printRecords(records);
+  return arguments.exportFile == "-" ? print(text) : writeFile(arguments.exportFile, text);
+}
+
+} // namespace
+
+std::function<Status()> declareTune(CLI::App &app) {
+  auto arguments = std::make_shared<TuneArguments>();
+  TuneOptions &options = arguments->options;
+  options.compile.cacheFolder = defaultCacheFolder();
+  if (!options.compile.cacheFolder.empty())
+    arguments->database = options.compile.cacheFolder + "/tuning.db";
+  addSetOptions(app, options.compile.set);
+  app.get_option("models")->required(false);
+  addLimitOptions(app, options.compile.limits);
+  app.add_option("--tuning-db", arguments->database,
+                 "where times are kept; default: ${XDG_CACHE_HOME:-~/.cache}/mtc/tuning.db")
+      ->type_name("FILE");
+  app.add_option("--search-steps", options.steps,
+                 "configs to compile and measure in all; default: 12 a kernel")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
+  app.add_option("--budget", arguments->budget,
+                 "begin no batch after this time, e.g. 60s; run again to go on")
+      ->type_name("T");
+  app.add_option("--seed", options.seed, "of the candidates that are drawn")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t(0), int64_t(1) << 62));
+  app.add_option("--neighbours", arguments->neighbours,
+                 "what runs on the other cores while one is measured: none, low, medium, high")
+      ->type_name("N,...")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->check(CLI::IsMember(neighbourNames()));
+  app.add_option("--samples", arguments->samples, "of the candidates that are left at the end")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t(1), int64_t(100000)));
+  app.add_option("--cpus", arguments->cpus, "CPUs to measure on, e.g. 2-5; default: all allowed")
+      ->type_name("LIST");
+  app.add_option("--pack", options.pack,
+                 "write the candidates as a bundle for 'mtrt tune-run' and measure nothing")
+      ->type_name("OUT.mtb");
+  app.add_option("--import", arguments->imports,
+                 "add the records of a file of 'mtrt tune-run', or of another database")
+      ->type_name("FILE")
+      ->type_size(1)
+      ->allow_extra_args(false);
+  app.add_option("--export", arguments->exportFile,
+                 "write all records as lines of JSON; '-' is stdout")
+      ->type_name("FILE");
+  app.add_option("--report", arguments->report,
+                 "write tables of the set's kernels: times by share, and what tuning for one share "
+                 "costs on another")
+      ->type_name("OUT.md");
+  app.add_option("--jobs", options.compile.jobs,
+                 "worker processes; default: the cores this process may use")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t(1), int64_t(1024)));
+  app.add_option(
+         "--cache-dir", options.compile.cacheFolder,
+         "folder of compiled kernels, '' for none; default: ${XDG_CACHE_HOME:-~/.cache}/mtc")
+      ->type_name("DIR");
+  app.add_option("--json", arguments->json, "write a report; '-' is stdout")->type_name("FILE");
+  app.add_flag("-q,--quiet", arguments->quiet, "errors only");
+  return [arguments] { return tune(*arguments); };
+}
+
+} // namespace mtc::tool

@@ -1,0 +1,30 @@
+//===- MeasureKernel.h - all times of one kernel, in a process of its own -===//
+#pragma once
+
+#include "mtc/Runtime/Meter.h"
+#include "mtc/Tuning/Candidates.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace mtc::tool {
+
+struct MeasureOptions {
+  std::vector<std::string> neighbours = {"none", "high"};
+  int samples = 15;                   ///< of the candidates that are left at the end
+  int64_t timeoutNs = 60'000'000'000; ///< without a sign of life from the process
+  std::string device;
+};
+
+/// Measures the variants of a kernel by successive halving on each share - one CPU, beside each
+/// neighbour, and all of them; on more than two also the powers of two between - and then the
+/// winners and the first variant on all shares, so that times can be compared.
+///
+/// A forked process does it: a variant that crashes it, fails or hangs is recorded as a failure,
+/// and the others are measured without it. The caller must have no threads.
+StatusOr<std::vector<TimeRecord>> measureKernel(host::Meter &meter, const BundleTarget &target,
+                                                size_t kernel, const CandidateKernel &candidate,
+                                                const MeasureOptions &options);
+
+} // namespace mtc::tool

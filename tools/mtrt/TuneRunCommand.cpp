@@ -1,0 +1,191 @@
+//===- TuneRunCommand.cpp - mtrt tune-run ---------------------------------===//
+//
+// Measures the variants of a bundle's kernels where the device is and writes lines of JSON that
+// `mtc tune --import` reads. A kernel's lines are written together when it is done, so what an
+// interrupted run has written holds.
+//
+//===----------------------------------------------------------------------===//
+#include "Commands.h"
+#include "MeasureKernel.h"
+#include "mtc/Runtime/Cpu.h"
+#include "mtc/Support/Cores.h"
+#include "mtc/Support/Text.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <memory>
+
+namespace mtc::tool {
+namespace {
+
+struct TuneRunArguments {
+  OutputOptions output;
+  MeasureOptions measure;
+  std::string bundle, cpus, file = "-", budget;
+};
+
+/// Appends whole texts to a file or stdout.
+class Appender {
+public:
+  ~Appender() {
+    if (fd > STDOUT_FILENO)
+      close(fd);
+  }
+  Status open(const std::string &path) {
+    name = path;
+    fd = path == "-" ? STDOUT_FILENO
+                     : ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    return fd < 0 ? failed() : okStatus();
+  }
+  Status write(std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t put = ::write(fd, text.data(), text.size());
+      if (put < 0 && errno == EINTR)
+        continue;
+      if (put <= 0)
+        return failed();
+      text.remove_prefix(size_t(put));
+    }
+    return okStatus();
+  }
+
+private:
+  Status failed() const {
+    return invalidInput(fmt::format("cannot write '{}': {}", name, std::strerror(errno)));
+  }
+  std::string name;
+  int fd = -1;
+};
+
+/// The first target that this CPU runs.
+StatusOr<const BundleTarget *> hostTarget(const BundleReader &bundle) {
+  for (const BundleTarget &target : bundle.targets())
+    if (target.target.starts_with("host") && host::missingFeatures(target.features).empty())
+      return &target;
+  return Status(ErrorCode::DeviceUnavailable, "the bundle has no target that this CPU can run");
+}
+
+StatusOr<Candidates> candidatesOf(const BundleReader &bundle, const BundleTarget &target) {
+  for (size_t i = 0; i < bundle.textCount(); ++i)
+    if (bundle.textName(i) == kTuningTextName) {
+      MTC_ASSIGN_OR_RETURN(const std::string_view text, bundle.text(i));
+      MTC_ASSIGN_OR_RETURN(Candidates candidates, parseCandidates(text, target.target));
+      if (candidates.kernels.size() != target.problem.kernels.size())
+        return bundleRefused("the bundle's tuning text is of other kernels");
+      for (size_t k = 0; k < candidates.kernels.size(); ++k)
+        if (const CandidateKernel &kernel = candidates.kernels[k];
+            !kernel.kernel.empty() &&
+            kernel.configs.size() != target.problem.kernels[k].variants.size())
+          return bundleRefused("the bundle's tuning text is of other variants");
+      return candidates;
+    }
+  return invalidInput("the bundle does not say which kernels it has: it is of an older compiler");
+}
+
+Status tuneRun(TuneRunArguments &arguments) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
+  auto elapsedNs = [&] {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
+  };
+  int64_t budgetNs = INT64_MAX;
+  if (!arguments.budget.empty()) {
+    MTC_ASSIGN_OR_RETURN(budgetNs, parseDurationNs(arguments.budget));
+  }
+  MTC_ASSIGN_OR_RETURN(const auto bundle, BundleReader::open(arguments.bundle));
+  MTC_ASSIGN_OR_RETURN(const BundleTarget *target, hostTarget(*bundle));
+  MTC_ASSIGN_OR_RETURN(const Candidates candidates, candidatesOf(*bundle, *target));
+  const CpuBudget budget = cpuBudget();
+  std::vector<int> cpus = budget.cpus;
+  if (!arguments.cpus.empty()) {
+    MTC_ASSIGN_OR_RETURN(cpus, parseCpuList(arguments.cpus));
+    for (int cpu : cpus)
+      if (std::find(budget.cpus.begin(), budget.cpus.end(), cpu) == budget.cpus.end())
+        return invalidInput(fmt::format("cpu {} is not among those of this process ({})", cpu,
+                                        fmt::join(budget.cpus, ",")));
+  } else {
+    cpus.resize(size_t(std::min(budget.cores(), target->problem.device.granules)));
+  }
+  MTC_ASSIGN_OR_RETURN(host::Meter meter, host::Meter::create(*target, cpus));
+  arguments.measure.device = host::cpuModel();
+
+  Appender file;
+  MTC_RETURN_IF_ERROR(file.open(arguments.file));
+  MTC_RETURN_IF_ERROR(file.write(printHeader(candidates.compiler)));
+  const bool progress = !arguments.output.quiet && isatty(STDERR_FILENO);
+  size_t measured = 0, times = 0, failures = 0;
+  const size_t all = candidates.kernels.size();
+  for (size_t k = 0; k < all && elapsedNs() < budgetNs; ++k) {
+    const CandidateKernel &candidate = candidates.kernels[k];
+    if (candidate.kernel.empty() || target->symbols[k].empty() || target->symbols[k][0].empty())
+      continue;
+    TuningRecords records;
+    MTC_ASSIGN_OR_RETURN(records.times,
+                         measureKernel(meter, *target, k, candidate, arguments.measure));
+    for (const KernelRecord &record : candidates.features)
+      if (record.kernel == candidate.kernel)
+        records.kernels.push_back(record);
+    if (candidate.searched > 0)
+      records.searches.push_back(
+          {candidate.kernel, arguments.measure.device, candidate.searched, candidates.seed});
+    MTC_RETURN_IF_ERROR(file.write(printRecords(records)));
+    ++measured;
+    times += records.times.size();
+    for (const TimeRecord &record : records.times)
+      failures += record.samples == 0;
+    if (progress)
+      fmt::print(stderr, "\r\x1b[Kmtrt: {}/{} kernels, about {:.0f} s left", k + 1, all,
+                 double(elapsedNs()) / 1e9 / double(k + 1) * double(all - k - 1));
+  }
+  if (progress)
+    fmt::print(stderr, "\r\x1b[K");
+  if (!arguments.output.quiet)
+    fmt::print(stderr, "mtrt: measured {} of {} kernels on {}, {} times, {} failures\n", measured,
+               all, arguments.measure.device, times, failures);
+  return writeJson(arguments.output, {{"version", 1},
+                                      {"device", arguments.measure.device},
+                                      {"cpus", cpus},
+                                      {"kernels", measured},
+                                      {"times", times},
+                                      {"failures", failures},
+                                      {"seconds", double(elapsedNs()) / 1e9}});
+}
+
+} // namespace
+
+std::function<Status()> declareTuneRun(CLI::App &app) {
+  auto arguments = std::make_shared<TuneRunArguments>();
+  app.add_option("bundle", arguments->bundle, "a bundle of 'mtc tune --pack', or any other")
+      ->type_name("")
+      ->required();
+  app.add_option("-o,--output", arguments->file,
+                 "append lines of JSON to a file; default: '-', stdout")
+      ->type_name("FILE");
+  app.add_option("--cpus", arguments->cpus, "CPUs to measure on, e.g. 2-5; default: all allowed")
+      ->type_name("LIST");
+  app.add_option("--neighbours", arguments->measure.neighbours,
+                 "what runs on the other CPUs while one is measured: none, low, medium, high")
+      ->type_name("N,...")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->check(CLI::IsMember(neighbourNames()));
+  app.add_option("--samples", arguments->measure.samples,
+                 "of the variants that are left at the end")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100000));
+  app.add_option("--budget", arguments->budget, "begin no kernel after this time, e.g. 60s")
+      ->type_name("T");
+  addOutputOptions(app, arguments->output);
+  return [arguments] { return tuneRun(*arguments); };
+}
+
+} // namespace mtc::tool
