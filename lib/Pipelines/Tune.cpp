@@ -7,6 +7,7 @@
 #include "mtc/Dialect/MT/Evaluation/Evaluate.h"
 #include "mtc/Dialect/MT/Transforms/ExportProblem.h"
 #include "mtc/Pipelines/Phases.h"
+#include "mtc/Tuning/Learn.h"
 #include "mtc/Tuning/Search.h"
 
 #include <fmt/format.h>
@@ -84,7 +85,8 @@ public:
   Tuning(const TuneOptions &options, const Log &log, TargetCompilation &compilation,
          const host::HostTarget &target)
       : options(options), log(log), target(target),
-        program(*compilation.module->getOps<mt::ProgramOp>().begin()) {}
+        program(*compilation.module->getOps<mt::ProgramOp>().begin()),
+        learned(LearnedTimes::train(options.known, options.device)) {}
 
   StatusOr<TuneReport> run() {
     const auto start = std::chrono::steady_clock::now();
@@ -174,9 +176,12 @@ private:
   std::vector<Config> candidatesOf(const Searched &kernel) {
     const KernelShape shape = host::kernelShape(kernel.kernel, target);
     const CoreShape core = host::coreShape(target);
+    const KernelFeatureMap features = host::kernelFeatures(kernel.kernel, target);
+    const bool isLearned = learned.knows(features);
     return chooseCandidates(kernel.space, kernel.first, kernel.candidates, target.cores,
                             uint64_t(options.seed), [&](const Config &config, int32_t granules) {
-                              return modelledCycles(shape, core, config, granules);
+                              return isLearned ? learned.ns(features, config, granules)
+                                               : modelledCycles(shape, core, config, granules);
                             });
   }
 
@@ -295,6 +300,7 @@ private:
   const Log &log;
   const host::HostTarget &target;
   mt::ProgramOp program;
+  LearnedTimes learned; ///< from what was known at the start: it ranks what is new
   std::vector<Searched> kernels;
   TuneReport report;
 };

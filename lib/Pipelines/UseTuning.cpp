@@ -2,6 +2,7 @@
 #include "UseTuning.h"
 
 #include "mtc/Codegen/Host/KernelSpace.h"
+#include "mtc/Tuning/Learn.h"
 #include "mtc/Tuning/Search.h"
 
 using namespace mlir;
@@ -35,6 +36,34 @@ static SmallVector<Attribute> variantAttrs(mt::KernelOp kernel, const host::Host
   return attributes;
 }
 
+/// The variants that a kernel has, with learned times; empty if its form was not learned.
+static SmallVector<Attribute> learnedAttrs(mt::KernelOp kernel, const host::HostTarget &target,
+                                           const LearnedTimes &learned) {
+  const KernelFeatureMap features = host::kernelFeatures(kernel, target);
+  SmallVector<Attribute> attributes;
+  if (!learned.knows(features))
+    return {};
+  for (auto variant : kernel.getVariantsAttr().getAsRange<mt::VariantAttr>()) {
+    FailureOr<Config> config = host::configOf(variant.getConfig());
+    if (failed(config))
+      return {};
+    SmallVector<int64_t> granules, ns;
+    for (int32_t count = 1; count <= target.cores; ++count) {
+      const auto time = int64_t(learned.ns(features, *config, count));
+      if (!ns.empty() && time >= ns.back())
+        continue;
+      granules.push_back(count);
+      ns.push_back(time);
+    }
+    FailureOr<mt::VariantAttr> attribute =
+        host::variantOf(kernel, target, variant.getConfig(), granules, ns, "learned");
+    if (failed(attribute))
+      return {};
+    attributes.push_back(*attribute);
+  }
+  return attributes;
+}
+
 void useRecords(mt::ProgramOp program, const host::HostTarget &target, const TuningRecords &records,
                 const std::string &device, TuningSummary &summary) {
   llvm::StringMap<std::vector<TimeRecord>> timesOf;
@@ -42,6 +71,7 @@ void useRecords(mt::ProgramOp program, const host::HostTarget &target, const Tun
     if (record.key.device == device)
       timesOf[record.key.kernel].push_back(record);
   const CoreShape core = host::coreShape(target);
+  const LearnedTimes learned = LearnedTimes::train(records, device);
   for (auto kernel : program.getBody().getOps<mt::KernelOp>()) {
     auto known = timesOf.find(host::kernelHash(kernel, target));
     SmallVector<Attribute> attributes;
@@ -55,11 +85,14 @@ void useRecords(mt::ProgramOp program, const host::HostTarget &target, const Tun
       attributes = variantAttrs(kernel, target,
                                 chooseVariants(known->second, first, target.cores, isUsable));
     }
+    const bool isMeasured = !attributes.empty();
+    if (!isMeasured)
+      attributes = learnedAttrs(kernel, target, learned);
     if (attributes.empty()) {
       ++summary.modelled;
       continue;
     }
-    ++summary.measured;
+    ++(isMeasured ? summary.measured : summary.learned);
     kernel.setVariantsAttr(ArrayAttr::get(kernel.getContext(), attributes));
   }
 }

@@ -9,7 +9,8 @@
 namespace mtc {
 
 /// Replaces the variants of every kernel that `records` know on `device` by the measured ones
-/// (chooseVariants); the others keep theirs. Counts both in `summary`.
+/// (chooseVariants). Others keep theirs, with times learned from the records where these are enough
+/// for their form. Counts what became of them in `summary`.
 void useRecords(mt::ProgramOp program, const host::HostTarget &target, const TuningRecords &records,
                 const std::string &device, TuningSummary &summary);
 

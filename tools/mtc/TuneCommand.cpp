@@ -16,6 +16,7 @@
 #include "mtc/Support/File.h"
 #include "mtc/Support/Text.h"
 #include "mtc/Tuning/Database.h"
+#include "mtc/Tuning/Learn.h"
 #include "mtc/Tuning/Report.h"
 
 #include <fmt/format.h>
@@ -74,6 +75,18 @@ nlohmann::ordered_json summarize(const TuneReport &report, const std::vector<Tun
                               {"tuned_ns", gain.tunedNs},
                               {"speedup_geomean", gain.geomean}});
   return json;
+}
+
+/// How well learned and modelled rankings hold, for the report.
+std::string rankingText(const TuningRecords &records, const std::string &device) {
+  const RankingQuality quality = evaluateRanking(records, device, 1);
+  if (quality.kernels == 0)
+    return "\n## Ranking\n\nToo few records to learn from.\n";
+  return fmt::format(
+      "\n## Ranking\n\nOf {} kernels that were not learned from, on one core: rank "
+      "correlation with the measured times {:.2f} learned, {:.2f} modelled; the best "
+      "of the first five is within 10 % of the best known for {:.0f} %.\n",
+      quality.kernels, quality.learned, quality.modelled, 100 * quality.firstFive);
 }
 
 Status tune(TuneArguments &arguments) {
@@ -142,7 +155,8 @@ Status tune(TuneArguments &arguments) {
     }
     if (!arguments.report.empty())
       MTC_RETURN_IF_ERROR(
-          writeFile(arguments.report, tuningTable(tuned, report->target, options.device)));
+          writeFile(arguments.report, tuningTable(tuned, report->target, options.device) +
+                                          rankingText(records, options.device)));
     MTC_RETURN_IF_ERROR(writeReport(arguments.json, summarize(*report, tuned).dump(2) + "\n"));
   }
   if (arguments.exportFile.empty())

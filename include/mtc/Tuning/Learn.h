@@ -1,0 +1,89 @@
+//===- Learn.h - times that follow from measured ones ---------------------===//
+//
+// Gradient-boosted regression trees on features of kernel, config and share. They predict the
+// logarithm of the time over what the roofline's model ranks by, so that with little data they fall
+// back to that. They rank candidates of kernels that nobody measured and fill in their times, which
+// are then called learned.
+//
+// Source: Friedman, "Greedy function approximation", Annals of Statistics 29(5), 2001.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "mtc/Tuning/ConfigSpace.h"
+#include "mtc/Tuning/Record.h"
+
+#include <span>
+
+namespace mtc {
+
+/// A row of numbers and what they led to.
+struct Example {
+  std::vector<double> features;
+  double target = 0;
+};
+
+/// A sum of small trees.
+class BoostedTrees {
+public:
+  struct Options {
+    int rounds = 120, depth = 4;
+    size_t leastInLeaf = 5;
+    double rate = 0.1;
+  };
+  /// Least squares. All examples have equally many features. Deterministic.
+  /// Complexity: rounds x depth x features x examples.
+  static BoostedTrees train(std::span<const Example> examples, const Options &options);
+  static BoostedTrees train(std::span<const Example> examples) { return train(examples, {}); }
+  double predict(std::span<const double> features) const;
+
+private:
+  struct Node {
+    int feature = -1; ///< -1: a leaf
+    double value = 0; ///< a leaf's, or where the feature is split
+    int left = -1, right = -1;
+  };
+  double base_ = 0;
+  std::vector<Node> nodes_;
+  std::vector<int> roots_;
+};
+
+/// The shape that host::kernelFeatures described; std::monostate if it has none.
+KernelShape shapeOf(const KernelFeatureMap &features);
+
+/// What was learned from records of one device.
+class LearnedTimes {
+public:
+  /// Forms of kernels with fewer than `least` usable records are not learned.
+  static LearnedTimes train(const TuningRecords &records, const std::string &device,
+                            size_t least = 150);
+
+  /// Whether kernels of this form were learned.
+  bool knows(const KernelFeatureMap &kernel) const;
+
+  /// Predicted ns, at least 1. `kernel` must be of a known form.
+  double ns(const KernelFeatureMap &kernel, const Config &config, int32_t granules,
+            const std::string &neighbour = "none") const;
+
+private:
+  std::map<int, BoostedTrees> models_; ///< by form
+};
+
+/// Spearman's rank correlation of two lists of equal length; ties share their mean rank. 0 if one
+/// of them is constant.
+double rankCorrelation(std::span<const double> a, std::span<const double> b);
+
+/// How well rankings hold for kernels that were not learned from.
+struct RankingQuality {
+  int64_t kernels = 0;  ///< with four configs or more on one share
+  double learned = 0;   ///< mean rank correlation within a kernel
+  double modelled = 0;  ///< that of modelledCycles
+  double firstFive = 0; ///< kernels whose best of the first five candidates is within 10 %
+};
+
+/// Learns from four fifths of the kernels, ranks the configs of the others, five times. Only times
+/// of all configs of a kernel taken with equally few samples are compared, alone on `granules`.
+RankingQuality evaluateRanking(const TuningRecords &records, const std::string &device,
+                               int32_t granules);
+
+} // namespace mtc

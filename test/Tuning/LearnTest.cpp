@@ -1,0 +1,110 @@
+//===- LearnTest.cpp - trees, learned times, their evaluation -------------===//
+#include "mtc/Tuning/Learn.h"
+
+#include "mtc/Support/Random.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace mtc {
+namespace {
+
+// Trees follow a formula with a step and a product, better than its mean by far.
+TEST(Learn, TreesFollowAFormula) {
+  SplitMix64 random(3);
+  auto formula = [](double a, double b) { return (a > 0.5 ? 2 : 0) + a * b; };
+  std::vector<Example> examples;
+  for (int i = 0; i < 800; ++i) {
+    const double a = random.real(), b = random.real();
+    examples.push_back({{a, b, random.real()}, formula(a, b)});
+  }
+  const BoostedTrees trees = BoostedTrees::train(examples);
+  double error = 0, spread = 0;
+  for (int i = 0; i < 200; ++i) {
+    const double a = random.real(), b = random.real();
+    const double x[] = {a, b, 0.5};
+    error += std::pow(trees.predict(x) - formula(a, b), 2);
+    spread += std::pow(1.25 - formula(a, b), 2);
+  }
+  EXPECT_LT(error, 0.02 * spread);
+  const double x[] = {0.1, 0.2, 0.3};
+  EXPECT_EQ(BoostedTrees::train(examples).predict(x), trees.predict(x));
+  EXPECT_EQ(BoostedTrees::train({}).predict(x), 0);
+}
+
+TEST(Learn, RankCorrelation) {
+  const double a[] = {1, 2, 3, 4}, same[] = {10, 20, 21, 90}, reversed[] = {4, 3, 2, 1};
+  const double flat[] = {1, 1, 1, 1}, ties[] = {1, 1, 2, 3};
+  EXPECT_DOUBLE_EQ(rankCorrelation(a, same), 1);
+  EXPECT_DOUBLE_EQ(rankCorrelation(a, reversed), -1);
+  EXPECT_DOUBLE_EQ(rankCorrelation(a, flat), 0);
+  EXPECT_NEAR(rankCorrelation(a, ties), 0.9486833, 1e-6);
+}
+
+/// Records of products whose times obey a law that the model does not know: tall register tiles and
+/// large blocks are bad.
+TuningRecords made(int kernels) {
+  TuningRecords records;
+  SplitMix64 random(5);
+  for (int k = 0; k < kernels; ++k) {
+    KernelRecord kernel{"k" + std::to_string(k), {}};
+    kernel.features = {{"form", 1},
+                       {"kind", 0},
+                       {"batch", 1},
+                       {"rows", 1 << random.below(5)},
+                       {"m", 64.0 * double(1 + random.below(6))},
+                       {"n", 32.0 * double(1 + random.below(8))},
+                       {"depth", 64.0 * double(1 + random.below(8))},
+                       {"panel", 32},
+                       {"accumulator_bytes", 4},
+                       {"operand_bytes", 4},
+                       {"vectors_per_load", 1},
+                       {"operations", 1},
+                       {"vector_bytes", 64},
+                       {"vector_registers", 32}};
+    const KernelShape shape = shapeOf(kernel.features);
+    const std::vector<Config> space = configSpace(shape, {64, 32, 1});
+    for (int i = 0; i < 12; ++i) {
+      const Config &config = space[random.below(space.size())];
+      TimeRecord record;
+      record.key = {kernel.kernel, printConfig(config), 1, "none", "CPU"};
+      record.ns = int64_t(1e6 * (1 + 0.2 * double(config.get("mr"))) *
+                          (1 + 0.05 * std::log2(double(config.get("rows") * config.get("steps")))));
+      record.samples = 9;
+      records.times.push_back(std::move(record));
+    }
+    records.kernels.push_back(std::move(kernel));
+  }
+  return records;
+}
+
+// On kernels that were not seen the learned ranking finds the law, the model's does not.
+TEST(Learn, RanksKernelsNotSeen) {
+  const RankingQuality quality = evaluateRanking(made(60), "CPU", 1);
+  EXPECT_GE(quality.kernels, 50);
+  EXPECT_GT(quality.learned, 0.8);
+  EXPECT_LT(quality.modelled, 0.5);
+  EXPECT_GT(quality.firstFive, 0.8);
+  EXPECT_EQ(evaluateRanking(made(60), "another CPU", 1).kernels, 0);
+}
+
+// Times are those of the records to a few percent; what was seldom measured is not learned.
+TEST(Learn, Times) {
+  const TuningRecords records = made(60);
+  const LearnedTimes learned = LearnedTimes::train(records, "CPU");
+  double sum = 0;
+  for (const TimeRecord &record : records.times)
+    for (const KernelRecord &kernel : records.kernels)
+      if (kernel.kernel == record.key.kernel) {
+        ASSERT_TRUE(learned.knows(kernel.features));
+        sum += std::abs(std::log(learned.ns(kernel.features, *parseConfig(record.key.config), 1) /
+                                 double(record.ns)));
+      }
+  EXPECT_LT(sum / double(records.times.size()), 0.1);
+  EXPECT_FALSE(LearnedTimes::train(made(3), "CPU").knows(records.kernels[0].features));
+  EXPECT_FALSE(learned.knows({{"form", 2}, {"segments", 1}}));
+}
+
+} // namespace
+} // namespace mtc
