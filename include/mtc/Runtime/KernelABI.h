@@ -2,7 +2,8 @@
  *
  * A kernel runs the tiles [lo, hi) of one phase. Buffers are 64-byte aligned and in the order of
  * the kernel's operands (reads and writes as in Problem's Kernel::operands). Scratch belongs to
- * the calling worker, 64-byte aligned. A status other than 0 fails the request, not the process.
+ * the calling worker, 64-byte aligned; which worker runs which tiles is decided while they run, so
+ * it says nothing from call to call. A status other than 0 fails the request, not the process.
  *
  *===----------------------------------------------------------------------===*/
 #ifndef MTC_RUNTIME_KERNELABI_H

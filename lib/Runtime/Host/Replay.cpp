@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <tuple>
 
 namespace mtc::host {
 
@@ -21,6 +22,7 @@ StatusOr<std::unique_ptr<Replay>> Replay::create(const Problem &problem, Schedul
   replay->steps_.resize(workers);
   replay->nodes_.resize(commands.size());
   replay->counters_ = std::make_unique<Counter[]>(commands.size());
+  uint32_t shares = 0;
   replay->commandsOf.resize(replay->stored.schedule.workload.instances.size());
   for (size_t c = 0; c < commands.size(); ++c) {
     const Command &command = commands[c];
@@ -40,6 +42,8 @@ StatusOr<std::unique_ptr<Replay>> Replay::create(const Problem &problem, Schedul
     node.waits = &command.waits;
     node.firstPointer = static_cast<uint32_t>(replay->pointers_.size());
     node.members = static_cast<uint32_t>(std::popcount(command.granules));
+    node.firstShare = shares;
+    shares += node.members;
     node.perRun = node.members * static_cast<uint32_t>(variant.phaseTiles.size());
     node.instance = command.instance;
     ++replay->commandsOf[command.instance];
@@ -72,6 +76,7 @@ StatusOr<std::unique_ptr<Replay>> Replay::create(const Problem &problem, Schedul
       replay->pointers_.push_back(pointer);
     }
   }
+  replay->shares_ = std::make_unique<Share[]>(shares);
   return replay;
 }
 
@@ -120,6 +125,30 @@ void Replay::runRegionOf(Node &node, Step step, int worker, void *scratch, Run &
     instance.failedCommand = step.command;
 }
 
+void Replay::runPhase(const Node &node, Step step, uint32_t phase, int worker, void *scratch,
+                      Run &run) {
+  InstanceRun &instance = run.instances[node.instance];
+  const auto phases = static_cast<uint32_t>(node.phaseTiles->size());
+  const int64_t tiles = (*node.phaseTiles)[phase];
+  const uint32_t epoch = (runs_ - 1) * phases + phase + 1;
+  const bool isShared = node.members > 1 && tiles <= kMostTiles;
+  auto take = [&] {
+    return isShared ? takeTiles(&shares_[node.firstShare], epoch, tiles, step.rank, node.members)
+                    : chunk(tiles, step.rank, node.members);
+  };
+  for (auto [lo, hi] = take(); lo < hi && !instance.skip.load(std::memory_order_relaxed);
+       std::tie(lo, hi) = isShared ? take() : std::pair(hi, hi)) {
+    const MtcKernelArgs args = {phase,   lo,     hi, worker, pointers_.data() + node.firstPointer,
+                                scratch, nullptr};
+    if (const int32_t status = node.kernel(&args)) {
+      int32_t none = 0;
+      if (instance.failedStatus.compare_exchange_strong(none, status))
+        instance.failedCommand = step.command;
+      instance.skip = true;
+    }
+  }
+}
+
 void Replay::runCommand(Step step, int worker, void *scratch, Run &run) {
   Node &node = nodes_[step.command];
   for (int32_t wait : *node.waits)
@@ -132,19 +161,10 @@ void Replay::runCommand(Step step, int worker, void *scratch, Run &run) {
   const uint32_t phases = static_cast<uint32_t>(node.phaseTiles->size());
   auto &arrivals = counters_[step.command].arrivals;
   for (uint32_t phase = 0; phase < phases; ++phase) {
-    const auto [lo, hi] = chunk((*node.phaseTiles)[phase], step.rank, node.members);
-    if (node.region) {
+    if (node.region)
       runRegionOf(node, step, worker, scratch, run);
-    } else if (lo < hi && !instance.skip.load(std::memory_order_relaxed)) {
-      const MtcKernelArgs args = {phase,   lo,     hi, worker, pointers_.data() + node.firstPointer,
-                                  scratch, nullptr};
-      if (const int32_t status = node.kernel(&args)) {
-        int32_t none = 0;
-        if (instance.failedStatus.compare_exchange_strong(none, status))
-          instance.failedCommand = step.command;
-        instance.skip = true;
-      }
-    }
+    else
+      runPhase(node, step, phase, worker, scratch, run);
     if (run.jitterSeed)
       jitter(SplitMix64(run.jitterSeed + runs_).next() ^
                  (uint64_t(step.command) << 16 | uint64_t(worker) << 8 | phase),

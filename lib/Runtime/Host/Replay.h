@@ -14,6 +14,7 @@
 #include "Memory.h"
 #include "Regions.h"
 #include "Signal.h"
+#include "Tiles.h"
 
 #include <atomic>
 #include <memory>
@@ -74,6 +75,7 @@ private:
     const std::vector<int64_t> *phaseTiles = nullptr;
     const std::vector<int32_t> *waits = nullptr;
     uint32_t firstPointer = 0;
+    uint32_t firstShare = 0; ///< of its members in shares_
     uint32_t members = 1;
     uint32_t perRun = 1; ///< members * phases: how far one run raises the counter
     int32_t instance = 0;
@@ -106,6 +108,7 @@ private:
     return int32_t(counters_[command].arrivals.load(std::memory_order_seq_cst) - goal) >= 0;
   }
   void runCommand(Step step, int worker, void *scratch, Run &run);
+  void runPhase(const Node &node, Step step, uint32_t phase, int worker, void *scratch, Run &run);
   void runRegionOf(Node &node, Step step, int worker, void *scratch, Run &run);
 
   std::vector<ArenaNeed> arenas_;
@@ -115,6 +118,7 @@ private:
   std::vector<Patch> patches_;
   std::vector<ArenaPointer> arenaPointers_;
   std::unique_ptr<Counter[]> counters_;
+  std::unique_ptr<Share[]> shares_; ///< of commands with several members, see Tiles.h
   uint32_t runs_ = 0;
   uint64_t generation_ = 0;
   GranuleMask participants_ = 0;

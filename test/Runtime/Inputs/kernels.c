@@ -44,7 +44,7 @@ EXPORT int32_t normalize(const MtcKernelArgs *args) {
         sum += sums[i];
       for (int i = 0; i < TILE; ++i)
         y[tile * TILE + i] = x[tile * TILE + i] / sum;
-      if (scratch[0] != args->worker + 1)
+      if (scratch[0] && scratch[0] != args->worker + 1) /* 0: had no tile of phase 0 yet */
         return 65;
     }
   }
