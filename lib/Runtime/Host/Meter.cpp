@@ -7,10 +7,10 @@
 //===----------------------------------------------------------------------===//
 #include "mtc/Runtime/Meter.h"
 
-#include "Chunk.h"
 #include "Code.h"
 #include "Memory.h"
 #include "Signal.h"
+#include "Tiles.h"
 
 #include <fmt/format.h>
 #include <pthread.h>
@@ -19,6 +19,7 @@
 #include <cstring>
 #include <map>
 #include <thread>
+#include <tuple>
 
 namespace mtc::host {
 namespace {
@@ -126,16 +127,24 @@ struct Meter::State {
     spinUntil([&] { return running.load() == int(neighbours.size()); });
   }
 
-  /// One worker's part of a run.
+  /// One worker's part of a run, as Replay::runPhase deals tiles. `epoch` counts phases from 1.
   int32_t work(const MtcKernelFn function, const Variant &variant, int rank, int members,
-               void *scratch, SpinBarrier &barrier) const {
+               void *scratch, Share *shares, uint32_t &epoch, SpinBarrier &barrier) const {
     int32_t status = 0;
     for (size_t phase = 0; phase < variant.phaseTiles.size(); ++phase) {
-      const auto [lo, hi] = chunk(variant.phaseTiles[phase], rank, members);
-      const MtcKernelArgs args = {int64_t(phase), lo, hi, rank, buffers.data(), scratch, nullptr};
-      if (lo < hi)
+      const int64_t tiles = variant.phaseTiles[phase];
+      const bool isShared = members > 1 && tiles <= kMostTiles;
+      ++epoch;
+      auto take = [&] {
+        return isShared ? takeTiles(shares, epoch, tiles, uint32_t(rank), uint32_t(members))
+                        : chunk(tiles, rank, members);
+      };
+      for (auto [lo, hi] = take(); lo < hi;
+           std::tie(lo, hi) = isShared ? take() : std::pair(hi, hi)) {
+        const MtcKernelArgs args = {int64_t(phase), lo, hi, rank, buffers.data(), scratch, nullptr};
         if (const int32_t failed = function(&args))
           status = failed;
+      }
       if (members > 1)
         barrier.arrive(members);
     }
@@ -154,14 +163,16 @@ struct Meter::State {
       scratch.push_back(std::move(mapping));
     }
     SpinBarrier barrier;
+    const auto shares = std::make_unique<Share[]>(size_t(members));
     std::atomic<int32_t> status{0};
     std::vector<int64_t> ns;
     int64_t &count = repeats[{index, members}];
     auto worker = [&](int rank) {
       pin(cpus[size_t(rank)]);
+      uint32_t epoch = 0;
       auto runOnce = [&] {
-        if (const int32_t failed =
-                work(function, variant, rank, members, scratch[size_t(rank)].data(), barrier))
+        if (const int32_t failed = work(function, variant, rank, members,
+                                        scratch[size_t(rank)].data(), shares.get(), epoch, barrier))
           status = failed;
       };
       runOnce(); // warms caches and touches pages
