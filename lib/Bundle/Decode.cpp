@@ -41,6 +41,11 @@ static Tensor decode(const fb::Tensor *from) {
     to.value = numbers<uint8_t>(from->value());
   to.extentDim = from->extent_dim();
   to.extentOutput = from->extent_output();
+  if (from->pad() && from->pad()->size() > 0)
+    to.pad = numbers<uint8_t>(from->pad());
+  const std::vector<int32_t> follows = numbers<int32_t>(from->follows());
+  for (size_t i = 0; i + 3 <= follows.size(); i += 3)
+    to.follows.push_back({follows[i], follows[i + 1], follows[i + 2]});
   return to;
 }
 

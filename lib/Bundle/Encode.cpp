@@ -32,6 +32,9 @@ static void encode(const Tensor &from, fb::TensorT &to) {
   to.has_value = from.value.has_value();
   to.extent_dim = from.extentDim;
   to.extent_output = from.extentOutput;
+  to.pad = from.pad.value_or(std::vector<uint8_t>());
+  for (const FollowedDim &followed : from.follows)
+    to.follows.insert(to.follows.end(), {followed.dim, followed.input, followed.inputDim});
 }
 
 static void encode(const Value &from, fb::ValueT &to) {

@@ -119,6 +119,7 @@ std::string normalizedCommand(const CompileOptions &options,
   add(" --shapes", sorted(options.set.shapes));
   add(" --dim", sorted(options.set.dims));
   add(" --value", sorted(options.set.values));
+  add(" --pad", sorted(options.set.pads));
   if (!options.set.precision.empty())
     add(" --precision", {options.set.precision});
   if (!options.optimize)

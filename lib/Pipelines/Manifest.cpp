@@ -55,6 +55,7 @@ private:
   Status readTenant(const Node &node, TenantSpec &tenant) const;
   Status readBuckets(const Node &node, std::vector<ShapeBucket> &buckets) const;
   Status readBucket(const Node &node, ShapeBucket &bucket) const;
+  Status readPad(const Node &node, std::map<std::string, InputValue> &pad) const;
   Status readValues(const Node &node, std::map<std::string, InputValue> &values) const;
   Status readDims(const Node &node, std::map<std::string, std::vector<int64_t>> &dims) const;
 
@@ -206,6 +207,7 @@ Status ManifestReader::readTenant(const Node &node, TenantSpec &tenant) const {
        {"shapes", [&](const Node &n) { return readBuckets(n, tenant.buckets); }},
        {"dims", [&](const Node &n) { return readDims(n, tenant.dims); }},
        {"values", [&](const Node &n) { return readValues(n, tenant.values); }},
+       {"pad", [&](const Node &n) { return readPad(n, tenant.pad); }},
        {"slo", readSlo},
        {"rate",
         [&](const Node &n) {
@@ -270,6 +272,20 @@ Status ManifestReader::readBucket(const Node &node, ShapeBucket &bucket) const {
                         input, text));
       shape.push_back({*size, ""});
     }
+  }
+  return okStatus();
+}
+
+Status ManifestReader::readPad(const Node &node, std::map<std::string, InputValue> &pad) const {
+  if (!node.IsMap())
+    return at(node, "pad must be a map from inputs to numbers, e.g. {input_ids: 0}");
+  for (const auto &item : node) {
+    std::string input;
+    MTC_RETURN_IF_ERROR(readScalar(item.first, "the name of an input", input));
+    if (pad.count(input))
+      return at(item.first, fmt::format("input '{}' is given twice", input));
+    MTC_RETURN_IF_ERROR(readScalar(item.second, fmt::format("the pad of '{}'", input),
+                                   pad[input].numbers.emplace_back()));
   }
   return okStatus();
 }

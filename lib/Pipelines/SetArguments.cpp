@@ -160,6 +160,21 @@ Status applyValue(SetSpec &set, const std::string &text, std::set<std::string> &
   return okStatus();
 }
 
+Status applyPad(SetSpec &set, const std::string &text, std::set<std::string> &seen) {
+  std::string flag = "--pad " + text;
+  size_t equals = text.rfind('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
+    return invalidInput(flag + ": expected [TENANT/]INPUT=0");
+  std::string name = text.substr(0, equals);
+  MTC_ASSIGN_OR_RETURN(std::vector<TenantSpec *> tenants, selectTenants(set, flag, name, false));
+  for (TenantSpec *tenant : tenants) {
+    if (!seen.insert(tenant->name + '/' + name).second)
+      return invalidInput(fmt::format("{}: the pad of '{}' is given twice", flag, name));
+    tenant->pad[name].numbers = {text.substr(equals + 1)};
+  }
+  return okStatus();
+}
+
 } // namespace
 
 bool isTenantName(const std::string &name) {
@@ -195,13 +210,15 @@ StatusOr<SetSpec> makeSet(const SetArguments &arguments) {
   if (!arguments.precision.empty())
     for (TenantSpec &tenant : set.tenants)
       tenant.precision = arguments.precision;
-  std::set<std::string> seenShapes, seenDims, seenValues;
+  std::set<std::string> seenShapes, seenDims, seenValues, seenPads;
   for (const std::string &text : arguments.shapes)
     MTC_RETURN_IF_ERROR(applyShape(set, text, seenShapes));
   for (const std::string &text : arguments.dims)
     MTC_RETURN_IF_ERROR(applyDim(set, text, seenDims));
   for (const std::string &text : arguments.values)
     MTC_RETURN_IF_ERROR(applyValue(set, text, seenValues));
+  for (const std::string &text : arguments.pads)
+    MTC_RETURN_IF_ERROR(applyPad(set, text, seenPads));
   return set;
 }
 
@@ -239,6 +256,7 @@ StatusOr<std::vector<EntryBinding>> bindEntries(const TenantSpec &tenant) {
       entry.dims = dims;
       entry.values = buckets[b].values;
       entry.values.insert(tenant.values.begin(), tenant.values.end());
+      entry.pad = tenant.pad;
       for (const auto &[input, extents] : buckets[b].shapes) {
         if (extents.size() == 1 && extents[0].letter == noElements) {
           entry.absent.insert(input);

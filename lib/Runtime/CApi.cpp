@@ -9,6 +9,7 @@
 #include "mtc/Support/ElementType.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstring>
@@ -229,7 +230,8 @@ static Status describe(const std::vector<Tensor> &tensors, int32_t index, mtrt_t
                        : tensor.value->size() ? tensor.value->data()
                                               : static_cast<const void *>(""),
                        isBounded ? tensors[tensor.extentOutput].name.c_str() : nullptr,
-                       isBounded ? tensor.extentDim : 0, 0},
+                       isBounded ? tensor.extentDim : 0, 0,
+                       tensor.pad ? tensor.pad->data() : nullptr},
       info);
 }
 
@@ -351,15 +353,19 @@ static Status checkTensor(const Tensor &tensor, const DLTensor &given) {
   const auto rank = static_cast<int32_t>(tensor.shape.size());
   if (given.ndim != rank || (rank > 0 && !given.shape))
     return bad(fmt::format("has {} dimensions, expected {}", given.ndim, rank));
+  const std::span<const int64_t> shape(given.shape, tensor.shape.size());
+  if (tensor.pad && !fitsPadded(tensor, shape))
+    return bad(fmt::format("has shape {}, expected {} or smaller", fmt::join(shape, "x"),
+                           fmt::join(tensor.shape, "x")));
   int64_t stride = 1;
   for (int32_t dim = rank - 1; dim >= 0; --dim) {
-    if (given.shape[dim] != tensor.shape[dim])
+    if (given.shape[dim] != tensor.shape[dim] && !tensor.pad)
       return bad(fmt::format("has {} in dimension {}, expected {}", given.shape[dim], dim,
                              tensor.shape[dim]));
-    if (given.strides && tensor.shape[dim] > 1 && given.strides[dim] != stride)
+    if (given.strides && given.shape[dim] > 1 && given.strides[dim] != stride)
       return bad(fmt::format("has stride {} in dimension {}, expected {} (row-major)",
                              given.strides[dim], dim, stride));
-    stride *= tensor.shape[dim];
+    stride *= given.shape[dim];
   }
   return okStatus();
 }
@@ -376,6 +382,9 @@ mtrt_status mtrt_request_bind(mtrt_request *request, const char *name, const DLT
     void *data = tensor->data ? static_cast<char *>(tensor->data) + tensor->byte_offset : nullptr;
     const MemoryKind kind =
         tensor->device.device_type == kDLCUDA ? MemoryKind::Device : MemoryKind::Host;
+    const std::span<const int64_t> shape(tensor->shape, found.first->shape.size());
+    if (found.second && !std::ranges::equal(shape, found.first->shape))
+      return r.bindSmaller(name, data, shape, kind);
     return found.second ? r.bindInput(name, data, found.first->bytes, kind)
                         : r.bindOutput(name, data, found.first->bytes, kind);
   });

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <tuple>
 
 namespace mtc {
 
@@ -64,6 +65,36 @@ static std::string entriesByShape(const Problem &problem, const std::vector<int3
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 
+namespace {
+
+/// How an entry fits the shapes that a caller has.
+struct Candidate {
+  int32_t entry = 0;
+  bool fits = true, isPadded = false;
+  int64_t elements = 0; ///< of its inputs that are given
+
+  void add(const Tensor &tensor, std::span<const int64_t> shape) {
+    const bool isEqual = std::ranges::equal(tensor.shape, shape);
+    isPadded |= !isEqual;
+    fits &= isEqual || fitsPadded(tensor, shape);
+    int64_t count = 1;
+    for (int64_t size : tensor.shape)
+      count *= size;
+    elements += count;
+  }
+  /// Exact ones first, then the smallest; equal ones keep their order.
+  std::tuple<bool, bool, int64_t> key() const { return {!fits, isPadded, isPadded ? elements : 0}; }
+};
+
+} // namespace
+
+bool fitsPadded(const Tensor &input, std::span<const int64_t> shape) {
+  return input.pad && shape.size() == input.shape.size() &&
+         std::ranges::equal(shape, input.shape, [](int64_t given, int64_t full) {
+           return given >= 0 && given <= full;
+         });
+}
+
 StatusOr<int32_t> chooseEntry(const Problem &problem, int32_t tenant,
                               std::span<const GivenShape> given) {
   std::vector<int32_t> left;
@@ -73,12 +104,27 @@ StatusOr<int32_t> chooseEntry(const Problem &problem, int32_t tenant,
   if (left.empty())
     return findEntry(problem, tenant, "").status();
   const std::string &name = problem.tenants[tenant].name;
+  std::vector<Candidate> candidates;
+  for (int32_t e : left) {
+    Candidate candidate{e};
+    for (const GivenShape &g : given) {
+      MTC_ASSIGN_OR_RETURN(const int32_t index,
+                           findTensor(problem.entries[e].inputs, g.input, "input", name));
+      candidate.add(problem.entries[e].inputs[index], g.shape);
+    }
+    candidates.push_back(candidate);
+  }
+  const auto best = std::ranges::min_element(candidates, {}, &Candidate::key);
+  if (best->fits)
+    return best->entry;
+  // None: say which input it is.
   for (const GivenShape &g : given) {
     std::vector<int32_t> fitting;
     for (int32_t e : left) {
-      MTC_ASSIGN_OR_RETURN(const int32_t index,
-                           findTensor(problem.entries[e].inputs, g.input, "input", name));
-      if (std::ranges::equal(problem.entries[e].inputs[index].shape, g.shape))
+      const auto &inputs = problem.entries[e].inputs;
+      Candidate candidate{e};
+      candidate.add(*std::ranges::find(inputs, g.input, &Tensor::name), g.shape);
+      if (candidate.fits)
         fitting.push_back(e);
     }
     if (fitting.empty())

@@ -1,9 +1,11 @@
 //===- Request.cpp - bindings, waiting, cancelling ------------------------===//
 #include "Host/Memory.h"
+#include "Padding.h"
 #include "SessionState.h"
 #include "mtc/Support/ElementType.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -20,6 +22,7 @@ StatusOr<std::unique_ptr<Request>> Session::createRequest(std::string_view tenan
   request->session_ = shared_from_this();
   request->entry_ = entryIndex;
   request->inputs_.resize(problem.entries[entryIndex].inputs.size());
+  request->smaller_.resize(request->inputs_.size());
   const auto &outputs = problem.entries[entryIndex].outputs;
   request->outputs_.resize(outputs.size());
   request->deviceInputs_.resize(request->inputs_.size());
@@ -38,6 +41,19 @@ Request::~Request() {
 
 const Entry &Request::entry() const { return session_->target().problem.entries[entry_]; }
 const Tenant &Request::tenant() const { return session_->target().problem.tenants[entry().tenant]; }
+
+using Memory = std::unique_ptr<void, void (*)(void *)>;
+
+static StatusOr<Memory> allocate(const Tensor &tensor) {
+  constexpr size_t least = kBufferAlignment;
+  const auto needed = static_cast<size_t>(tensor.bytes);
+  const size_t bytes = std::max<size_t>(1, (needed + least - 1) / least) * least;
+  void *data = nullptr;
+  if (posix_memalign(&data, std::max(least, host::pageAlignment(bytes)), bytes))
+    return internalError(fmt::format("no {} bytes of memory for '{}'", bytes, tensor.name));
+  host::askForHugePages(data, bytes);
+  return Memory(data, &std::free);
+}
 
 /// What a binding must be, whichever way it goes.
 static Status checkBinding(const Tensor &tensor, std::string_view what, const void *data,
@@ -80,7 +96,64 @@ Status Request::bindInput(std::string_view name, const void *data, int64_t bytes
   MTC_RETURN_IF_ERROR(checkKind(kind, *session_, tensor, tensor.value.has_value(), "input"));
   inputs_[index] = const_cast<void *>(data); // kernels only read it: Problem's Access
   deviceInputs_[index] = kind == MemoryKind::Device;
+  smaller_[index].data = nullptr;
   return okStatus();
+}
+
+Status Request::bindSmaller(std::string_view name, const void *data, std::span<const int64_t> shape,
+                            MemoryKind kind) {
+  MTC_ASSIGN_OR_RETURN(const int32_t index,
+                       findTensor(entry().inputs, name, "input", tenant().name));
+  const Tensor &tensor = entry().inputs[index];
+  if (!fitsPadded(tensor, shape))
+    return invalidInput(fmt::format("input '{}' takes shape {}{}, {} is bound", name,
+                                    fmt::join(tensor.shape, "x"),
+                                    tensor.pad ? " and smaller ones" : "", fmt::join(shape, "x")));
+  SmallerInput &smaller = smaller_[index];
+  if (!smaller.padded) {
+    MTC_ASSIGN_OR_RETURN(smaller.padded, allocate(tensor));
+  }
+  MTC_RETURN_IF_ERROR(checkBinding(tensor, "input", smaller.padded.get(), tensor.bytes, state_));
+  MTC_RETURN_IF_ERROR(checkKind(kind, *session_, tensor, true, "input"));
+  const bool isEmpty = std::ranges::find(shape, 0) != shape.end();
+  if (!data && !isEmpty)
+    return invalidInput(fmt::format("input '{}' is bound to no memory", name));
+  inputs_[index] = smaller.padded.get();
+  deviceInputs_[index] = false;
+  smaller.data = data ? data : smaller.padded.get();
+  smaller.shape.assign(shape.begin(), shape.end());
+  return okStatus();
+}
+
+void Request::padInputs() {
+  inputShapes_.assign(smaller_.size(), {});
+  for (size_t i = 0; i < smaller_.size(); ++i)
+    if (smaller_[i].data) {
+      inputShapes_[i] = smaller_[i].shape;
+      padTensor(smaller_[i].data, smaller_[i].shape, inputs_[i], entry().inputs[i].shape,
+                *entry().inputs[i].pad);
+    }
+}
+
+std::vector<int64_t> Request::croppedShape(const Tensor &output) const {
+  std::vector<int64_t> shape = output.shape;
+  for (const FollowedDim &followed : output.follows)
+    if (!inputShapes_[followed.input].empty())
+      shape[followed.dim] = inputShapes_[followed.input][followed.inputDim];
+  return shape;
+}
+
+void Request::cropOutputs() {
+  for (size_t o = 0; o < outputs_.size(); ++o) {
+    const Tensor &output = entry().outputs[o];
+    const std::vector<int64_t> shape = croppedShape(output);
+    if (shape == output.shape || output.bytes == 0)
+      continue;
+    int64_t elements = 1;
+    for (int64_t size : output.shape)
+      elements *= size;
+    cropTensor(outputs_[o], output.shape, shape, output.bytes / elements);
+  }
 }
 
 Status Request::bindOutput(std::string_view name, void *data, int64_t bytes, MemoryKind kind) {
@@ -91,7 +164,8 @@ Status Request::bindOutput(std::string_view name, void *data, int64_t bytes, Mem
   const bool isExtent = std::any_of(outputs.begin(), outputs.end(), [&](const Tensor &other) {
     return other.extentOutput == index;
   });
-  MTC_RETURN_IF_ERROR(checkKind(kind, *session_, outputs[index], isExtent, "output"));
+  MTC_RETURN_IF_ERROR(checkKind(kind, *session_, outputs[index],
+                                isExtent || !outputs[index].follows.empty(), "output"));
   outputs_[index] = data;
   deviceOutputs_[index] = kind == MemoryKind::Device;
   return okStatus();
@@ -125,14 +199,8 @@ StatusOr<void *> Request::memory(std::string_view name, bool isInput) {
   for (const auto &owned : owned_)
     if (slot && owned.get() == slot)
       return slot;
-  constexpr size_t least = kBufferAlignment;
-  const auto needed = static_cast<size_t>(tensors[index].bytes);
-  const size_t bytes = std::max<size_t>(1, (needed + least - 1) / least) * least;
-  void *data = nullptr;
-  if (posix_memalign(&data, std::max(least, host::pageAlignment(bytes)), bytes))
-    return internalError(fmt::format("no {} bytes of memory for '{}'", bytes, name));
-  host::askForHugePages(data, bytes);
-  owned_.emplace_back(data, &std::free);
+  MTC_ASSIGN_OR_RETURN(auto memory, allocate(tensors[index]));
+  void *data = owned_.emplace_back(std::move(memory)).get();
   if (tensors[index].value)
     std::memcpy(data, tensors[index].value->data(), tensors[index].value->size());
   MTC_RETURN_IF_ERROR(isInput ? bindInput(name, data, tensors[index].bytes)
@@ -145,11 +213,13 @@ StatusOr<std::vector<int64_t>> Request::shapeOf(std::string_view output) const {
                        findTensor(entry().outputs, output, "output", tenant().name));
   const Tensor &tensor = entry().outputs[index];
   std::vector<int64_t> shape = tensor.shape;
-  if (tensor.extentOutput < 0)
+  if (tensor.extentOutput < 0 && tensor.follows.empty())
     return shape;
   if (state_ != Finished || code_ != RequestCode::Ok)
     return invalidInput(
         fmt::format("output '{}' has no shape before a run has ended well", output));
+  if (tensor.extentOutput < 0)
+    return croppedShape(tensor);
   int64_t extent = 0;
   std::memcpy(&extent, outputs_[tensor.extentOutput], sizeof extent);
   shape[tensor.extentDim] = std::clamp<int64_t>(extent, 0, shape[tensor.extentDim]);

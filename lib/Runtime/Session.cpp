@@ -72,6 +72,8 @@ void Session::State::jobEnded(Job &job) {
 }
 
 void Session::State::end(Request &request, const RequestStatus &status) {
+  if (status.ok())
+    request.cropOutputs();
   request.finishedNs_ = host::nowNs();
   request.code_ = status.code;
   request.message_ = status.message;
@@ -166,6 +168,8 @@ RequestStatus Session::submit(std::span<Request *const> requests, int64_t deadli
     job->requests[i] = std::exchange(*match, nullptr);
   }
 
+  for (Request *request : requests)
+    request->padInputs();
   std::vector<Ending> endings;
   {
     std::lock_guard lock(state.mutex);

@@ -91,6 +91,37 @@ static Status checkKernel(const Kernel &kernel) {
   return okStatus();
 }
 
+/// Inputs that may be smaller than compiled, and what of the outputs is smaller then.
+static Status checkPadding(const Entry &entry, const std::string &name) {
+  for (const Tensor &tensor : entry.inputs) {
+    int64_t elements = 1;
+    for (int64_t size : tensor.shape)
+      elements *= size;
+    if (tensor.pad && (tensor.value || tensor.pad->empty() || elements == 0 ||
+                       std::ssize(*tensor.pad) != tensor.bytes / elements))
+      return invalidInput(fmt::format(
+          "{} input '{}' has {} elements in {} bytes{} and is padded with one of {} bytes", name,
+          tensor.name, elements, tensor.bytes, tensor.value ? ", a known value," : "",
+          tensor.pad->size()));
+  }
+  for (const Tensor &tensor : entry.outputs) {
+    int32_t before = -1;
+    for (const FollowedDim &followed : tensor.follows) {
+      const bool isThere = followed.dim > before && inRange(followed.dim, tensor.shape) &&
+                           inRange(followed.input, entry.inputs) &&
+                           inRange(followed.inputDim, entry.inputs[followed.input].shape);
+      if (!isThere || !entry.inputs[followed.input].pad || tensor.extentOutput >= 0 ||
+          entry.inputs[followed.input].shape[followed.inputDim] != tensor.shape[followed.dim])
+        return invalidInput(
+            fmt::format("{} dim {} of output '{}' follows dim {} of input {}, which "
+                        "is no padded dim of its size",
+                        name, followed.dim, tensor.name, followed.inputDim, followed.input));
+      before = followed.dim;
+    }
+  }
+  return okStatus();
+}
+
 /// The values of an entry, apart from who writes them.
 static Status checkValues(const Entry &entry, const std::string &name) {
   std::vector<int32_t> valueOfOutput(entry.outputs.size(), -1);
@@ -127,6 +158,7 @@ static Status checkValues(const Entry &entry, const std::string &name) {
   for (size_t o = 0; o < valueOfOutput.size(); ++o)
     if (valueOfOutput[o] < 0)
       return invalidInput(fmt::format("{} output '{}' has no value", name, entry.outputs[o].name));
+  MTC_RETURN_IF_ERROR(checkPadding(entry, name));
   for (const Tensor &tensor : entry.outputs) {
     if (tensor.extentDim < 0 && tensor.extentOutput < 0)
       continue;

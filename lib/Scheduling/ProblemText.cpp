@@ -20,6 +20,7 @@ constexpr std::array<const char *, 7> kKinds = {"contraction", "rows",       "el
 constexpr std::array<const char *, 2> kRegions = {"if", "loop"};
 constexpr std::array<const char *, 4> kValues = {"input", "output", "weight", "intermediate"};
 constexpr std::array<const char *, 3> kArrivals = {"poisson", "periodic", "bursty"};
+constexpr std::array<const char *, 3> kTensorFacts = {"extent", "pad", "dim"};
 constexpr std::string_view kOrigins = "mlr"; // modelled, learned, run (measured)
 constexpr std::string_view kAccesses = "rwu";
 
@@ -40,13 +41,18 @@ std::string quoted(std::string_view text) {
 //===- printing -----------------------------------------------------------===//
 
 void printTensor(const Tensor &tensor, const char *role, std::string &out) {
+  std::string more;
+  if (tensor.extentOutput >= 0)
+    more += fmt::format(" extent of {} in output {}", tensor.extentDim, tensor.extentOutput);
+  if (tensor.pad)
+    more += fmt::format(" pad {}", fmt::join(*tensor.pad, ","));
+  for (const FollowedDim &followed : tensor.follows)
+    more += fmt::format(" dim {} follows {} of input {}", followed.dim, followed.inputDim,
+                        followed.input);
   fmt::format_to(std::back_inserter(out), "  {} {} {} {} {}{}\n", role, quoted(tensor.name),
                  tensor.elementType,
                  tensor.shape.empty() ? "scalar" : fmt::format("{}", fmt::join(tensor.shape, "x")),
-                 tensor.bytes,
-                 tensor.extentOutput < 0 ? ""
-                                         : fmt::format(" extent of {} in output {}",
-                                                       tensor.extentDim, tensor.extentOutput));
+                 tensor.bytes, more);
 }
 
 void printKernel(const Kernel &kernel, std::string &out) {
@@ -267,13 +273,25 @@ Tensor parseTensor(Fields &f) {
       f.fail(error);
   }
   tensor.bytes = f.number<int64_t>();
-  if (f.hasMore()) {
-    f.keyword("extent");
-    f.keyword("of");
-    tensor.extentDim = f.number<int32_t>();
-    f.keyword("in");
-    f.keyword("output");
-    tensor.extentOutput = f.number<int32_t>();
+  while (f.hasMore()) {
+    const size_t what = f.choice(kTensorFacts);
+    if (what == 0) {
+      f.keyword("of");
+      tensor.extentDim = f.number<int32_t>();
+      f.keyword("in");
+      f.keyword("output");
+      tensor.extentOutput = f.number<int32_t>();
+    } else if (what == 1) {
+      tensor.pad = f.numbers<uint8_t>(',');
+    } else {
+      FollowedDim &followed = tensor.follows.emplace_back();
+      followed.dim = f.number<int32_t>();
+      f.keyword("follows");
+      followed.inputDim = f.number<int32_t>();
+      f.keyword("of");
+      f.keyword("input");
+      followed.input = f.number<int32_t>();
+    }
   }
   return tensor;
 }

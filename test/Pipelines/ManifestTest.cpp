@@ -71,7 +71,7 @@ TEST(Manifest, NamesPlaceAndReason) {
       {std::string(tenant) + "foo: 1\n",
        "dir/set.yaml:4:1: unknown key 'foo'; known: version, target, tenants"},
       {withTenant("    foo: 1\n"),
-       "dir/set.yaml:5:5: unknown key 'foo'; known: name, model, shapes, dims, values, slo, "
+       "dir/set.yaml:5:5: unknown key 'foo'; known: name, model, shapes, dims, values, pad, slo, "
        "rate, arrivals, priority, precision, isolation, numerics"},
       {withTenant("    slo: {p95: 1ms}\n"), "dir/set.yaml:5:11: unknown key 'p95'; known: p99"},
       {withTenant("    slo: {p99: 60}\n"), "dir/set.yaml:5:16: slo.p99 needs a unit, e.g. 60ms"},
@@ -111,6 +111,11 @@ TEST(Manifest, NamesPlaceAndReason) {
        "dir/set.yaml:5:21: an element of 'axes' must be a single value"},
       {withTenant("    values: {axes: 1, axes: 2}\n"),
        "dir/set.yaml:5:23: input 'axes' is given twice"},
+      {withTenant("    pad: [x]\n"),
+       "dir/set.yaml:5:10: pad must be a map from inputs to numbers, e.g. {input_ids: 0}"},
+      {withTenant("    pad: {x: 0, x: 1}\n"), "dir/set.yaml:5:17: input 'x' is given twice"},
+      {withTenant("    pad: {x: [0]}\n"),
+       "dir/set.yaml:5:14: the pad of 'x' must be a single value"},
       {withTenant("    dims: 4\n"),
        "dir/set.yaml:5:11: dims must be a map, e.g. {N: 1} or {N: [1, 4]}"},
       {withTenant("    dims: {N: -1}\n"),

@@ -68,6 +68,45 @@ TEST(ProblemText, Extents) {
   EXPECT_NE(printProblem(problem).find(" extent of 0 in output 0\n"), std::string::npos);
 }
 
+// A padded input has an element to fill with; an output follows a padded dim of its size.
+TEST(ProblemText, Padding) {
+  Problem problem = smallProblem();
+  Entry &entry = problem.entries[0];
+  Tensor &input = entry.inputs[0], &output = entry.outputs[0];
+  const auto messageOf = [&] {
+    const Status status = check(problem);
+    return status.ok() ? "" : status.message();
+  };
+  int64_t elements = 1;
+  for (int64_t size : input.shape)
+    elements *= size;
+  input.pad.emplace(static_cast<size_t>(input.bytes / elements + 1), uint8_t(7));
+  EXPECT_NE(messageOf().find("and is padded with one of"), std::string::npos);
+  input.pad->pop_back();
+  EXPECT_EQ(messageOf(), "");
+  output.shape = input.shape;
+  output.follows = {{0, 0, 0}};
+  EXPECT_EQ(messageOf(), "");
+  StatusOr<Problem> parsed = parseProblem(printProblem(problem));
+  ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+  EXPECT_EQ(printProblem(*parsed), printProblem(problem));
+  EXPECT_EQ(parsed->entries[0].inputs[0].pad, input.pad);
+  EXPECT_NE(printProblem(problem).find(" dim 0 follows 0 of input 0"), std::string::npos);
+  for (const FollowedDim &wrong :
+       {FollowedDim{-1, 0, 0}, {0, -1, 0}, {0, 9, 0}, {0, 0, -1}, {0, 0, 9}, {9, 0, 0}}) {
+    output.follows = {wrong};
+    EXPECT_NE(messageOf().find("which is no padded dim"), std::string::npos);
+  }
+  output.follows = {{0, 0, 0}, {0, 0, 0}};
+  EXPECT_NE(messageOf().find("which is no padded dim"), std::string::npos);
+  output.follows = {{0, 0, 0}};
+  output.shape[0] += 1;
+  EXPECT_NE(messageOf().find("which is no padded dim"), std::string::npos);
+  output.shape[0] -= 1;
+  input.pad.reset();
+  EXPECT_NE(messageOf().find("which is no padded dim"), std::string::npos);
+}
+
 // What was printed reads back as the same Problem: every field is in the text.
 TEST(ProblemText, RoundTrip) {
   for (const Problem &problem : {fullProblem(), smallProblem(), randomProblem(1)}) {

@@ -26,6 +26,10 @@ void addSetOptions(CLI::App &app, SetArguments &set) {
   addRepeated(app, "--value", set.values,
               "value of an input that is known when compiling, e.g. m/axes=1 or m/axes=@axes.npy")
       ->type_name("[TENANT/]INPUT=1,2,3");
+  addRepeated(
+      app, "--pad", set.pads,
+      "requests may give a smaller input than was compiled for: it is filled with the number")
+      ->type_name("[TENANT/]INPUT=0");
   app.add_option("--precision", set.precision, "of all tenants; host: f32")
       ->type_name("P")
       ->check(CLI::IsMember({"f32", "tf32", "f16", "bf16"}));

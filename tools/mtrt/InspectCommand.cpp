@@ -27,6 +27,12 @@ std::string valueText(const Tensor &tensor) {
   return type.ok() ? formatElements(*type, *tensor.value) : "";
 }
 
+std::string padText(const Tensor &tensor) {
+  const auto type = parseElementType(tensor.elementType);
+  const std::string text = type.ok() ? formatElements(*type, *tensor.pad) : "[]";
+  return text.substr(1, text.size() - 2);
+}
+
 Json toJson(const std::vector<Tensor> &tensors) {
   Json list = Json::array();
   for (const Tensor &tensor : tensors) {
@@ -36,6 +42,11 @@ Json toJson(const std::vector<Tensor> &tensors) {
                     {"bytes", tensor.bytes}});
     if (tensor.value)
       list.back()["value"] = valueText(tensor);
+    if (tensor.pad)
+      list.back()["pad"] = padText(tensor);
+    for (const FollowedDim &followed : tensor.follows)
+      list.back()["follows"].push_back(
+          {{"dim", followed.dim}, {"input", followed.input}, {"input_dim", followed.inputDim}});
     if (tensor.extentOutput >= 0) {
       list.back()["extent_dim"] = tensor.extentDim;
       list.back()["extent"] = tensors[tensor.extentOutput].name;
@@ -124,6 +135,8 @@ void printTensors(const char *what, const std::vector<Tensor> &tensors) {
       fmt::print(
           "    {:<7} {} {}[{}]{}\n", what, tensor.name, tensor.elementType, shapeText(tensor.shape),
           tensor.value               ? " = " + valueText(tensor)
+          : tensor.pad               ? ", or smaller: filled with " + padText(tensor)
+          : !tensor.follows.empty()  ? ", smaller where its inputs are"
           : tensor.extentOutput >= 0 ? fmt::format(", at most {} in dim {}: '{}' says how many",
                                                    tensor.shape[tensor.extentDim], tensor.extentDim,
                                                    tensors[tensor.extentOutput].name)

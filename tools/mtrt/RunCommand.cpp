@@ -42,19 +42,38 @@ StatusOr<Requests> makeRequests(Session &session, const RunArguments &arguments)
   return requests;
 }
 
+/// A file of --input.
+struct GivenInput {
+  TensorFile named;
+  NpyArray array;
+};
+
+/// Names are checked before files are read.
+StatusOr<std::vector<GivenInput>> readInputs(const Requests &requests,
+                                             const RunArguments &arguments) {
+  std::vector<GivenInput> inputs;
+  for (const std::string &text : arguments.inputs) {
+    MTC_ASSIGN_OR_RETURN(TensorFile named, parseTensorFile(text));
+    MTC_RETURN_IF_ERROR(findPlace(requests, named.name, true, !arguments.tenant.empty()).status());
+    MTC_ASSIGN_OR_RETURN(NpyArray array, readNpy(named.file));
+    inputs.push_back({std::move(named), std::move(array)});
+  }
+  return inputs;
+}
+
 /// Without --entry: for each tenant the entry that takes the files' shapes.
-Status chooseEntries(Session &session, Requests &requests, const RunArguments &arguments) {
+Status chooseEntries(Session &session, Requests &requests, const RunArguments &arguments,
+                     const std::vector<GivenInput> &inputs) {
   const Problem &problem = session.target().problem;
   if (!arguments.entry.empty() || problem.entries.size() == problem.tenants.size())
     return okStatus();
-  std::vector<std::vector<std::pair<std::string, std::vector<int64_t>>>> shapes(requests.size());
-  for (const std::string &text : arguments.inputs) {
-    MTC_ASSIGN_OR_RETURN(const TensorFile named, parseTensorFile(text));
+  std::vector<std::vector<std::pair<std::string, std::span<const int64_t>>>> shapes(
+      requests.size());
+  for (const GivenInput &input : inputs) {
     MTC_ASSIGN_OR_RETURN(const TensorPlace place,
-                         findPlace(requests, named.name, true, !arguments.tenant.empty()));
-    MTC_ASSIGN_OR_RETURN(NpyArray array, readNpy(named.file));
+                         findPlace(requests, input.named.name, true, !arguments.tenant.empty()));
     shapes[place.request].emplace_back(requests[place.request]->entry().inputs[place.index].name,
-                                       std::move(array.shape));
+                                       input.array.shape);
   }
   for (size_t r = 0; r < requests.size(); ++r) {
     const std::string tenant = requests[r]->tenant().name;
@@ -71,23 +90,29 @@ Status chooseEntries(Session &session, Requests &requests, const RunArguments &a
   return okStatus();
 }
 
-/// Gives every input its values; all that have none are named at once.
-Status loadInputs(const Requests &requests, const RunArguments &arguments) {
+/// Gives every input its values; all that have none are named at once. Arrays that are smaller than
+/// their input have to stay until the run has ended.
+Status loadInputs(const Requests &requests, const RunArguments &arguments,
+                  std::vector<GivenInput> &inputs) {
   const bool single = !arguments.tenant.empty();
   std::vector<std::vector<bool>> given;
   for (const auto &request : requests)
     given.emplace_back(request->entry().inputs.size());
-  for (const std::string &text : arguments.inputs) {
-    MTC_ASSIGN_OR_RETURN(const TensorFile named, parseTensorFile(text));
+  for (auto &[named, array] : inputs) {
     MTC_ASSIGN_OR_RETURN(const TensorPlace place, findPlace(requests, named.name, true, single));
     if (given[place.request][place.index])
       return invalidInput(fmt::format("input '{}' is given twice", named.name));
     given[place.request][place.index] = true;
     Request &request = *requests[place.request];
     const Tensor &tensor = request.entry().inputs[place.index];
-    MTC_ASSIGN_OR_RETURN(const NpyArray array, readTensor(named.file, tensor));
+    MTC_RETURN_IF_ERROR(fitTensor(array, named.file, tensor));
+    if (array.shape != tensor.shape) {
+      MTC_RETURN_IF_ERROR(request.bindSmaller(tensor.name, array.bytes.data(), array.shape));
+      continue;
+    }
     MTC_ASSIGN_OR_RETURN(void *memory, request.memory(tensor.name, true));
     std::copy(array.bytes.begin(), array.bytes.end(), static_cast<uint8_t *>(memory));
+    array = {};
   }
   Fill fill;
   if (!arguments.fill.empty()) {
@@ -264,9 +289,10 @@ Status run(RunArguments &arguments) {
   arguments.tolerance.setDefaults();
   MTC_ASSIGN_OR_RETURN(const auto session, openSession(arguments.device, arguments.output));
   MTC_ASSIGN_OR_RETURN(Requests requests, makeRequests(*session, arguments));
-  MTC_RETURN_IF_ERROR(chooseEntries(*session, requests, arguments));
+  MTC_ASSIGN_OR_RETURN(std::vector<GivenInput> inputs, readInputs(requests, arguments));
+  MTC_RETURN_IF_ERROR(chooseEntries(*session, requests, arguments, inputs));
   MTC_ASSIGN_OR_RETURN(const auto expected, loadExpected(requests, arguments));
-  MTC_RETURN_IF_ERROR(loadInputs(requests, arguments));
+  MTC_RETURN_IF_ERROR(loadInputs(requests, arguments, inputs));
   std::vector<Request *> round;
   for (const auto &request : requests) {
     for (const Tensor &tensor : request->entry().outputs)

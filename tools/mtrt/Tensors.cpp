@@ -67,6 +67,11 @@ StatusOr<TensorPlace> findPlace(const std::vector<std::unique_ptr<Request>> &req
 
 StatusOr<NpyArray> readTensor(const std::string &file, const Tensor &tensor) {
   MTC_ASSIGN_OR_RETURN(NpyArray array, readNpy(file));
+  MTC_RETURN_IF_ERROR(fitTensor(array, file, tensor));
+  return array;
+}
+
+Status fitTensor(NpyArray &array, const std::string &file, const Tensor &tensor) {
   MTC_ASSIGN_OR_RETURN(const ElementType wanted, parseElementType(tensor.elementType));
   // Bytes stand for any type that numpy does not know.
   const ElementType storage = elementTypeInfo(wanted).storage;
@@ -75,20 +80,25 @@ StatusOr<NpyArray> readTensor(const std::string &file, const Tensor &tensor) {
   if (elementTypeName(array.type) != tensor.elementType)
     return invalidInput(fmt::format("'{}' has element type {}, '{}' has {}", file,
                                     elementTypeName(array.type), tensor.name, tensor.elementType));
+  if (fitsPadded(tensor, array.shape))
+    return okStatus();
   std::vector<int64_t> shape = tensor.shape;
+  for (const FollowedDim &followed : tensor.follows) // likewise
+    if (array.shape.size() == shape.size())
+      shape[followed.dim] = std::min(shape[followed.dim], array.shape[followed.dim]);
   if (tensor.extentDim >= 0 && array.shape.size() == shape.size()) // any extent up to the most
     shape[tensor.extentDim] = std::min(shape[tensor.extentDim], array.shape[tensor.extentDim]);
   if (array.shape != shape)
     return invalidInput(fmt::format("'{}' has shape {}, '{}' has {}", file, shapeText(array.shape),
                                     tensor.name, shapeText(tensor.shape)));
-  return array;
+  return okStatus();
 }
 
 StatusOr<Tensor> outputOf(const Request &request, const Tensor &tensor) {
   Tensor output = tensor;
   MTC_ASSIGN_OR_RETURN(output.shape, request.shapeOf(tensor.name));
-  if (tensor.extentDim >= 0 && tensor.bytes > 0)
-    output.bytes = tensor.bytes / tensor.shape[tensor.extentDim] * output.shape[tensor.extentDim];
+  for (size_t dim = 0; dim < output.shape.size() && output.bytes > 0; ++dim)
+    output.bytes = output.bytes / tensor.shape[dim] * output.shape[dim];
   return output;
 }
 

@@ -31,10 +31,13 @@ struct TensorPlace {
 StatusOr<TensorPlace> findPlace(const std::vector<std::unique_ptr<Request>> &requests,
                                 const std::string &name, bool isInput, bool single);
 
-/// Reads an .npy file for a tensor.
+/// Reads an .npy file for a tensor; one for a padded input may be smaller, and so may one for an
+/// output whose size depends on data or on such an input.
 /// A type that numpy does not know is read from an array of its bytes.
 /// Fails if the file cannot be used, or type or shape are not the tensor's (InvalidInput).
 StatusOr<NpyArray> readTensor(const std::string &file, const Tensor &tensor);
+/// Makes of an array read from `file` what readTensor would give.
+Status fitTensor(NpyArray &array, const std::string &file, const Tensor &tensor);
 
 /// An output of a request as its last run left it: less of it where its size depends on data.
 StatusOr<Tensor> outputOf(const Request &request, const Tensor &tensor);

@@ -42,9 +42,11 @@ struct TenantSpec {
   std::map<std::string, std::vector<int64_t>>
       dims;                                 ///< a dimension's values: an entry for each combination
   std::map<std::string, InputValue> values; ///< of inputs, unless their bucket has another
-  int64_t sloP99Ns = 0;                     ///< 0: none
-  double ratePerSecond = 0;                 ///< 0: unknown
-  std::string arrivals = "poisson";         ///< or "periodic"
+  std::map<std::string, InputValue>
+      pad; ///< inputs that may be smaller than their entry's, and the element that fills the rest
+  int64_t sloP99Ns = 0;             ///< 0: none
+  double ratePerSecond = 0;         ///< 0: unknown
+  std::string arrivals = "poisson"; ///< or "periodic"
   int64_t priority = 0;
   std::string precision = "f32";     ///< f32, tf32, f16, bf16
   std::string isolation = "guarded"; ///< or the name of a group
@@ -78,6 +80,7 @@ struct SetArguments {
   std::vector<std::string> shapes;  ///< [TENANT/]INPUT:1x3x480x640
   std::vector<std::string> dims;    ///< [TENANT/]N=1,4
   std::vector<std::string> values;  ///< [TENANT/]INPUT=1,2,3 or [TENANT/]INPUT=@FILE.npy
+  std::vector<std::string> pads;    ///< [TENANT/]INPUT=0
   std::vector<std::string> targets; ///< replace the manifest's
   std::string precision;            ///< replaces the manifest's
 };

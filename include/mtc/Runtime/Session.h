@@ -111,10 +111,17 @@ public:
                    MemoryKind kind = MemoryKind::Host);
   Status bindOutput(std::string_view name, void *data, int64_t bytes,
                     MemoryKind kind = MemoryKind::Host);
+  /// Binds a tensor to an input that may be smaller than its entry's (`pad`): row-major, of
+  /// `shape`, of any alignment. Each submission copies it into memory of the request's own. Fails
+  /// as bindInput, or if the input is not padded or `shape` does not fit into its entry's
+  /// (InvalidInput).
+  Status bindSmaller(std::string_view name, const void *data, std::span<const int64_t> shape,
+                     MemoryKind kind = MemoryKind::Host);
 
   /// Memory of the request's own for an input or output, bound to it: allocated at the first call.
   StatusOr<void *> memory(std::string_view name, bool isInput);
-  /// The shape that the last run gave an output: less than its tensor's where that depends on data.
+  /// The shape that the last run gave an output: less than its tensor's where that depends on data,
+  /// or where it follows an input that was smaller.
   /// Its elements lie one after the other, row-major. Fails if the name is unknown, or no run has
   /// ended well (InvalidInput).
   StatusOr<std::vector<int64_t>> shapeOf(std::string_view output) const;
@@ -153,11 +160,23 @@ private:
   Request() = default;
   /// Fails if a bound input has not the value that the entry is compiled for (InvalidInput).
   Status checkKnownValues() const;
+  /// Copies the smaller inputs for a run, and cuts its outputs.
+  void padInputs();
+  void cropOutputs();
+  std::vector<int64_t> croppedShape(const Tensor &output) const;
   std::shared_ptr<Session> session_;
   int32_t entry_ = 0;
   std::vector<void *> inputs_, outputs_;
   std::vector<bool> deviceInputs_, deviceOutputs_; ///< which of them lie on the device
   std::vector<void *> waitEvents_, signalEvents_;
+  /// What is bound to an input that is smaller; no data: it is as large as its entry's.
+  struct SmallerInput {
+    const void *data = nullptr;
+    std::vector<int64_t> shape;
+    std::unique_ptr<void, void (*)(void *)> padded{nullptr, nullptr};
+  };
+  std::vector<SmallerInput> smaller_;             ///< by input
+  std::vector<std::vector<int64_t>> inputShapes_; ///< of the last submission; empty: its entry's
   std::vector<std::unique_ptr<void, void (*)(void *)>> owned_;
   std::atomic<int> state_{0};
   RequestCode code_ = RequestCode::Ok; ///< these two: written before state_, read after it
@@ -225,8 +244,12 @@ struct GivenShape {
   std::span<const int64_t> shape;
 };
 
+/// Whether an input is padded and takes a tensor of this shape.
+bool fitsPadded(const Tensor &input, std::span<const int64_t> shape);
+
 /// Index of the tenant's entry whose inputs have the given shapes; the first of several (they then
-/// differ in inputs that are not given).
+/// differ in inputs that are not given). If there is none, of the entries whose padded inputs are
+/// larger and whose others fit the one with the fewest elements in these inputs.
 /// Fails if no entry has an input of that name, or none fits (InvalidInput; lists the entries with
 /// their shapes of the input in question).
 /// Complexity: linear in the tenant's entries, their inputs and the given shapes.

@@ -93,11 +93,15 @@ typedef struct mtrt_tensor_info {
   /* Of an input: the only value that the entry is compiled for, `bytes` long; null: any. Such an
    * input need not be bound; if it is, it must have this value when it is submitted. */
   const void *value;
-  /* Of an output whose size depends on data, a name: that output, an i64 of no dimensions, holds how
-   * many elements dimension extent_dim has; `shape` and `bytes` are the most. Null: no other size. */
+  /* Of an output whose size depends on data, a name: that output, an i64 of no dimensions, holds
+   * how many elements dimension extent_dim has; `shape` and `bytes` are the most. Null: no other
+   * size. */
   const char *extent;
   int32_t extent_dim;
   int32_t reserved;
+  /* Of an input that may be smaller than `shape`: the element that fills it up. Null: it may not.
+   */
+  const void *pad;
 } mtrt_tensor_info;
 
 MTRT_API int32_t mtrt_program_tenants(const mtrt_program *program);
@@ -114,8 +118,9 @@ typedef struct mtrt_input_shape {
   int32_t rank;
 } mtrt_input_shape;
 
-/* Which entry of a tenant takes inputs of these shapes: its index and its name, either of which may
- * be null. MTRT_INVALID_ARGUMENT if none does; the message lists the entries. */
+/* Which entry of a tenant takes inputs of these shapes, or else the smallest that takes them
+ * padded: its index and its name, either of which may be null. MTRT_INVALID_ARGUMENT if none does;
+ * the message lists the entries. */
 MTRT_API mtrt_status mtrt_program_choose_entry(const mtrt_program *program, int32_t tenant,
                                                const mtrt_input_shape *shapes, int32_t count,
                                                int32_t *index, const char **name,
@@ -189,7 +194,9 @@ MTRT_API void mtrt_request_destroy(mtrt_request *request);
 
 /* Binds memory to an input or output by name: type and shape as the program says, row-major,
  * 64-byte aligned, on the CPU. A mismatch is an error, never a hidden copy. In a session on a GPU
- * also kDLCUDA memory of that GPU, which must stay valid until the request has finished. */
+ * also kDLCUDA memory of that GPU, which must stay valid until the request has finished. But an
+ * input that has a `pad` may have a smaller shape and any alignment: each submission copies it, and
+ * outputs that follow it have less to read, which mtrt_request_shape says; both are on the CPU. */
 MTRT_API mtrt_status mtrt_request_bind(mtrt_request *request, const char *name,
                                        const DLTensor *tensor, mtrt_error *error);
 

@@ -118,6 +118,13 @@ struct Task {
   std::vector<int32_t> values;
 };
 
+/// A dim of an output that is as large as a dim of an input, when that is smaller than compiled.
+struct FollowedDim {
+  int32_t dim = 0;
+  int32_t input = 0; ///< of the entry
+  int32_t inputDim = 0;
+};
+
 /// An input or output tensor of an entry as a caller sees it.
 struct Tensor {
   std::string name;        ///< the ONNX name, any characters
@@ -130,6 +137,10 @@ struct Tensor {
   /// in output `extentOutput` says, an i64. `shape` and `bytes` are the most. Else -1.
   int32_t extentDim = -1;
   int32_t extentOutput = -1;
+  /// Of an input that callers may give smaller than `shape`: the element that fills the rest.
+  std::optional<std::vector<uint8_t>> pad = std::nullopt;
+  /// Of an output: what is cut off when inputs are smaller; by dim, each once.
+  std::vector<FollowedDim> follows = {};
 };
 
 /// A tenant at fixed shapes. Tasks are in a topological order: a task reads only values that

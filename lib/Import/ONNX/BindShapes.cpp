@@ -48,6 +48,7 @@ public:
 private:
   Status applyShape(const onnx::ValueInfoProto &value);
   StatusOr<BoundInput> bindInput(const onnx::ValueInfoProto &value);
+  Status bindPad(BoundInput &input, const onnx::ValueInfoProto &declared);
   Status error(const Twine &message) const { return invalidInput((tenant + ": " + message).str()); }
 
   const std::string &tenant;
@@ -123,6 +124,8 @@ Status Binder::checkNames() {
   for (const auto &[name, shape] : binding.shapes)
     given.push_back(name);
   for (const auto &[name, value] : binding.values)
+    given.push_back(name);
+  for (const auto &[name, value] : binding.pad)
     given.push_back(name);
   for (const std::string &name : given)
     if (!llvm::is_contained(inputNames, name))
@@ -212,6 +215,25 @@ StatusOr<BoundInput> Binder::bindInput(const onnx::ValueInfoProto &value) {
   return input;
 }
 
+/// What fills an input that callers may give smaller, and the names of its dims.
+Status Binder::bindPad(BoundInput &input, const onnx::ValueInfoProto &declared) {
+  auto pad = binding.pad.find(input.name);
+  if (pad == binding.pad.end())
+    return okStatus();
+  if (binding.values.count(input.name))
+    return error("input '" + input.name + "' has a known value and cannot be padded");
+  if (input.dims.empty() || llvm::is_contained(input.dims, 0))
+    return error("input '" + input.name +
+                 "' has no dim that could be smaller, it cannot be padded");
+  auto element = bindValue({input.name, input.type, {}, std::nullopt}, pad->second);
+  if (!element.ok())
+    return element.status().withContext(tenant + ": pad");
+  input.pad = std::move(*element);
+  for (const Dim &dim : declared.type().tensor_type().shape().dim())
+    input.dimNames.push_back(isFixed(dim) ? "" : dim.dim_param());
+  return okStatus();
+}
+
 StatusOr<BoundInputs> Binder::bind() {
   MTC_RETURN_IF_ERROR(checkNames());
   dims = binding.dims;
@@ -235,6 +257,8 @@ StatusOr<BoundInputs> Binder::bind() {
   }
   if (!unbound.empty())
     return invalidInput(unbound);
+  for (auto [input, declared] : llvm::zip(bound.tensors, inputs))
+    MTC_RETURN_IF_ERROR(bindPad(input, *declared));
   for (BoundInput &input : bound.tensors) {
     auto value = binding.values.find(input.name);
     bool isEmpty = llvm::is_contained(input.dims, 0); // then there is only one value

@@ -235,6 +235,11 @@ Status Emitter::run(const std::string &name, mt::EntryOp before) {
     if (input.value)
       attrs.append("mt.value", DenseElementsAttr::getFromRawBuffer(
                                    cast<ShapedType>(arguments.back()), input.value->raw_data()));
+    if (input.pad)
+      attrs.append("mt.pad", DenseElementsAttr::getFromRawBuffer(
+                                 RankedTensorType::get(
+                                     {}, cast<ShapedType>(arguments.back()).getElementType()),
+                                 input.pad->raw_data()));
     argumentAttrs.push_back(attrs.getDictionary(b.getContext()));
   }
   for (const std::string &output : resolved.outputs) {
@@ -245,6 +250,8 @@ Status Emitter::run(const std::string &name, mt::EntryOp before) {
           "mt.extent",
           b.getDenseI64ArrayAttr({it->second.dim, llvm::find(resolved.outputs, it->second.extent) -
                                                       resolved.outputs.begin()}));
+    if (auto it = resolved.follows.find(output); it != resolved.follows.end())
+      attrs.append("mt.follows", b.getDenseI64ArrayAttr(it->second));
     resultAttrs.push_back(attrs.getDictionary(b.getContext()));
   }
   if (before)

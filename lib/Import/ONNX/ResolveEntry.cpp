@@ -6,6 +6,7 @@
 // model would have to be repeated with folding until nothing changes.
 //
 //===----------------------------------------------------------------------===//
+#include "Canonicalize.h"
 #include "ContribFunctions.h"
 #include "NodeContext.h"
 #include "Resolver.h"
@@ -38,15 +39,6 @@ int32_t ResolvedEntry::typeOf(const std::string &value) const {
   auto it = types.find(value);
   return it == types.end() ? 0 : it->second->tensor_type().elem_type();
 }
-
-namespace {
-
-std::string firstLine(std::string text) {
-  text.resize(std::min(text.find('\n'), text.size()));
-  return text;
-}
-
-} // namespace
 
 Status Resolver::checkNames(const onnx::NodeProto &node) {
   const std::string &name =
@@ -106,7 +98,7 @@ void Resolver::infer(const onnx::NodeProto &node, const onnx::OpSchema &schema,
       schema.CheckInputOutputType(context);
   } catch (const std::exception &e) {
     if (!result.unresolved) {
-      result.problem = firstLine(e.what());
+      result.problem = firstLine(e);
       result.invalid = true;
     }
     return;
@@ -169,7 +161,7 @@ Status Resolver::resolveKnown(const Pending &pending, ResolvedNode &result,
   try {
     schema.Verify(node);
   } catch (const std::exception &e) {
-    return error(result, firstLine(e.what()));
+    return error(result, firstLine(e));
   }
   std::string problem = checkAttributes(node, limits);
   for (int i = 0; i < node.input_size() && problem.empty(); ++i) {
@@ -409,6 +401,28 @@ Status Resolver::walk(int depth) {
   return okStatus();
 }
 
+/// Finds the dims of outputs that are smaller where a padded input is: those of its dims' names.
+void Resolver::followPadding() {
+  std::map<std::string, std::pair<int64_t, int64_t>> named;
+  for (size_t i = 0; i < entry->inputs.size(); ++i)
+    for (size_t dim = 0; dim < entry->inputs[i].dimNames.size(); ++dim)
+      named.emplace(entry->inputs[i].dimNames[dim], std::pair(i, dim));
+  named.erase("");
+  for (const onnx::ValueInfoProto &output : graph.output()) {
+    auto dims = entry->staticDims(output.name());
+    const auto &shape = output.type().tensor_type().shape();
+    if (!dims || shape.dim_size() != static_cast<int>(dims->size()) ||
+        entry->bounded.count(output.name()))
+      continue;
+    for (int dim = 0; dim < shape.dim_size(); ++dim)
+      if (auto it = named.find(shape.dim(dim).dim_param());
+          it != named.end() &&
+          entry->inputs[it->second.first].dims[it->second.second] == (*dims)[dim])
+        for (int64_t number : {int64_t(dim), it->second.first, it->second.second})
+          entry->follows[output.name()].push_back(number);
+  }
+}
+
 StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(BoundInputs inputs) {
   MTC_RETURN_IF_ERROR(addInputs(std::move(inputs.tensors)));
   for (const auto &[name, length] : inputs.sequences) {
@@ -430,6 +444,7 @@ StatusOr<std::unique_ptr<ResolvedEntry>> Resolver::run(BoundInputs inputs) {
     if (auto it = entry->bounded.find(entry->outputs[i]);
         it != entry->bounded.end() && !llvm::is_contained(entry->outputs, it->second.extent))
       entry->outputs.push_back(it->second.extent);
+  followPadding();
   keepLiveNodes();
   return std::move(entry);
 }

@@ -71,6 +71,7 @@ private:
 
   Status addInputs(std::vector<BoundInput> inputs);
   Status walk(int depth);
+  void followPadding();
   Status resolve(const Pending &pending);
   Status checkNames(const onnx::NodeProto &node);
   Status resolveKnown(const Pending &pending, ResolvedNode &result, const onnx::OpSchema &schema);

@@ -210,7 +210,9 @@ struct BoundInput {
   std::string name;
   int32_t type;
   llvm::SmallVector<int64_t> dims;
-  std::optional<onnx::TensorProto> value; ///< inline and raw, if it is known
+  std::optional<onnx::TensorProto> value;              ///< inline and raw, if it is known
+  std::optional<onnx::TensorProto> pad = std::nullopt; ///< one element, if it may be smaller
+  std::vector<std::string> dimNames = {};              ///< of padded inputs; empty: none
 };
 
 /// The inputs of an entry. What is no tensor in the model is bound to tensors or nothing: a
@@ -275,6 +277,9 @@ struct ResolvedEntry {
       constants; ///< large ones as references
   std::vector<ResolvedNode> nodes;
   std::unordered_map<std::string, BoundedDim> bounded; ///< by value; extents are outputs, too
+  /// By output: [dim, input, dim of the input, ...], where a dim is named like one of a padded
+  /// input.
+  std::map<std::string, std::vector<int64_t>> follows;
 
   std::deque<onnx::TypeProto> ownedTypes;
   std::deque<onnx::TensorProto> ownedTensors;

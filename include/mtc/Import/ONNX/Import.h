@@ -23,6 +23,9 @@ struct EntryBinding {
   std::map<std::string, int64_t> dims;
   std::set<std::string> absent; ///< sequences without elements, optionals that hold nothing
   std::map<std::string, InputValue> values;
+  /// Inputs that callers may give smaller, and the element that fills them: becomes `mt.pad`. Dims
+  /// of outputs that the model names (dim_param) like a dim of such an input get `mt.follows`.
+  std::map<std::string, InputValue> pad;
 };
 
 struct ImportRequest {

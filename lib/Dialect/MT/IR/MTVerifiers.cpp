@@ -1,8 +1,8 @@
 //===- MTVerifiers.cpp - what the operations of the mt dialect promise ----===//
 //
 // The labels C1, C2, ... in the messages are those of the operations' descriptions in MTOps.td; a
-// test in test/Dialect/invalid.mlir repeats every one of them. What looks at nested operations is a
-// region verifier (it runs after those operations verified), what looks up symbols is
+// test in test/Dialect/invalid-*.mlir repeats every one of them. What looks at nested operations is
+// a region verifier (it runs after those operations verified), what looks up symbols is
 // verifySymbolUses.
 //
 //===----------------------------------------------------------------------===//
@@ -240,6 +240,44 @@ LogicalResult TenantOp::verifyRegions() {
   return success();
 }
 
+/// C7 and C8: inputs that may be smaller, and what of the results is smaller then.
+static LogicalResult verifyPadding(EntryOp entry) {
+  for (unsigned i = 0; i < entry.getNumArguments(); ++i) {
+    Attribute value = entry.getArgAttr(i, "mt.pad");
+    auto pad = dyn_cast_or_null<DenseElementsAttr>(value);
+    auto type = cast<RankedTensorType>(entry.getArgumentTypes()[i]);
+    if (value && (!pad || pad.getType() != RankedTensorType::get({}, type.getElementType()) ||
+                  entry.getArgAttr(i, "mt.value")))
+      return entry.emitOpError() << "C7: the mt.pad of argument " << i
+                                 << " must be dense<...> : tensor<" << type.getElementType()
+                                 << ">, and it has no mt.value";
+  }
+  for (unsigned i = 0; i < entry.getNumResults(); ++i) {
+    Attribute value = entry.getResultAttr(i, "mt.follows");
+    if (!value)
+      continue;
+    auto follows = dyn_cast<DenseI64ArrayAttr>(value);
+    auto type = cast<RankedTensorType>(entry.getResultTypes()[i]);
+    bool fits = follows && follows.size() % 3 == 0 && !entry.getResultAttr(i, "mt.extent");
+    int64_t before = -1;
+    for (int64_t k = 0; fits && k < follows.size(); k += 3) {
+      int64_t dim = follows[k], argument = follows[k + 1], of = follows[k + 2];
+      fits = dim > before && dim < type.getRank() && argument >= 0 &&
+             argument < entry.getNumArguments() && entry.getArgAttr(argument, "mt.pad");
+      if (!fits)
+        break;
+      auto from = cast<RankedTensorType>(entry.getArgumentTypes()[argument]);
+      fits = of >= 0 && of < from.getRank() && from.getDimSize(of) == type.getDimSize(dim);
+      before = dim;
+    }
+    if (!fits)
+      return entry.emitOpError() << "C8: the mt.follows of result " << i
+                                 << " must be [dim, argument, its dim, ...] with ascending dims of "
+                                    "the size of a dim of an argument with mt.pad";
+  }
+  return success();
+}
+
 LogicalResult EntryOp::verify() {
   if (failed(verifyStaticTensors(*this, "C1", getFunctionType())))
     return failure();
@@ -272,7 +310,7 @@ LogicalResult EntryOp::verify() {
       return emitOpError() << "C6: the mt.extent of result " << i
                            << " must be one of its dims and a result of type tensor<i64>";
   }
-  return success();
+  return verifyPadding(*this);
 }
 
 /// The id of a task, with or without control flow in it.

@@ -241,6 +241,13 @@ static Tensor exportTensor(Type type, DictionaryAttr attrs) {
     tensor.extentDim = static_cast<int32_t>(extent[0]);
     tensor.extentOutput = static_cast<int32_t>(extent[1]);
   }
+  if (auto pad = attrs.getAs<DenseElementsAttr>("mt.pad"))
+    tensor.pad.emplace(pad.getRawData().begin(), pad.getRawData().end());
+  if (auto follows = attrs.getAs<DenseI64ArrayAttr>("mt.follows"))
+    for (int64_t i = 0; i + 3 <= follows.size(); i += 3)
+      tensor.follows.push_back({static_cast<int32_t>(follows[i]),
+                                static_cast<int32_t>(follows[i + 1]),
+                                static_cast<int32_t>(follows[i + 2])});
   return tensor;
 }
 

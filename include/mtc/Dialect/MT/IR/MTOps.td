@@ -150,7 +150,11 @@ def MT_EntryOp : MT_Op<"entry", [FunctionOpInterface, IsolatedFromAbove, HasPare
     C3 the body is one block that ends in mt.return with the result types. C4 the ids of its tasks are different.
     C5 an argument may have an `mt.value`, the only value that the entry is compiled for: dense elements of the
     argument's type; the argument is not used. C6 a result may have an `mt.extent`, [dim, result]: its dim has only as
-    many elements as the number in that result says, an i64; they lie one after the other, row-major.
+    many elements as the number in that result says, an i64; they lie one after the other, row-major. C7 an argument
+    that callers may give smaller has an `mt.pad`, the element that fills the rest: a dense tensor of rank 0 of its
+    element type; it has no mt.value. C8 a result may have `mt.follows`, [dim, argument, dim of the argument, ...]: where
+    an argument with mt.pad is smaller, so is this dim, which is as large in their types. No result has both mt.follows
+    and mt.extent.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
       OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs, UnitAttr:$is_body);
