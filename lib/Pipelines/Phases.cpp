@@ -212,7 +212,10 @@ Status tuneKernels(Compilation &compilation, const CompileOptions &options) {
   cuda::TuneCudaKernelsOptions cudaOptions;
   cudaOptions.plain = !options.optimize;
   for (TargetCompilation &target : compilation.targets) {
-    const bool isCuda = std::holds_alternative<cuda::CudaTarget>(target.target);
+    const auto *gpu = std::get_if<cuda::CudaTarget>(&target.target);
+    const bool isCuda = gpu != nullptr;
+    if (isCuda)
+      MTC_RETURN_IF_ERROR(cuda::checkTasks(programOf(*target.module), *gpu));
     MTC_RETURN_IF_ERROR(runPasses(*target.module, "tuned", [&](OpPassManager &passes) {
       passes.addNestedPass<mt::ProgramOp>(isCuda ? cuda::createTuneCudaKernels(cudaOptions)
                                                  : host::createTuneKernels(hostOptions));
@@ -303,14 +306,9 @@ static StatusOr<KernelCode> compileFor(const host::HostTarget &target, mt::Progr
 
 static StatusOr<KernelCode> compileFor(const cuda::CudaTarget &target, mt::ProgramOp program,
                                        const CompileOptions &options, const Log &log) {
-  mt::RegionTaskOp region;
-  program->walk([&](mt::RegionTaskOp op) { region = op; });
-  if (region)
-    return unsupported("control flow at run time needs a host target, got " +
-                       program.getTarget().value_or("").str());
-  MTC_ASSIGN_OR_RETURN(
-      cuda::CompiledCode code,
-      cuda::compileProgram(program, target, kernelOptions<cuda::CompileOptions>(options, log)));
+  auto cudaOptions = kernelOptions<cuda::CompileOptions>(options, log);
+  cudaOptions.assemble = options.assemble;
+  MTC_ASSIGN_OR_RETURN(cuda::CompiledCode code, cuda::compileProgram(program, target, cudaOptions));
   return KernelCode{encodeGpuCode(code.modules), std::move(code.symbols), {},
                     std::move(code.warnings),    code.compiled,           code.fromCache};
 }

@@ -1,11 +1,13 @@
 //===- Conformance.cpp - runs the node tests of ONNX ----------------------===//
 //
 // mtc-conformance FOLDER TABLE [--json FILE] [--update] [--filter TEXT] [--jobs N] [--per-set N]
+//                 [--names FILE] [--cuda-driver FAKE]
 //
 // FOLDER holds node/CASE/... and tol.json. The cases are dealt to child processes, many a set; what
 // crashes, hangs or fails as a whole is halved until the case is found. TABLE lists every case that
 // does not pass with its reason: a difference in either direction is exit 1; --update writes
-// the rows of the cases that were run.
+// the rows of the cases that were run. --names takes only the cases that FILE lists, a line each;
+// --cuda-driver runs them on a GPU through that library, with their kernels emulated.
 //
 //===----------------------------------------------------------------------===//
 #include "RunCases.h"
@@ -24,6 +26,8 @@
 #include <deque>
 #include <filesystem>
 #include <map>
+#include <set>
+#include <sstream>
 #include <thread>
 
 using namespace mtc;
@@ -33,7 +37,8 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 struct Arguments {
-  std::string folder, table, json, filter;
+  std::string folder, table, json, filter, names;
+  Where where;
   bool update = false;
   size_t jobs = std::max(1u, std::thread::hardware_concurrency());
   size_t perSet = 64;
@@ -91,7 +96,7 @@ void Pool::start(std::vector<Case> cases) {
   if (pid == 0) {
     setpgid(0, 0); // its kernel compilers end with it
     close(ends[0]);
-    StatusOr<std::vector<Outcome>> result = runCases(cases, bundle);
+    StatusOr<std::vector<Outcome>> result = runCases(cases, bundle, arguments.where);
     if (!result.ok()) {
       fmt::print(stderr, "a set of {} cases: {}\n", cases.size(), result.status().message());
       _exit(1);
@@ -190,9 +195,18 @@ StatusOr<std::deque<std::vector<Case>>> dealCases(const Arguments &arguments) {
   const auto tolerances = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!tolerances.is_object())
     return invalidInput(fmt::format("'{}/tol.json' is not an object", arguments.folder));
+  std::set<std::string> names;
+  if (!arguments.names.empty()) {
+    MTC_ASSIGN_OR_RETURN(const std::string list, readTextFile(arguments.names));
+    std::istringstream lines(list);
+    for (std::string line; std::getline(lines, line);)
+      if (!line.empty() && line[0] != '#')
+        names.insert(line);
+  }
   std::deque<std::vector<Case>> sets;
   for (const auto &[name, tolerance] : tolerances.items()) {
-    if (name.find(arguments.filter) == std::string::npos)
+    if (name.find(arguments.filter) == std::string::npos ||
+        (!arguments.names.empty() && names.erase(name) == 0))
       continue;
     MTC_ASSIGN_OR_RETURN(Case c, readCase(arguments.folder + "/node", name));
     c.rtol = tolerance.at(0);
@@ -201,6 +215,8 @@ StatusOr<std::deque<std::vector<Case>>> dealCases(const Arguments &arguments) {
       sets.emplace_back();
     sets.back().push_back(std::move(c));
   }
+  if (!names.empty() && arguments.filter.empty())
+    return invalidInput(fmt::format("no case is called '{}'", *names.begin()));
   return sets;
 }
 
@@ -287,9 +303,10 @@ Status run(const Arguments &arguments) {
     fmt::print("{:6} {}\n", count, result);
   fmt::print("plain: {} of {}\n", plainPassed, plain);
   MTC_ASSIGN_OR_RETURN(const auto table, readTable(arguments.table));
+  const bool whole = arguments.filter.empty() && arguments.names.empty();
   if (arguments.update)
-    return writeTable(arguments.table, outcomes, arguments.filter.empty() ? Table() : table);
-  const auto lines = changes(table, outcomes, arguments.filter.empty());
+    return writeTable(arguments.table, outcomes, whole ? Table() : table);
+  const auto lines = changes(table, outcomes, whole);
   for (const std::string &line : lines)
     fmt::print("changed: {}\n", line);
   return lines.empty() ? okStatus()
@@ -305,8 +322,8 @@ int main(int argc, char **argv) {
   std::vector<std::string> places;
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
-    const bool hasValue =
-        flag == "--json" || flag == "--filter" || flag == "--jobs" || flag == "--per-set";
+    const bool hasValue = flag == "--json" || flag == "--filter" || flag == "--jobs" ||
+                          flag == "--per-set" || flag == "--names" || flag == "--cuda-driver";
     if (hasValue && ++i == argc)
       return 2;
     if (flag == "--update")
@@ -315,6 +332,10 @@ int main(int argc, char **argv) {
       arguments.json = argv[i];
     else if (flag == "--filter")
       arguments.filter = argv[i];
+    else if (flag == "--names")
+      arguments.names = argv[i];
+    else if (flag == "--cuda-driver")
+      arguments.where = {"cuda:sm_90a", std::filesystem::absolute(argv[i])};
     else if (flag == "--jobs")
       arguments.jobs = std::max(1, std::atoi(argv[i]));
     else if (flag == "--per-set")
@@ -324,7 +345,8 @@ int main(int argc, char **argv) {
   }
   if (places.size() != 2) {
     fmt::print(stderr, "usage: mtc-conformance FOLDER TABLE [--json FILE] [--update] "
-                       "[--filter TEXT] [--jobs N] [--per-set N]\n");
+                       "[--filter TEXT] [--jobs N] [--per-set N] [--names FILE] "
+                       "[--cuda-driver FAKE]\n");
     return 2;
   }
   arguments.folder = places[0];

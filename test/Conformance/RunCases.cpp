@@ -2,6 +2,7 @@
 #include "RunCases.h"
 
 #include "../../tools/mtrt/Tensors.h"
+#include "../Emulator/EmulateBundle.h"
 
 #include "mtc/Pipelines/Phases.h"
 #include "mtc/Runtime/Session.h"
@@ -9,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -60,11 +62,11 @@ bool bindWanted(TenantSpec &tenant, const Case &c, const std::vector<Unsupported
   return isNew;
 }
 
-StatusOr<std::unique_ptr<Compilation>> import(std::vector<TenantSpec> tenants,
+StatusOr<std::unique_ptr<Compilation>> import(std::vector<TenantSpec> tenants, const Where &where,
                                               std::vector<UnsupportedNode> *nodes = nullptr) {
   SetSpec set;
   set.name = "conformance";
-  set.targets = {"host"};
+  set.targets = {where.target};
   set.tenants = std::move(tenants);
   MTC_ASSIGN_OR_RETURN(auto compilation, Compilation::create(std::move(set)));
   Status status = buildModel(*compilation, {});
@@ -167,7 +169,7 @@ struct Running {
 
 class Suite {
 public:
-  explicit Suite(const std::vector<Case> &cases) : cases(cases) {}
+  Suite(const std::vector<Case> &cases, const Where &where) : cases(cases), where(where) {}
 
   Status run(const std::string &scratch);
   std::vector<Outcome> outcomes;
@@ -182,6 +184,7 @@ private:
   }
 
   const std::vector<Case> &cases;
+  const Where &where;
   std::vector<size_t> imported;
   std::vector<Running> running; ///< those that answered alone
 };
@@ -195,9 +198,9 @@ std::vector<TenantSpec> Suite::importEach() {
     }
     TenantSpec tenant = tenantOf(cases[i], i);
     std::vector<UnsupportedNode> nodes;
-    StatusOr<std::unique_ptr<Compilation>> alone = import({tenant}, &nodes);
+    StatusOr<std::unique_ptr<Compilation>> alone = import({tenant}, where, &nodes);
     while (!alone.ok() && bindWanted(tenant, cases[i], nodes))
-      alone = import({tenant}, &nodes);
+      alone = import({tenant}, where, &nodes);
     if (alone.ok()) {
       imported.push_back(i);
       tenants.push_back(std::move(tenant));
@@ -217,9 +220,10 @@ std::vector<TenantSpec> Suite::importEach() {
 }
 
 Status Suite::compile(std::vector<TenantSpec> tenants, const std::string &path) {
-  MTC_ASSIGN_OR_RETURN(auto compilation, import(std::move(tenants)));
+  MTC_ASSIGN_OR_RETURN(auto compilation, import(std::move(tenants), where));
   CompileOptions options;
   options.jobs = 1;
+  options.assemble = false; // the fake driver takes PTX
   MTC_RETURN_IF_ERROR(formTasks(*compilation, options));
   MTC_RETURN_IF_ERROR(tuneKernels(*compilation, options));
   MTC_RETURN_IF_ERROR(exportProblems(*compilation, options));
@@ -271,7 +275,14 @@ Status Suite::run(const std::string &scratch) {
   MTC_RETURN_IF_ERROR(compile(std::move(tenants), scratch));
   MTC_ASSIGN_OR_RETURN(auto program, BundleReader::open(scratch));
   MTC_RETURN_IF_ERROR(program->verifyAll());
-  MTC_ASSIGN_OR_RETURN(auto session, Session::create(program));
+  SessionOptions options;
+  if (!where.cudaDriver.empty()) {
+    MTC_RETURN_IF_ERROR(emulator::emulateBundle(*program, scratch, /*checks=*/true));
+    ::setenv("MTC_FAKE_CUDA_KERNELS", scratch.c_str(), 1);
+    options.device = "cuda";
+    options.cudaDriver = where.cudaDriver;
+  }
+  MTC_ASSIGN_OR_RETURN(auto session, Session::create(program, options));
   for (size_t position : imported)
     runAlone(*session, position);
   if (running.size() == imported.size())
@@ -281,9 +292,9 @@ Status Suite::run(const std::string &scratch) {
 
 } // namespace
 
-StatusOr<std::vector<Outcome>> runCases(const std::vector<Case> &cases,
-                                        const std::string &scratch) {
-  Suite suite(cases);
+StatusOr<std::vector<Outcome>> runCases(const std::vector<Case> &cases, const std::string &scratch,
+                                        const Where &where) {
+  Suite suite(cases, where);
   Status status = suite.run(scratch);
   if (status.ok())
     return std::move(suite.outcomes);

@@ -17,9 +17,16 @@ struct Outcome {
   std::string reason; ///< one line
 };
 
+/// Where the cases run.
+struct Where {
+  std::string target = "host";
+  std::string cudaDriver; ///< of a CUDA target: the fake, which gets the kernels emulated
+};
+
 /// Imports each case alone, compiles those that import as one set into the bundle `scratch`, runs
 /// each alone and all in a round, and compares: an outcome per case.
 /// Fails if something went wrong that concerns the set of several cases: run them apart then.
-StatusOr<std::vector<Outcome>> runCases(const std::vector<Case> &cases, const std::string &scratch);
+StatusOr<std::vector<Outcome>> runCases(const std::vector<Case> &cases, const std::string &scratch,
+                                        const Where &where);
 
 } // namespace mtc::conformance

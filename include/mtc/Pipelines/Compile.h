@@ -55,6 +55,7 @@ struct CompileOptions {
   std::string cacheFolder;  ///< of compiled kernels; empty: none
   int64_t kernelSeconds = 20; ///< limits of one kernel's compile (rule R8)
   int64_t kernelMib = 1024;
+  bool assemble = true; ///< false: kernels of GPUs are stored as PTX, which the driver compiles
   ModelLimits limits;
   std::string tuningDatabase;  ///< a database or lines of records; empty: modelled times only
   bool tuningOptional = false; ///< go on without a database that is refused, with a warning

@@ -4,6 +4,7 @@
 #include "../Host/ObjectCache.h"
 #include "../Host/Workers.h"
 #include "Assemble.h"
+#include "CheckTasks.h"
 #include "Lower.h"
 #include "ThreadEmitter.h"
 #include "Variants.h"
@@ -224,6 +225,7 @@ private:
   /// One phase per loop nest for what did not compile.
   Status fallBack(const std::vector<size_t> &tried) {
     std::vector<size_t> again;
+    llvm::StringMap<std::string> hopeless;
     std::vector<std::string> reasons(jobs.size());
     std::vector<Choice> choices(jobs.size());
     for (size_t i : tried) {
@@ -232,8 +234,10 @@ private:
         continue;
       std::string name = "kernel '" + job.kernel.getSymName().str() + "' ";
       FailureOr<Choice> choice = choosePhases(job.kernel);
-      if (failed(choice) || choice->config == withoutResources(job.config))
-        return internalError(name + job.failure);
+      if (failed(choice) || choice->config == withoutResources(job.config)) {
+        hopeless[job.kernel.getSymName()] = name + job.failure;
+        continue;
+      }
       reasons[i] = name + std::exchange(job.failure, "");
       job.config = choice->config;
       choices[i] = *choice;
@@ -242,14 +246,25 @@ private:
     }
     MTC_RETURN_IF_ERROR(compile(again));
     for (size_t i : again) {
-      if (!jobs[i].failure.empty())
-        return internalError(reasons[i] + "; with a phase per loop nest it " + jobs[i].failure);
+      if (!jobs[i].failure.empty()) {
+        hopeless[jobs[i].kernel.getSymName()] =
+            reasons[i] + "; with a phase per loop nest it " + jobs[i].failure;
+        continue;
+      }
       result.warnings.push_back(reasons[i] + "; it runs with a phase per loop nest");
       for (size_t k = 0; k < kernels.size(); ++k)
         for (size_t v = 0; v < jobOfVariant[k].size(); ++v)
           if (jobOfVariant[k][v] == i)
             replaceVariant(kernels[k], v, choices[i].config, choices[i].tiles,
                            choices[i].scratchBytes);
+    }
+    if (!hopeless.empty()) {
+      std::string lines = listTasks(program, hopeless);
+      if (lines.empty()) // kernels that no task uses
+        for (mt::KernelOp kernel : kernels)
+          if (auto reason = hopeless.find(kernel.getSymName()); reason != hopeless.end())
+            lines += "\n  " + reason->second;
+      return internalError("these tasks cannot be compiled for '" + target.name + "':" + lines);
     }
     return okStatus();
   }

@@ -30,6 +30,10 @@ struct CompiledCode {
   size_t compiled = 0, fromCache = 0;
 };
 
+/// Fails (Unsupported) if a task of `program` is control flow at run time, or uses a kernel that no
+/// emitter takes; the message has a line for each such task with tenant, entry and ONNX nodes.
+Status checkTasks(mt::ProgramOp program, const CudaTarget &target);
+
 /// Compiles every variant of every kernel of `program` for `target`.
 ///
 /// Equal inputs and an equal ptxas give equal bytes. A kernel that fails is compiled again with one
@@ -37,8 +41,8 @@ struct CompiledCode {
 /// before planning memory. What ptxas says of registers, shared memory and spills goes into the
 /// variant's config as `resources`. Without ptxas modules hold PTX only, and a warning says so.
 ///
-/// Fails if a kernel has no variants, if it cannot be compiled in any way, or if worker processes
-/// or the cache's folder fail.
+/// Fails if a kernel has no variants, if kernels cannot be compiled in any way (the message has a
+/// line for each of their tasks), or if worker processes or the cache's folder fail.
 StatusOr<CompiledCode> compileProgram(mt::ProgramOp program, const CudaTarget &target,
                                       const CompileOptions &options);
 

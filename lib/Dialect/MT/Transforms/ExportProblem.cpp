@@ -204,8 +204,7 @@ StatusOr<Kernel> exportKernel(KernelOp op) {
 // Entries
 //===----------------------------------------------------------------------===//
 
-/// The names in a location, in order and once each, joined by '+'.
-static std::string namesOf(Location loc) {
+std::string namesOf(Location loc) {
   llvm::SmallSetVector<StringRef, 4> names;
   SmallVector<Location> stack = {loc};
   while (!stack.empty()) {

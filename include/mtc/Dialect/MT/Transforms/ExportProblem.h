@@ -43,6 +43,9 @@ StatusOr<ExportedProblem> exportProblem(ProgramOp program, const Device &device)
 /// A kernel with its variants as plain data. Fails if it has none (InvalidInput).
 StatusOr<Kernel> exportKernel(KernelOp kernel);
 
+/// The names in a location, those of ONNX nodes, in order and once each, joined by '+'.
+std::string namesOf(mlir::Location loc);
+
 /// Floating point and integer operations of one run of a kernel: for every linalg operation the
 /// arithmetic of its body times its iterations, so a contraction is 2 * M * N * K. Data-dependent
 /// work is not seen.
