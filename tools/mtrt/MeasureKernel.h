@@ -19,7 +19,7 @@ struct MeasureOptions {
 
 /// Measures the variants of a kernel by successive halving on each share - one CPU, beside each
 /// neighbour, and all of them; on more than two also the powers of two between - and then the
-/// winners and the first variant on all shares, so that times can be compared.
+/// winners and the first variant anew on all shares, so that times can be compared.
 ///
 /// A forked process does it: a variant that crashes it, fails or hangs is recorded as a failure,
 /// and the others are measured without it. The caller must have no threads.

@@ -73,6 +73,6 @@ struct ChosenVariant {
 std::vector<ChosenVariant> chooseVariants(std::span<const TimeRecord> records,
                                           const std::string &first, int32_t granules,
                                           const std::function<bool(const std::string &)> &isUsable,
-                                          double margin = 0.02);
+                                          double margin = 0.03);
 
 } // namespace mtc
