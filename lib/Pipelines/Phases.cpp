@@ -145,9 +145,11 @@ static Status runPasses(ModuleOp module, const char *phase,
                                         : diagnostics.toError(std::string("phase ") + phase);
 }
 
-/// The passes of the tasks phase. Kernels of a host want packed weights and minimal filtering;
-/// those of a GPU take weights as they are.
+/// The passes of the tasks phase. Kernels of a host want packed weights and minimal filtering, and
+/// run recurrences; those of a GPU take weights as they are, and recurrences step by step.
 static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool optimize) {
+  const bool isHost = std::holds_alternative<host::HostTarget>(target);
+  passes.addPass(mt::createUnrollRecurrences(mt::UnrollRecurrencesOptions{isHost}));
   if (optimize) {
     passes.addPass(mt::createNarrowContractions());
     passes.addPass(mt::createFoldWeights());

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "mtc/Dialect/MT/Evaluation/Evaluate.h"
+#include "mtc/Dialect/MT/Transforms/Recurrences.h"
 
 #include "mlir/IR/IRMapping.h"
 
@@ -53,7 +54,7 @@ public:
              llvm::zip(kernel.getBody().getArguments(), task.getOperands()))
           inner.map(parameter, map.lookup(operand));
         for (Operation &o : kernel.getBody().front().without_terminator())
-          b.clone(o, inner);
+          clone(b, o, inner);
         Operation *yield = kernel.getBody().front().getTerminator();
         for (auto [result, value] : llvm::zip(task.getResults(), yield->getOperands()))
           map.map(result, inner.lookup(value));
@@ -71,13 +72,23 @@ public:
           results.push_back(bytes);
         }
       } else {
-        b.clone(op, map);
+        clone(b, op, map);
       }
     }
     return results;
   }
 
 private:
+  /// A clone that the evaluator of weights knows: recurrences become their steps.
+  static void clone(mlir::OpBuilder &b, mlir::Operation &op, mlir::IRMapping &map) {
+    mlir::Operation *copy = b.clone(op, map);
+    if (!mlir::isa<RecurrenceOp>(copy))
+      return;
+    auto results = unrollRecurrence(mlir::cast<RecurrenceOp>(copy));
+    for (auto [old, renewed] : llvm::zip(op.getResults(), results))
+      map.map(old, renewed);
+  }
+
   using Operands = llvm::DenseMap<mlir::Value, TensorBytes>;
 
   StatusOr<std::vector<TensorBytes>> resultsOf(RegionTaskOp op, const Operands &operands) {

@@ -83,6 +83,22 @@ mt.program @document target("host:x86-64-v4,cores=2") attributes {
       mt.return %z : tensor<2x4xf32>
     }
   }
+  // A recurrence with an output, a state and something that is the same in all steps.
+  // CHECK-LABEL: mt.kernel @sums kind(recurrence)
+  mt.kernel @sums kind(recurrence) (%x: tensor<24x8xf32>, %h: tensor<8xf32>, %b: tensor<8xf32>) -> (tensor<24x8xf32>, tensor<8xf32>) {
+    // CHECK: %{{.*}}:2 = mt.recurrence reverse inputs(%{{.*}} : tensor<24x8xf32>) states(%{{.*}} : tensor<8xf32>) invariants(%{{.*}} : tensor<8xf32>) {
+    // CHECK-NEXT: ^bb0(%{{.*}}: tensor<8xf32>, %{{.*}}: tensor<8xf32>, %{{.*}}: tensor<8xf32>):
+    %y, %l = mt.recurrence reverse inputs(%x : tensor<24x8xf32>) states(%h : tensor<8xf32>) invariants(%b : tensor<8xf32>) {
+    ^bb0(%slice: tensor<8xf32>, %state: tensor<8xf32>, %factor: tensor<8xf32>):
+      %e = tensor.empty() : tensor<8xf32>
+      %s = linalg.add ins(%slice, %state : tensor<8xf32>, tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+      %n = linalg.mul ins(%s, %factor : tensor<8xf32>, tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+      // CHECK: mt.yield %{{.*}}, %{{.*}} : tensor<8xf32>, tensor<8xf32>
+      // CHECK-NEXT: } : tensor<24x8xf32>, tensor<8xf32>
+      mt.yield %s, %n : tensor<8xf32>, tensor<8xf32>
+    } : tensor<24x8xf32>, tensor<8xf32>
+    mt.yield %y, %l : tensor<24x8xf32>, tensor<8xf32>
+  }
   // Control flow: an if of two bodies, and a loop that carries, scans and captures.
   // CHECK-LABEL: mt.tenant @control
   mt.tenant @control {

@@ -100,6 +100,12 @@ private:
       placeDestination(op, insert.getDest(), insert.getResult());
       return success();
     }
+    if (isa<mt::RecurrenceOp>(op)) {
+      for (Value result : op.getResults())
+        if (!result.use_empty())
+          bind(result, Storage::Kind::Scratch);
+      return success();
+    }
     if (isa<linalg::PackOp, linalg::UnPackOp, tensor::PadOp, tensor::ConcatOp,
             tensor::ExtractSliceOp, tensor::SplatOp, tensor::FromElementsOp>(op)) {
       bind(op.getResult(0), Storage::Kind::Scratch);

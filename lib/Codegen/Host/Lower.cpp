@@ -67,6 +67,16 @@ static LogicalResult lowerToLLVMDialect(ModuleOp module) {
   return pm.run(module);
 }
 
+/// Bodies are called with buffers that do not overlap: of a kernel, or of a step of a recurrence.
+static void describeBody(llvm::Function &body) {
+  body.setLinkage(llvm::GlobalValue::InternalLinkage);
+  body.addFnAttr(llvm::Attribute::NoInline);
+  for (size_t i = 3; i < body.arg_size(); ++i) {
+    body.addParamAttr(i, llvm::Attribute::NoAlias);
+    body.addParamAttr(i, llvm::Attribute::getWithAlignment(body.getContext(), llvm::Align(64)));
+  }
+}
+
 /// int32_t symbol(const MtcKernelArgs *args) { body(phase, lo, hi, scratch, buffers[0], ...);
 /// return 0; }
 static void addEntryPoint(llvm::Module &module, llvm::Function &body, StringRef symbol,
@@ -89,15 +99,10 @@ static void addEntryPoint(llvm::Module &module, llvm::Function &body, StringRef 
   call->setCallingConv(body.getCallingConv());
   b.CreateRet(b.getInt32(0));
 
-  body.setLinkage(llvm::GlobalValue::InternalLinkage);
-  body.addFnAttr(llvm::Attribute::NoInline);
-  for (size_t i = 3; i < body.arg_size(); ++i) {
-    body.addParamAttr(i, llvm::Attribute::NoAlias);
-    body.addParamAttr(i, llvm::Attribute::getWithAlignment(context, llvm::Align(64)));
-    if (i >= 4 && bufferBytes[i - 4] > 0)
+  for (size_t i = 4; i < body.arg_size(); ++i)
+    if (bufferBytes[i - 4] > 0)
       body.addParamAttr(i,
                         llvm::Attribute::getWithDereferenceableBytes(context, bufferBytes[i - 4]));
-  }
 }
 
 static std::unique_ptr<llvm::TargetMachine> createMachine(const HostTarget &target, bool optimize) {
@@ -154,6 +159,8 @@ FailureOr<std::string> lowerToObject(ModuleOp module, StringRef symbol,
   for (llvm::Function &f : *llvmModule) {
     if (f.isDeclaration())
       continue;
+    if (f.getName().ends_with(".body"))
+      describeBody(f);
     f.addFnAttr("prefer-vector-width", std::to_string(target.vectorBytes * 8));
     f.addFnAttr("no-builtins"); // a loop must not become a call of memset or memcpy
     f.addFnAttr(llvm::Attribute::NoUnwind);

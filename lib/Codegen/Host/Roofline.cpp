@@ -28,18 +28,19 @@ static double byteProductCost(linalg::LinalgOp op, const HostTarget &target) {
 Work workOf(mt::KernelOp kernel, const HostTarget &target) {
   Work work;
   work.bytes = mt::bytesOf(kernel);
-  for (auto op : kernel.getBody().getOps<linalg::LinalgOp>()) {
-    int64_t iterations = 1, cost = 0;
+  kernel.getBody().walk([&](linalg::LinalgOp op) {
+    auto recurrence = op->getParentOfType<mt::RecurrenceOp>();
+    int64_t iterations = recurrence ? recurrence.getSteps() : 1, cost = 0;
     for (int64_t extent : op.getStaticLoopRanges())
       iterations *= extent;
     if (double bytes = byteProductCost(op, target); bytes > 0) {
       work.flops += static_cast<int64_t>(static_cast<double>(iterations) * bytes);
-      continue;
+      return;
     }
     for (Operation &inner : op.getBlock()->without_terminator())
       cost += isa<math::MathDialect>(inner.getDialect()) ? 10 : 1; // a polynomial
     work.flops += iterations * cost;
-  }
+  });
   return work;
 }
 

@@ -3,6 +3,7 @@
 
 #include "EmitContraction.h"
 #include "EmitRows.h"
+#include "Recurrence.h"
 #include "Winograd.h"
 
 using namespace mlir;
@@ -14,7 +15,20 @@ DictionaryAttr plainConfig(MLIRContext *context) {
   return b.getDictionaryAttr(b.getNamedAttr("emitter", b.getStringAttr("plain")));
 }
 
+/// A recurrence whose steps run op by op as plain loops.
+static FailureOr<Recurrence> planPlainRecurrence(mt::KernelOp kernel) {
+  return planRecurrence(kernel, /*fuse=*/false, [](size_t, mt::KernelOp step) -> FailureOr<Choice> {
+    FailureOr<int64_t> scratch = plainScratchBytes(step);
+    return failed(scratch) ? FailureOr<Choice>(failure())
+                           : Choice{plainConfig(step.getContext()), {1}, *scratch};
+  });
+}
+
 FailureOr<int64_t> plainScratchBytes(mt::KernelOp kernel) {
+  if (recurrenceOf(kernel)) {
+    FailureOr<Recurrence> recurrence = planPlainRecurrence(kernel);
+    return failed(recurrence) ? FailureOr<int64_t>(failure()) : recurrence->plan.scratchBytes;
+  }
   FailureOr<BufferPlan> plan = planBuffers(kernel);
   if (failed(plan))
     return failure();
@@ -116,8 +130,30 @@ static FailureOr<ArrayRef<int64_t>> rowsPerTileOf(const RowProgram &program,
   return rows.asArrayRef();
 }
 
+/// A recurrence whose calls have the configs that its own says; fails, without an error, if it does
+/// not say one for each.
+static FailureOr<Recurrence> planRecurrence(mt::KernelOp kernel, const HostTarget &target,
+                                            DictionaryAttr config) {
+  auto steps = config.getAs<ArrayAttr>("steps");
+  if (!steps || !recurrenceOf(kernel))
+    return failure();
+  size_t calls = 0;
+  FailureOr<Recurrence> recurrence = planRecurrence(
+      kernel, /*fuse=*/true, [&](size_t call, mt::KernelOp step) -> FailureOr<Choice> {
+        ++calls;
+        auto own = call < steps.size() ? dyn_cast<DictionaryAttr>(steps[call]) : DictionaryAttr();
+        return own ? choiceOf(step, target, own) : FailureOr<Choice>(failure());
+      });
+  return calls == steps.size() ? std::move(recurrence) : FailureOr<Recurrence>(failure());
+}
+
 FailureOr<Choice> choiceOf(mt::KernelOp kernel, const HostTarget &target, DictionaryAttr config) {
   auto name = config.getAs<StringAttr>("emitter");
+  if (name && name.getValue() == "recurrence") {
+    FailureOr<Recurrence> recurrence = planRecurrence(kernel, target, config);
+    return failed(recurrence) ? FailureOr<Choice>(failure())
+                              : Choice{config, {1}, recurrence->plan.scratchBytes};
+  }
   if (name && name.getValue() == "plain") {
     FailureOr<int64_t> scratch = plainScratchBytes(kernel);
     return failed(scratch) ? FailureOr<Choice>(failure()) : Choice{config, {1}, *scratch};
@@ -154,6 +190,15 @@ FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const HostTarget &target, bo
   FailureOr<int64_t> scratch = plainScratchBytes(kernel);
   if (failed(scratch))
     return failure();
+  if (!plain && recurrenceOf(kernel)) {
+    FailureOr<Recurrence> recurrence =
+        planRecurrence(kernel, /*fuse=*/true, [&](size_t, mt::KernelOp step) {
+          return chooseConfig(step, target, /*plain=*/false);
+        });
+    if (failed(recurrence))
+      return failure();
+    return Choice{configOf(*recurrence), {1}, recurrence->plan.scratchBytes};
+  }
   if (!plain)
     if (FailureOr<Choice> winograd = chooseWinograd(kernel, target); succeeded(winograd))
       return winograd;
@@ -166,9 +211,33 @@ FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const HostTarget &target, bo
   return Choice{plainConfig(kernel.getContext()), {1}, *scratch};
 }
 
+/// The functions of the calls, then the loop.
+static LogicalResult emitCalls(ModuleOp module, const Recurrence &r, mt::KernelOp kernel,
+                               StringRef symbol, const HostTarget &target) {
+  SmallVector<std::string> symbols;
+  for (const StepCall &call : r.calls) {
+    symbols.push_back((symbol + ".s" + Twine(symbols.size())).str());
+    if (failed(
+            emitVariant(module, *call.kernel.kernel, call.choice.config, symbols.back(), target)))
+      return failure();
+  }
+  Emitter emitter(module, kernel, r.plan, symbol);
+  return emitRecurrence(emitter, r, symbols, target);
+}
+
 LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr config,
                           StringRef symbol, const HostTarget &target) {
   auto name = config.getAs<StringAttr>("emitter");
+  if (name && name.getValue() == "recurrence") {
+    FailureOr<Recurrence> recurrence = planRecurrence(kernel, target, config);
+    if (failed(recurrence))
+      return kernel.emitOpError("does not fit its config: ") << config;
+    return emitCalls(module, *recurrence, kernel, symbol, target);
+  }
+  if (name && name.getValue() == "plain" && recurrenceOf(kernel)) {
+    FailureOr<Recurrence> recurrence = planPlainRecurrence(kernel);
+    return failed(recurrence) ? failure() : emitCalls(module, *recurrence, kernel, symbol, target);
+  }
   if (name && name.getValue() == "plain") {
     FailureOr<BufferPlan> plan = planBuffers(kernel);
     if (failed(plan))

@@ -118,7 +118,7 @@ Results gemm(NodeContext &c) {
 constexpr const char *numbers = "f16 bf16 f32 f64 i32 i64 u32 u64";
 constexpr const char *floats = "f16 bf16 f32 f64";
 
-constexpr const char *unrolled = "at most 256 steps, unrolled; no clip";
+constexpr const char *noClip = "no clip";
 
 const OpRow rows[] = {
     {"", "Conv", 1, conv, floats, "1-D to 3-D, groups, dilations, auto_pad"},
@@ -129,9 +129,9 @@ const OpRow rows[] = {
     {"", "Det", 11, determinant, floats, "in f64; at most 32 rows"},
     {"", "DynamicQuantizeLinear", 11, dynamicQuantizeLinear, "f32 to u8", ""},
     {"", "Einsum", 12, einsum, numbers, "operands are contracted two at a time, from the left"},
-    {"", "GRU", 7, gru, "f32", unrolled},
+    {"", "GRU", 7, gru, "f32", noClip},
     {"", "Gemm", 7, gemm, numbers, ""},
-    {"", "LSTM", 7, lstm, "f32", unrolled},
+    {"", "LSTM", 7, lstm, "f32", noClip},
     {"", "MatMul", 1, matmul, numbers, "f16 and bf16 accumulate in f32"},
     {"", "MatMulInteger", 10, matmulInteger, "i8 u8", "zero points per tensor, row or column"},
     {"", "QLinearConv", 10, qlinearConv, "i8 u8", "scales of the weight may be per channel"},
@@ -139,7 +139,7 @@ const OpRow rows[] = {
      "scales and zero points per tensor, row or column"},
     {"", "QuantizeLinear", 10, quantizeLinear,
      "to integers of 16 bits and fewer, floats of 8 and fewer", "per tensor, axis or block"},
-    {"", "RNN", 7, rnn, "f32", unrolled},
+    {"", "RNN", 7, rnn, "f32", noClip},
 };
 
 } // namespace

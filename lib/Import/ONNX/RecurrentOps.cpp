@@ -1,19 +1,25 @@
-//===- RecurrentOps.cpp - LSTM, GRU and RNN, unrolled over time -----------===//
+//===- RecurrentOps.cpp - LSTM, GRU and RNN -------------------------------===//
 //
-// The input's part of all gates of all steps is one contraction before; each step is then one small
-// contraction with the state and a few generics. Longer sequences than maxSteps would make too much
-// IR and are refused.
+// The input's part of all gates of all steps is one contraction before; what needs the state is an
+// mt.recurrence, whose step is a small contraction with the state and a few generics. A direction
+// is a recurrence of its own, so that two may run side by side.
 //
 //===----------------------------------------------------------------------===//
 #include "Recurrent.h"
 
-#include "mlir/Dialect/Math/IR/Math.h"
+#include "mtc/Dialect/MT/IR/MT.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 
 namespace mtc::onnx_import {
 namespace {
 
+/// Of steps that multiply codes: those are unrolled.
 constexpr int64_t maxSteps = 256;
 
 Value sigmoid(Scalars &s, Value x) { return s.sigmoid(x); }
@@ -79,8 +85,6 @@ FailureOr<Layer> readLayer(NodeContext &c, int64_t gates, ArrayRef<StringRef> de
       return c.reject("the shape of input " + Twine(i));
   if (l.directions != (c.stringAttr("direction", "forward") == "bidirectional" ? 2 : 1))
     return c.reject("direction and weights do not fit");
-  if (l.steps > maxSteps)
-    return c.reject("more than " + Twine(maxSteps) + " time steps");
   if (l.steps == 0)
     return c.reject("no time steps");
   if (c.attribute("clip"))
@@ -126,45 +130,108 @@ Value columns(Builder &b, Value m, int64_t from, int64_t count) {
   return takeRange(b, m, 1, from, 1, count);
 }
 
-/// What a step keeps where the sequence of a batch row has ended: the old state, and 0 in Y.
-Value maskedBy(Layer &l, Value lengths, int64_t step, Value now, Value otherwise) {
+/// For each step and batch row whether its sequence still runs, [steps, batch]; null without
+/// lengths.
+Value runningRows(Layer &l) {
+  Value lengths = l.c.input(4);
   if (!lengths)
-    return now;
+    return {};
   Builder &b = l.c.b;
   int32_t type = l.c.inputTypes[4];
-  SmallVector<Operand> operands{lengths, now};
+  return mapElements(b, tensorType({l.steps, l.batch}, b.getI8Type()), {lengths},
+                     ArrayRef<AffineMap>{selectDims(b, 2, {1})}, [&](Scalars &s, ValueRange v) {
+                       Value length = s.cast(v[0], type, onnx::TensorProto::INT64);
+                       return s.less(s.position(0, length.getType()), length);
+                     });
+}
+
+/// What a step keeps where the sequence of a batch row has ended: the old state, and 0 in Y.
+Value maskedBy(Layer &l, Value running, Value now, Value otherwise) {
+  if (!running)
+    return now;
+  Builder &b = l.c.b;
+  SmallVector<Operand> operands{running, now};
   SmallVector<AffineMap> maps{selectDims(b, 2, {0}), selectDims(b, 2, {0, 1})};
   if (otherwise) {
     operands.push_back(otherwise);
     maps.push_back(maps[1]);
   }
   return mapElements(b, l.stateType(), operands, maps, [&](Scalars &s, ValueRange v) {
-    Value length = s.cast(v[0], type, onnx::TensorProto::INT64);
-    Value runs = s.less(s.integer(length.getType(), step), length);
-    return s.select(runs, v[1], otherwise ? v[2] : s.like(v[1], 0));
+    return s.select(s.isTrue(v[0]), v[1], otherwise ? v[2] : s.like(v[1], 0));
   });
+}
+
+/// Ops of a step that depend on no slice and no state move before the recurrence; other values from
+/// outside become invariants, but for what costs nothing to repeat.
+void isolate(mt::RecurrenceOp op) {
+  Region &body = op.getBody();
+  for (Operation &inner : llvm::make_early_inc_range(body.front().without_terminator())) {
+    llvm::SetVector<Value> reads(inner.operand_begin(), inner.operand_end());
+    getUsedValuesDefinedAbove(inner.getRegions(), reads);
+    if (llvm::none_of(reads, [&](Value v) { return v.getParentRegion() == &body; }))
+      inner.moveBefore(op);
+  }
+  SmallVector<Value> invariants;
+  bool changes = true;
+  while (changes) {
+    changes = false;
+    invariants.clear();
+    llvm::SetVector<Value> reads;
+    getUsedValuesDefinedAbove(body, reads);
+    for (Value v : reads) {
+      Operation *def = v.getDefiningOp();
+      bool isFill = isa_and_nonnull<linalg::FillOp>(def) &&
+                    def->getOperand(1).getDefiningOp<tensor::EmptyOp>();
+      if (!isFill && !isa_and_nonnull<arith::ConstantOp, tensor::EmptyOp>(def)) {
+        invariants.push_back(v);
+        continue;
+      }
+      OpBuilder b = OpBuilder::atBlockBegin(&body.front());
+      replaceAllUsesInRegionWith(v, b.clone(*def)->getResult(0), body);
+      changes = true;
+    }
+  }
+  for (Value v : invariants) {
+    op.getInvariantsMutable().append(v);
+    replaceAllUsesInRegionWith(v, body.front().addArgument(v.getType(), v.getLoc()), body);
+  }
 }
 
 /// The states after a step from those before: h, and c for an LSTM.
 using Step = function_ref<SmallVector<Value>(Value inputGates, ArrayRef<Value> states)>;
 
 /// Runs one direction; appends its Y [steps, 1, batch, hidden] and returns the last states.
-SmallVector<Value> runSteps(Layer &l, bool reverse, Value inputGates, SmallVector<Value> states,
+SmallVector<Value> runSteps(Layer &l, bool reverse, Value inputGates, ArrayRef<Value> states,
                             Value &y, Step step) {
   Builder &b = l.c.b;
-  Value lengths = l.c.input(4);
-  SmallVector<Value> outputs(l.steps);
-  for (int64_t i = 0; i < l.steps; ++i) {
-    int64_t t = reverse ? l.steps - 1 - i : i;
-    Value gates = takeRange(b, inputGates, 0, t, 1, 1);
-    gates = reshape(b, gates, {l.batch, l.gates * l.hidden});
-    SmallVector<Value> next = step(gates, states);
-    outputs[t] = reshape(b, maskedBy(l, lengths, t, next[0], {}), {1, 1, l.batch, l.hidden});
-    for (size_t k = 0; k < states.size(); ++k)
-      states[k] = maskedBy(l, lengths, t, next[k], states[k]);
+  SmallVector<Value> inputs{inputGates};
+  if (Value running = runningRows(l))
+    inputs.push_back(running);
+  SmallVector<Type> results{
+      tensorType({l.steps, l.batch, l.hidden}, l.stateType().getElementType())};
+  results.append(states.size(), l.stateType());
+  auto op = mt::RecurrenceOp::create(b, results, inputs, states, ValueRange(), reverse);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    Block *body = b.createBlock(&op.getBody());
+    for (Value input : inputs) {
+      auto type = cast<RankedTensorType>(input.getType());
+      body->addArgument(tensorType(type.getShape().drop_front(), type.getElementType()),
+                        op.getLoc());
+    }
+    for (Value state : states)
+      body->addArgument(state.getType(), op.getLoc());
+    SmallVector<Value> before(body->getArguments().drop_front(inputs.size()));
+    Value running = inputs.size() > 1 ? Value(body->getArgument(1)) : Value();
+    SmallVector<Value> next = step(body->getArgument(0), before);
+    SmallVector<Value> yielded{maskedBy(l, running, next[0], {})};
+    for (auto [now, old] : llvm::zip(next, before))
+      yielded.push_back(maskedBy(l, running, now, old));
+    mt::YieldOp::create(b, yielded);
   }
-  y = concat(b, outputs, 0);
-  return states;
+  isolate(op);
+  y = reshape(b, op.getResult(0), {l.steps, 1, l.batch, l.hidden});
+  return SmallVector<Value>(op.getResults().drop_front());
 }
 
 /// The layer's results from each direction's Y and last states.
@@ -233,6 +300,8 @@ runLayer(Layer &l, unsigned stateCount,
          function_ref<SmallVector<Value>(int64_t, Direction &, Value, ArrayRef<Value>)> step) {
   if (!l.c.type(0).getElementType().isF32())
     return l.c.reject("element types other than f32");
+  if (l.recur && l.steps > maxSteps)
+    return l.c.reject("more than " + Twine(maxSteps) + " time steps");
   bool firstReverse = l.c.stringAttr("direction", "forward") == "reverse";
   SmallVector<Value> ys;
   SmallVector<SmallVector<Value>> finals;

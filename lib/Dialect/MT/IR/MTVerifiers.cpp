@@ -378,6 +378,49 @@ LogicalResult KernelOp::verifyRegions() {
 }
 
 //===----------------------------------------------------------------------===//
+// mt.recurrence
+//===----------------------------------------------------------------------===//
+
+/// The type of one slice along the first dim.
+static Type sliceOf(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  return RankedTensorType::get(tensor.getShape().drop_front(), tensor.getElementType());
+}
+
+LogicalResult RecurrenceOp::verify() {
+  if (getInputs().empty())
+    return emitOpError() << "C1: needs an input";
+  if (getNumResults() < getStates().size() ||
+      !llvm::equal(getResults().take_back(getStates().size()).getTypes(), getStates().getTypes()))
+    return emitOpError() << "C3: the last results must be the states (" << getStates().getTypes()
+                         << "), got (" << getResultTypes() << ")";
+  SmallVector<Type> stepped(getInputs().getTypes());
+  llvm::append_range(stepped, getResults().take_front(getNumOutputs()).getTypes());
+  for (Type type : stepped) {
+    auto tensor = cast<RankedTensorType>(type);
+    if (!isStaticTensor(type) || tensor.getRank() == 0 || tensor.getDimSize(0) != getSteps() ||
+        getSteps() < 1)
+      return emitOpError() << "C1: all inputs and outputs must have the same number of steps as "
+                              "first dim, got "
+                           << type;
+  }
+  SmallVector<Type> wanted = llvm::map_to_vector(getInputs().getTypes(), sliceOf);
+  llvm::append_range(wanted, getStates().getTypes());
+  llvm::append_range(wanted, getInvariants().getTypes());
+  if (!llvm::equal(getBody().getArgumentTypes(), wanted))
+    return emitOpError() << "C2: the body must take (" << wanted << "), got ("
+                         << getBody().getArgumentTypes() << ")";
+  return success();
+}
+
+LogicalResult RecurrenceOp::verifyRegions() {
+  SmallVector<Type> wanted =
+      llvm::map_to_vector(getResults().take_front(getNumOutputs()).getTypes(), sliceOf);
+  llvm::append_range(wanted, getStates().getTypes());
+  return verifyTerminator<YieldOp>(*this, "C3", getBody(), wanted);
+}
+
+//===----------------------------------------------------------------------===//
 // mt.schedule and mt.place
 //===----------------------------------------------------------------------===//
 

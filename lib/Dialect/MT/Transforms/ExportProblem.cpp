@@ -74,7 +74,8 @@ int64_t flopsOf(KernelOp kernel) {
                     isa<CastOpInterface>(inner) || inner.getResult(0).getType().isIndex();
       operations += isArithmetic && !isFree;
     }
-    flops += iterations * operations;
+    auto recurrence = op->getParentOfType<RecurrenceOp>();
+    flops += iterations * operations * (recurrence ? recurrence.getSteps() : 1);
   });
   return flops;
 }

@@ -1,9 +1,9 @@
 //===- FormTasks.cpp - entries become graphs of tasks ---------------------===//
 //
-// Each group of ops (TaskGroups.cpp) moves into an mt.kernel of its own, and an mt.task takes its
-// place. What costs nothing is repeated inside: constants, empty tensors, fills. Reshapes stay
-// between tasks as views. An entry's result must lie in a buffer of its own that a task writes;
-// where it is an argument, a weight or a second name of another result, a copy is made.
+// Each group of ops (TaskGroups.cpp) moves into an mt.kernel of its own (Outline.cpp), and an
+// mt.task takes its place. Reshapes stay between tasks as views. An entry's result must lie in a
+// buffer of its own that a task writes; where it is an argument, a weight or a second name of
+// another result, a copy is made.
 //
 //===----------------------------------------------------------------------===//
 #include "Structure.h"
@@ -25,18 +25,6 @@ using namespace mtc::mt;
 
 namespace {
 
-/// The ONNX nodes' names, each once.
-Location locationOf(ArrayRef<Operation *> ops, MLIRContext *context) {
-  llvm::SetVector<Location> locs;
-  for (Operation *op : ops) {
-    if (auto fused = dyn_cast<FusedLoc>(op->getLoc()))
-      locs.insert(fused.getLocations().begin(), fused.getLocations().end());
-    else
-      locs.insert(op->getLoc());
-  }
-  return FusedLoc::get(locs.getArrayRef(), Attribute(), context);
-}
-
 class Outliner {
 public:
   explicit Outliner(ProgramOp program) : program(program), symbols(program) {
@@ -45,8 +33,8 @@ public:
   }
 
   void run(EntryOp entry, bool fuse) {
-    for (const TaskGroup &group : formTaskGroups(entry, fuse))
-      outline(entry, group);
+    for (const TaskGroup &group : formTaskGroups(entry.getBody().front(), fuse))
+      replaceByTask(entry, group);
     separateResults(entry);
     Block &body = entry.getBody().front();
     for (auto region : body.getOps<RegionTaskOp>())
@@ -79,60 +67,23 @@ private:
     return kernel;
   }
 
-  void outline(EntryOp entry, const TaskGroup &group) {
-    // Inputs in order of use, and what is repeated inside.
-    llvm::SetVector<Value> inputs;
-    llvm::SetVector<Operation *> inside(group.ops.begin(), group.ops.end());
-    llvm::SetVector<Operation *> repeated;
-    SmallVector<Operation *> worklist = llvm::to_vector(llvm::reverse(group.ops));
-    while (!worklist.empty()) {
-      Operation *op = worklist.pop_back_val();
-      SmallVector<Value> reads = llvm::to_vector(op->getOperands());
-      llvm::append_range(reads, capturedValues(op));
-      for (Value v : reads) {
-        Operation *producer = v.getDefiningOp();
-        if (producer && inside.contains(producer))
-          continue;
-        bool isCheap =
-            producer && !belongsToTask(producer) &&
-            !isa<GetWeightOp, TaskOp, RegionTaskOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp>(
-                producer);
-        if (!isCheap)
-          inputs.insert(v);
-        else if (repeated.insert(producer))
-          worklist.push_back(producer);
-      }
-    }
-    SmallVector<Operation *> ops = repeated.takeVector();
-    llvm::append_range(ops, group.ops);
-    llvm::sort(ops, [](Operation *x, Operation *y) { return x->isBeforeInBlock(y); });
-    SmallVector<Value> results;
-    for (Operation *op : group.ops)
-      for (Value result : op->getResults())
-        if (llvm::any_of(result.getUsers(), [&](Operation *user) {
-              return !inside.contains(entry.getBody().front().findAncestorOpInBlock(*user));
-            }))
-          results.push_back(result);
-    if (results.empty())
+  void replaceByTask(EntryOp entry, const TaskGroup &group) {
+    Block &body = entry.getBody().front();
+    std::optional<Outlined> outlined =
+        outline(body, group, [&](Location loc, TypeRange inputs, TypeRange results) {
+          return makeKernel(loc, group.kind, group.numerics, inputs, results);
+        });
+    if (!outlined)
       return; // nobody needs it
-
-    Location loc = locationOf(group.ops, program.getContext());
-    KernelOp kernel =
-        makeKernel(loc, group.kind, group.numerics, ValueRange(inputs.getArrayRef()).getTypes(),
-                   ValueRange(results).getTypes());
-    OpBuilder b = OpBuilder::atBlockEnd(&kernel.getBody().front());
-    IRMapping map;
-    map.map(inputs.getArrayRef(), kernel.getBody().getArguments());
-    for (Operation *op : ops)
-      b.clone(*op, map);
-    YieldOp::create(b, loc, llvm::map_to_vector(results, [&](Value v) { return map.lookup(v); }));
-
+    llvm::DenseSet<Operation *> inside(group.ops.begin(), group.ops.end());
+    OpBuilder b(entry.getContext());
     b.setInsertionPointAfter(group.ops.back());
-    auto task = TaskOp::create(b, loc, ValueRange(results).getTypes(), 0, kernel.getSymName(),
-                               inputs.getArrayRef());
-    for (auto [old, renewed] : llvm::zip(results, task.getResults()))
+    auto task =
+        TaskOp::create(b, outlined->kernel.getLoc(), ValueRange(outlined->results).getTypes(), 0,
+                       outlined->kernel.getSymName(), outlined->inputs);
+    for (auto [old, renewed] : llvm::zip(outlined->results, task.getResults()))
       old.replaceUsesWithIf(renewed, [&](OpOperand &use) {
-        return !inside.contains(entry.getBody().front().findAncestorOpInBlock(*use.getOwner()));
+        return !inside.contains(body.findAncestorOpInBlock(*use.getOwner()));
       });
   }
 

@@ -34,7 +34,7 @@ int64_t panelWidth(int64_t n, int64_t lanes) { return n > lanes ? 2 * lanes : la
 
 /// How the weight of a kernel is packed.
 struct Packing {
-  unsigned argument;              ///< of the kernel
+  BlockArgument argument;         ///< what the contraction reads: of the kernel, or of a step
   int64_t innerDim;               ///< dim of the weight that is n
   SmallVector<int64_t> outerPerm; ///< n, then K dims as the loops run
   int64_t groupDim = -1;          ///< of the weight, in groups of four; -1: none
@@ -60,28 +60,35 @@ std::optional<unsigned> groupLoop(linalg::GenericOp contraction, const Contracti
   return last.getPosition();
 }
 
+/// The argument of the kernel that an argument of its body is, or of a step inside: there only what
+/// is the same in all steps. Null if it is none, or read elsewhere too.
+BlockArgument kernelArgument(BlockArgument argument) {
+  if (!argument || !argument.hasOneUse())
+    return {};
+  auto recurrence = dyn_cast<RecurrenceOp>(argument.getOwner()->getParentOp());
+  if (!recurrence)
+    return isa<KernelOp>(argument.getOwner()->getParentOp()) ? argument : BlockArgument();
+  unsigned first = recurrence.getInputs().size() + recurrence.getStates().size();
+  if (argument.getArgNumber() < first)
+    return {};
+  auto outer = dyn_cast<BlockArgument>(recurrence.getOperand(argument.getArgNumber()));
+  return outer && outer.hasOneUse() ? outer : BlockArgument();
+}
+
 /// `isWeight` tells whether an argument is a weight in every use of the kernel.
-std::optional<Packing> packingOf(KernelOp kernel, llvm::function_ref<bool(unsigned)> isWeight) {
-  linalg::GenericOp contraction;
-  for (auto op : kernel.getBody().front().getOps<linalg::GenericOp>())
-    if (isContraction(op)) {
-      if (contraction)
-        return std::nullopt;
-      contraction = op;
-    }
-  if (!contraction)
-    return std::nullopt;
+std::optional<Packing> packingOf(linalg::GenericOp contraction,
+                                 llvm::function_ref<bool(unsigned)> isWeight) {
   for (unsigned b : {1u, 0u}) {
     auto argument = dyn_cast<BlockArgument>(contraction.getOperand(b));
     auto roles = rolesOf(contraction, b);
-    if (!argument || argument.getOwner() != &kernel.getBody().front() || !argument.hasOneUse() ||
-        !isWeight(argument.getArgNumber()) || !roles || !roles->batch.empty() ||
+    BlockArgument outer = kernelArgument(argument);
+    if (!outer || !isWeight(outer.getArgNumber()) || !roles || !roles->batch.empty() ||
         roles->n.size() != 1)
       continue;
     AffineMap map = contraction.getIndexingMapsArray()[b];
     SmallVector<unsigned> loops = plainLoops(map);
     auto dimOf = [&](unsigned loop) { return llvm::find(loops, loop) - loops.begin(); };
-    Packing packing{argument.getArgNumber(), dimOf(roles->n[0]), {dimOf(roles->n[0])}};
+    Packing packing{argument, dimOf(roles->n[0]), {dimOf(roles->n[0])}};
     std::optional<unsigned> group = groupLoop(contraction, *roles);
     SmallVector<unsigned> k(roles->k);
     if (group && llvm::is_contained(loops, *group)) {
@@ -115,15 +122,28 @@ struct PackWeights : mtc::mt::impl::PackWeightsBase<PackWeights> {
         return llvm::all_of(
             tasks, [&](TaskOp task) { return bool(weights.find(task.getOperand(argument))); });
       };
-      if (std::optional<Packing> packing = packingOf(kernel, isWeight))
-        pack(kernel, *packing, tasks, weights);
+      for (linalg::GenericOp contraction : contractionsOf(kernel))
+        if (std::optional<Packing> packing = packingOf(contraction, isWeight))
+          pack(kernel, *packing, tasks, weights);
     }
     weights.eraseUnused();
   }
 
+  /// The one contraction of a kernel, or all those of a recurrence.
+  static SmallVector<linalg::GenericOp> contractionsOf(KernelOp kernel) {
+    SmallVector<linalg::GenericOp> all;
+    kernel.getBody().walk([&](linalg::GenericOp op) {
+      if (isContraction(op))
+        all.push_back(op);
+    });
+    if (kernel.getKind() != KernelKind::Recurrence && all.size() > 1)
+      all.clear();
+    return all;
+  }
+
   void pack(KernelOp kernel, const Packing &packing, ArrayRef<TaskOp> tasks,
             DerivedWeights &weights) {
-    BlockArgument argument = kernel.getBody().getArgument(packing.argument);
+    BlockArgument argument = packing.argument, outer = kernelArgument(argument);
     auto type = cast<RankedTensorType>(argument.getType());
     int64_t nr = panelWidth(type.getDimSize(packing.innerDim), lanes);
     SmallVector<int64_t> tiles = {nr}, tiled = {packing.innerDim};
@@ -137,7 +157,7 @@ struct PackWeights : mtc::mt::impl::PackWeightsBase<PackWeights> {
     SmallVector<OpFoldResult> tile = llvm::map_to_vector(
         tiles, [&](int64_t size) -> OpFoldResult { return attributes.getIndexAttr(size); });
     for (TaskOp task : tasks) {
-      OpOperand &operand = task->getOpOperand(packing.argument);
+      OpOperand &operand = task->getOpOperand(outer.getArgNumber());
       Location loc = operand.get().getLoc();
       WeightOp weight = weights.getOrCreate(
           loc, "packed", weights.find(operand.get()), [&](OpBuilder &b, ValueRange values) {
@@ -154,14 +174,15 @@ struct PackWeights : mtc::mt::impl::PackWeightsBase<PackWeights> {
       if (unpacked->use_empty())
         unpacked->erase();
     }
-    OpBuilder b = OpBuilder::atBlockBegin(&kernel.getBody().front());
+    OpBuilder b = OpBuilder::atBlockBegin(argument.getOwner());
     Location loc = kernel.getLoc();
     Value init = tensor::EmptyOp::create(b, loc, type.getShape(), type.getElementType());
     argument.setType(packed);
+    outer.setType(packed);
     auto unpack = linalg::UnPackOp::create(b, loc, argument, init, tiled, tile, packing.outerPerm);
     argument.replaceAllUsesExcept(unpack.getResult(), unpack);
     SmallVector<Type> inputs(kernel.getArgumentTypes());
-    inputs[packing.argument] = packed;
+    inputs[outer.getArgNumber()] = packed;
     kernel.setFunctionType(attributes.getFunctionType(inputs, kernel.getResultTypes()));
   }
 };

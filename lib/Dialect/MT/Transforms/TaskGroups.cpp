@@ -26,9 +26,9 @@ static constexpr int64_t kMaxLoneRowBytes = 32 << 10;
 static constexpr int64_t kManyRows = 32;
 
 bool belongsToTask(Operation *op) {
-  if (isa<GetWeightOp, ReturnOp, TaskOp, RegionTaskOp, tensor::ExpandShapeOp,
-          tensor::CollapseShapeOp, tensor::EmptyOp, arith::ConstantOp>(op))
-    return false;
+  if (isa<GetWeightOp, ReturnOp, YieldOp, TaskOp, RegionTaskOp, tensor::ExpandShapeOp,
+          tensor::CollapseShapeOp, tensor::EmptyOp, linalg::UnPackOp, arith::ConstantOp>(op))
+    return false; // an unpack says how its reader finds a weight
   if (!llvm::all_of(op->getResultTypes(), [](Type t) { return isa<RankedTensorType>(t); }))
     return false; // scalars are computed where they are used
   return !(op->getNumResults() == 1 && isTrivialTensor(op->getResult(0)));
@@ -44,7 +44,7 @@ struct RowSpace {
 
 class Grouper {
 public:
-  explicit Grouper(EntryOp entry) : body(entry.getBody().front()) {
+  explicit Grouper(Block &body) : body(body) {
     for (Operation &op : body)
       if (belongsToTask(&op))
         groupOf[&op] = groupOf.size();
@@ -325,6 +325,11 @@ private:
     int64_t longest = 0;
     bool contraction = false, onlyElementwise = true, onlyMoves = true;
     for (Operation *op : group.ops) {
+      if (isa<RecurrenceOp>(op)) {
+        group.kind = KernelKind::Recurrence;
+        group.numerics = "recurrence";
+        return;
+      }
       auto generic = dyn_cast<linalg::GenericOp>(op);
       onlyElementwise &= isAllParallel(op) || isa<tensor::ExtractSliceOp>(op);
       onlyMoves &= isa<linalg::TransposeOp, tensor::PadOp, tensor::ConcatOp, tensor::ExtractSliceOp,
@@ -354,8 +359,8 @@ private:
 
 } // namespace
 
-std::vector<TaskGroup> formTaskGroups(EntryOp entry, bool fuse) {
-  Grouper grouper(entry);
+std::vector<TaskGroup> formTaskGroups(Block &body, bool fuse) {
+  Grouper grouper(body);
   if (fuse)
     grouper.fuse();
   return grouper.groups();

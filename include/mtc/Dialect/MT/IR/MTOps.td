@@ -221,8 +221,47 @@ def MT_KernelOp : MT_Op<"kernel", [FunctionOpInterface, IsolatedFromAbove, HasPa
   let skipDefaultBuilders = 1;
 }
 
-def MT_YieldOp : MT_Op<"yield", [Pure, ParentOneOf<["KernelOp", "WeightOp"]>, Terminator]> {
-  let summary = "ends a kernel or the expression of a derived weight";
+def MT_RecurrenceOp : MT_Op<"recurrence", [Pure, IsolatedFromAbove, SingleBlock, AttrSizedOperandSegments]> {
+  let summary = "a computation repeated along the first dim of its inputs, with a state between the steps";
+  let description = [{
+    What a recurrent layer does over time. A step sees one slice of every input along its first dim (which it loses), the
+    states of the step before and the invariants whole; it gives a slice of every output and the next states. Results are the
+    outputs and the states after the last step. With `reverse` the last slice comes first; slices of outputs lie where
+    those of the inputs do. What needs no state belongs before or behind it: there it is one operation over all steps.
+
+    ```mlir
+    %y, %last = mt.recurrence reverse inputs(%x : tensor<24x1x8xf32>) states(%h : tensor<1x8xf32>) invariants() {
+    ^bb0(%slice: tensor<1x8xf32>, %state: tensor<1x8xf32>):
+      %e = tensor.empty() : tensor<1x8xf32>
+      %next = linalg.add ins(%slice, %state : tensor<1x8xf32>, tensor<1x8xf32>) outs(%e : tensor<1x8xf32>) -> tensor<1x8xf32>
+      mt.yield %next, %next : tensor<1x8xf32>, tensor<1x8xf32>
+    } : tensor<24x1x8xf32>, tensor<1x8xf32>
+    ```
+    Constraints: C1 there is an input, and all inputs and outputs have the same first dim, the number of steps. C2 the body's arguments are slices of the
+    inputs, then the states, then the invariants. C3 it ends in mt.yield of slices of the outputs, then the states' types; the
+    last results are the states.
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$inputs, Variadic<AnyRankedTensor>:$states,
+      Variadic<AnyRankedTensor>:$invariants, UnitAttr:$reverse);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    (`reverse` $reverse^)? `inputs` `(` ($inputs^ `:` type($inputs))? `)` `states` `(` ($states^ `:` type($states))? `)`
+    `invariants` `(` ($invariants^ `:` type($invariants))? `)` $body attr-dict `:` type($results)
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    int64_t getSteps() {
+      return ::llvm::cast<::mlir::RankedTensorType>(getInputs().front().getType()).getDimSize(0);
+    }
+    /// Results before this one are outputs, the others last states.
+    unsigned getNumOutputs() { return getNumResults() - getStates().size(); }
+  }];
+}
+
+def MT_YieldOp : MT_Op<"yield", [Pure, ParentOneOf<["KernelOp", "WeightOp", "RecurrenceOp"]>, Terminator]> {
+  let summary = "ends a kernel, the expression of a derived weight or a step of a recurrence";
   let description = [{
     ```mlir
     mt.yield %r : tensor<8xf32>

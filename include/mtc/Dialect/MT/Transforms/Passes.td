@@ -11,6 +11,16 @@ include "mlir/Pass/PassBase.td"
 
 class MT_ProgramPass<string name> : Pass<name, "::mtc::mt::ProgramOp">;
 
+def UnrollRecurrences : MT_ProgramPass<"mt-unroll-recurrences"> {
+  let summary = "write the steps of recurrences one after the other";
+  let description = [{
+    For targets that have no emitter for recurrences. With `only-integers` the others keep those whose steps multiply floats; products
+    of codes are narrowed among the ops of an entry. Fails on more than 256 steps.
+  }];
+  let options = [Option<"onlyIntegers", "only-integers", "bool", /*default=*/"false", "only where a step multiplies integers">];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+}
+
 def NarrowContractions : MT_ProgramPass<"mt-narrow-contractions"> {
   let summary = "multiply 8-bit codes instead of the numbers they stand for";
   let description = [{
