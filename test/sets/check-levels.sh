@@ -16,7 +16,7 @@ for set_name in "$@"; do
   mkdir -p "$work"
   for level in x86-64-v3 x86-64-v4; do
     $bin/mtc compile "$manifest" --target "host:$level,cores=2" -o "$work/$level.mtb" --json "$work/compile.json" -q
-    [ "$(jq -r '.targets[0].name // .targets[0]' "$work/compile.json")" = "host:$level,cores=2" ]
+    [ "$(jq -r '.targets[0]' "$work/compile.json")" = "host:$level,cores=2" ]
     for t in $(jq -r '.tenants[].name' "$work/compile.json"); do
       mapfile -t arguments < <(input_arguments "$t" "")
       while IFS=$'\t' read -r name tolerance; do
