@@ -1,13 +1,13 @@
 //===- Conformance.cpp - runs the node tests of ONNX ----------------------===//
 //
 // mtc-conformance FOLDER TABLE [--json FILE] [--update] [--filter TEXT] [--jobs N] [--per-set N]
-//                 [--names FILE] [--cuda-driver FAKE]
+//                 [--names FILE] [--cuda-driver FAKE | --gpu ARCHITECTURE]
 //
 // FOLDER holds node/CASE/... and tol.json. The cases are dealt to child processes, many a set; what
 // crashes, hangs or fails as a whole is halved until the case is found. TABLE lists every case that
 // does not pass with its reason: a difference in either direction is exit 1; --update writes
 // the rows of the cases that were run. --names takes only the cases that FILE lists, a line each;
-// --cuda-driver runs them on a GPU through that library, with their kernels emulated.
+// --cuda-driver runs them through the fake driver with their kernels emulated, --gpu on a GPU.
 //
 //===----------------------------------------------------------------------===//
 #include "RunCases.h"
@@ -323,7 +323,8 @@ int main(int argc, char **argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
     const bool hasValue = flag == "--json" || flag == "--filter" || flag == "--jobs" ||
-                          flag == "--per-set" || flag == "--names" || flag == "--cuda-driver";
+                          flag == "--per-set" || flag == "--names" || flag == "--cuda-driver" ||
+                          flag == "--gpu";
     if (hasValue && ++i == argc)
       return 2;
     if (flag == "--update")
@@ -335,7 +336,9 @@ int main(int argc, char **argv) {
     else if (flag == "--names")
       arguments.names = argv[i];
     else if (flag == "--cuda-driver")
-      arguments.where = {"cuda:sm_90a", std::filesystem::absolute(argv[i])};
+      arguments.where = {"cuda:sm_90a", std::filesystem::absolute(argv[i]), true};
+    else if (flag == "--gpu")
+      arguments.where = {std::string("cuda:") + argv[i], "libcuda.so.1", false};
     else if (flag == "--jobs")
       arguments.jobs = std::max(1, std::atoi(argv[i]));
     else if (flag == "--per-set")
@@ -346,7 +349,7 @@ int main(int argc, char **argv) {
   if (places.size() != 2) {
     fmt::print(stderr, "usage: mtc-conformance FOLDER TABLE [--json FILE] [--update] "
                        "[--filter TEXT] [--jobs N] [--per-set N] [--names FILE] "
-                       "[--cuda-driver FAKE]\n");
+                       "[--cuda-driver FAKE | --gpu ARCHITECTURE]\n");
     return 2;
   }
   arguments.folder = places[0];

@@ -223,7 +223,7 @@ Status Suite::compile(std::vector<TenantSpec> tenants, const std::string &path) 
   MTC_ASSIGN_OR_RETURN(auto compilation, import(std::move(tenants), where));
   CompileOptions options;
   options.jobs = 1;
-  options.assemble = false; // the fake driver takes PTX
+  options.assemble = !where.emulates; // the fake takes PTX, too
   MTC_RETURN_IF_ERROR(formTasks(*compilation, options));
   MTC_RETURN_IF_ERROR(tuneKernels(*compilation, options));
   MTC_RETURN_IF_ERROR(exportProblems(*compilation, options));
@@ -277,8 +277,10 @@ Status Suite::run(const std::string &scratch) {
   MTC_RETURN_IF_ERROR(program->verifyAll());
   SessionOptions options;
   if (!where.cudaDriver.empty()) {
-    MTC_RETURN_IF_ERROR(emulator::emulateBundle(*program, scratch, /*checks=*/true));
-    ::setenv("MTC_FAKE_CUDA_KERNELS", scratch.c_str(), 1);
+    if (where.emulates) {
+      MTC_RETURN_IF_ERROR(emulator::emulateBundle(*program, scratch, /*checks=*/true));
+      ::setenv("MTC_FAKE_CUDA_KERNELS", scratch.c_str(), 1);
+    }
     options.device = "cuda";
     options.cudaDriver = where.cudaDriver;
   }

@@ -20,7 +20,8 @@ struct Outcome {
 /// Where the cases run.
 struct Where {
   std::string target = "host";
-  std::string cudaDriver; ///< of a CUDA target: the fake, which gets the kernels emulated
+  std::string cudaDriver; ///< of a CUDA target
+  bool emulates = false;  ///< the driver is the fake, which gets the kernels as host code
 };
 
 /// Imports each case alone, compiles those that import as one set into the bundle `scratch`, runs

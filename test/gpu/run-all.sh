@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# The first session with a GPU: probe, correctness, sanitizers, benchmarks, as one JSON file.
+#
+#   test/gpu/run-all.sh [SET.yaml ...]         on the GPU: writes test/gpu/results/DATE-GPU.json
+#   test/gpu/run-all.sh --fake OUT.json        the same steps on the fake driver, where they mean something; a test of this script
+#
+# Sets default to S1_document and test/sets/*.yaml. A step that fails or cannot run is in the file and does not stop the others; the
+# exit code is 1 if one failed, 7 without a GPU. PATH needs build/bin; models come from test/sets/fetch-models.sh. No GPU has run this.
+set -uo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+build=${MTC_BUILD:-$root/build}
+bin=$build/bin
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+driver=()
+is_fake=false
+arch=sm_90a
+if [ "${1:-}" = --fake ]; then
+  is_fake=true out=$2
+  driver=(--cuda-driver "$build/unittests/libcuda-fake.so")
+  shift 2
+fi
+if ! "$bin/mtrt" doctor --device cuda "${driver[@]}" --json "$work/doctor.json" > /dev/null; then exit 7; fi
+device=$(jq -r '.cuda.devices[0].name' "$work/doctor.json")
+capability=$(jq -r '.cuda.devices[0].capability' "$work/doctor.json")
+case $capability in 9.0) arch=sm_90a ;; 8.9) arch=sm_89 ;; *) arch=sm_80 ;; esac
+
+# Steps: {name, result: ok | failed | not run, seconds, ...}.
+steps=$work/steps
+: > "$steps"
+failed=0
+step() { # NAME EXTRA_JSON_FILE COMMAND...
+  local name=$1 extra=$2 start status=0 result=ok
+  shift 2
+  start=$(date +%s.%N)
+  "$@" > "$work/log" 2>&1 || status=$?
+  if [ $status = 77 ]; then result="not run"; elif [ $status != 0 ]; then result=failed failed=1; fi
+  [ -s "$extra" ] || { extra=$work/none; echo null > "$extra"; }
+  jq -n --arg name "$name" --arg result "$result" --arg log "$(tail -c 600 "$work/log")" --slurpfile more "$extra" \
+    --arg seconds "$(date +%s.%N | awk -v s="$start" '{printf "%.1f", $1 - s}')" \
+    '{name: $name, result: $result, seconds: ($seconds | tonumber)}
+     + (if $result == "ok" then {} else {log: $log} end) + (if $more[0] then {data: $more[0]} else {} end)' >> "$steps"
+  printf '%-40s %s\n' "$name" "$result"
+}
+
+probe() { if $is_fake; then echo "the fake does not answer the probe"; return 77; fi; "$bin/mtc-gpu-probe" > "$work/probe.json"; }
+cases() {
+  if $is_fake; then set -- --cuda --filter test_relu; else set -- --gpu "$arch"; fi
+  MTC_BUILD=$build "$root/test/Conformance/run.sh" "$@" --json "$work/cases.json"
+}
+compile() { # NAME MODELS...
+  local name=$1
+  shift
+  "$bin/mtc" compile "$@" --target host --target "cuda:$arch" -o "$work/$name.mtb" -q || return 1
+  ! $is_fake || "$build/bin/mtc-emulate-bundle" "$work/$name.mtb" "$work/$name"
+}
+agree() { # NAME: host and GPU, the GPU also a tenant at a time: bits alone are those in the round (rule R3)
+  local bundle=$work/$1.mtb tenant
+  export MTC_FAKE_CUDA_KERNELS=$work/$1
+  "$bin/mtrt" run "$bundle" --fill seed:0 --output-dir "$work/$1-host" || return 1
+  "$bin/mtrt" run "$bundle" --fill seed:0 --device cuda "${driver[@]}" --output-dir "$work/$1-cuda" || return 1
+  "$bin/mtrt" compare "$work/$1-cuda" "$work/$1-host" --rel-norm 1e-4 || return 1
+  for tenant in $("$bin/mtrt" inspect "$bundle" --json - | jq -r '.tenants[].name'); do
+    "$bin/mtrt" run "$bundle" --tenant "$tenant" --fill seed:0 --device cuda "${driver[@]}" --output-dir "$work/$1-alone" || return 1
+  done
+  diff -r "$work/$1-alone" "$work/$1-cuda"
+}
+sanitize() { # TOOL NAME
+  if $is_fake || ! command -v compute-sanitizer; then echo "no compute-sanitizer"; return 77; fi
+  compute-sanitizer --tool "$1" --error-exitcode 9 "$bin/mtrt" run "$work/$2.mtb" --fill seed:0 --device cuda
+}
+bench() { # NAME MODE
+  local count=(--iterations 200 --warmup 20)
+  if $is_fake; then count=(--iterations 2 --warmup 0); fi
+  export MTC_FAKE_CUDA_KERNELS=$work/$1
+  "$bin/mtrt" bench "$work/$1.mtb" --device cuda "${driver[@]}" --mode "$2" "${count[@]}" --json "$work/bench.json"
+}
+
+step probe "$work/probe.json" probe
+step "node tests of onnx" "$work/cases.json" cases
+names=()
+if $is_fake; then
+  names=(small)
+  step "compile small" - compile small "$@"
+else
+  if [ $# = 0 ]; then set -- "$root/python-free-examples/document-set/set.yaml" "$root"/test/sets/*.yaml; fi
+  for set in "$@"; do
+    name=$(basename "${set%.yaml}")
+    [ "$name" != set ] || name=S1_document
+    names+=("$name")
+    step "compile $name" - compile "$name" "$set"
+  done
+fi
+for name in "${names[@]}"; do
+  step "answers $name" - agree "$name"
+  for tool in memcheck racecheck initcheck synccheck; do step "$tool $name" - sanitize "$tool" "$name"; done
+  for mode in round solo; do step "bench $mode $name" "$work/bench.json" bench "$name" "$mode"; rm -f "$work/bench.json"; done
+done
+
+clocks=$(nvidia-smi --query-gpu=clocks.sm,clocks.mem,driver_version --format=csv,noheader 2> /dev/null || echo unknown)
+if ! $is_fake; then out=$root/test/gpu/results/$(date +%F)-$(echo "$device" | tr -cs 'A-Za-z0-9\n' -).json; fi
+jq -n --slurpfile steps "$steps" --slurpfile doctor "$work/doctor.json" --arg date "$(date -u +%FT%TZ)" --arg clocks "$clocks" --argjson fake $is_fake \
+  '{version: 1, fake: $fake, date: $date, clocks: $clocks, cuda: $doctor[0].cuda, steps: $steps}' > "$out"
+echo "wrote $out"
+exit $failed
