@@ -170,4 +170,45 @@ Status decodePlan(const fb::Plan *from, Plan &to) {
   return bad ? bundleRefused("the manifest's plan has an unknown enumerator") : okStatus();
 }
 
+OnlineTables decodeOnline(const fb::OnlineTables *from) {
+  OnlineTables to;
+  if (!from)
+    return to;
+  // Vectors may be shorter than they should: missing numbers are 0.
+  const auto at = [](const flatbuffers::Vector<double> *values, uint32_t index) {
+    return values && index < values->size() ? values->Get(index) : 0.0;
+  };
+  to.solos = structs<SoloRow>(from->solos(), [&](const fb::SoloRow *row) {
+    SoloRow r;
+    r.schedule = row->schedule();
+    r.entry = row->entry();
+    r.granules = row->granules();
+    r.meanNs = row->mean_ns();
+    r.p50Ns = row->p50_ns();
+    r.p99Ns = row->p99_ns();
+    r.samples = row->samples();
+    r.source = text(row->source());
+    r.device = text(row->device());
+    r.arenaBytes = row->arena_bytes();
+    r.weightBytes = row->weight_bytes();
+    r.movedBytes = row->moved_bytes();
+    r.maximalInstances = row->maximal_instances();
+    r.pressure = {at(row->pressure(), 0), at(row->pressure(), 1), at(row->pressure(), 2)};
+    r.bandwidthSensitivity = at(row->sensitivity(), 0);
+    r.segments = structs<SegmentRow>(row->segments(), [](const fb::SegmentRow *segment) {
+      return SegmentRow{segment->commands(), segment->ns(), segment->live_bytes()};
+    });
+    return r;
+  });
+  to.layouts = structs<LayoutRow>(from->layouts(), [](const fb::LayoutRow *row) {
+    return LayoutRow{text(row->name()), numbers<GranuleMask>(row->masks()), row->units(),
+                     row->memory_bytes(), row->reconfigure_ns()};
+  });
+  to.mixes = structs<MixRow>(from->mixes(), [](const fb::MixRow *row) {
+    return MixRow{row->schedule(), numbers<int32_t>(row->entries()),
+                  numbers<int64_t>(row->latency_ns()), row->makespan_ns()};
+  });
+  return to;
+}
+
 } // namespace mtc::bundle

@@ -180,6 +180,54 @@ static void encode(const Plan &from, fb::PlanT &to) {
       });
 }
 
+static void encode(const OnlineTables &from, fb::OnlineTablesT &to) {
+  to.solos = tables<fb::SoloRowT>(from.solos, [](const SoloRow &row, fb::SoloRowT &table) {
+    table.schedule = row.schedule;
+    table.entry = row.entry;
+    table.granules = row.granules;
+    table.mean_ns = row.meanNs;
+    table.p50_ns = row.p50Ns;
+    table.p99_ns = row.p99Ns;
+    table.samples = row.samples;
+    table.source = row.source;
+    table.device = row.device;
+    table.arena_bytes = row.arenaBytes;
+    table.weight_bytes = row.weightBytes;
+    table.moved_bytes = row.movedBytes;
+    table.maximal_instances = row.maximalInstances;
+    table.pressure = {row.pressure.units, row.pressure.bandwidth, row.pressure.footprint};
+    table.sensitivity = {row.bandwidthSensitivity};
+    table.segments = tables<fb::SegmentRowT>(
+        row.segments, [](const SegmentRow &segment, fb::SegmentRowT &segmentTable) {
+          segmentTable.commands = segment.commands;
+          segmentTable.ns = segment.ns;
+          segmentTable.live_bytes = segment.liveBytes;
+        });
+  });
+  to.layouts =
+      tables<fb::LayoutRowT>(from.layouts, [](const LayoutRow &row, fb::LayoutRowT &table) {
+        table.name = row.name;
+        table.masks = row.masks;
+        table.units = row.units;
+        table.memory_bytes = row.memoryBytes;
+        table.reconfigure_ns = row.reconfigureNs;
+      });
+  to.mixes = tables<fb::MixRowT>(from.mixes, [](const MixRow &row, fb::MixRowT &table) {
+    table.schedule = row.schedule;
+    table.entries = row.entries;
+    table.latency_ns = row.latencyNs;
+    table.makespan_ns = row.makespanNs;
+  });
+}
+
+/// Whether rows can be derived: a reader refuses anything else.
+static bool isSound(const TargetProgram &target) {
+  bool sound = check(target.problem).ok() && target.schedules.size() == target.plans.size();
+  for (size_t i = 0; sound && i < target.schedules.size(); ++i)
+    sound = verify(target.problem, target.schedules[i], target.plans[i]).ok();
+  return sound;
+}
+
 std::vector<uint8_t> encodeManifest(const Contents &contents, const Layout &layout) {
   const auto any = [](const auto &element, auto &table) { encode(element, table); };
   fb::ManifestT manifest;
@@ -195,6 +243,9 @@ std::vector<uint8_t> encodeManifest(const Contents &contents, const Layout &layo
         table.schedules = tables<fb::ScheduleT>(target.schedules, any);
         table.plans = tables<fb::PlanT>(target.plans, any);
         table.code_section = layout.codeSections[position++];
+        table.online = std::make_unique<fb::OnlineTablesT>();
+        if (isSound(target))
+          encode(makeOnlineTables(target.problem, target.schedules, target.plans), *table.online);
       });
   position = 0;
   manifest.weights =

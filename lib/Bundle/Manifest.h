@@ -3,6 +3,7 @@
 
 #include "Bundle_generated.h"
 #include "mtc/Bundle/Contents.h"
+#include "mtc/Bundle/Online.h"
 #include "mtc/Support/Hash.h"
 
 #include <span>
@@ -33,5 +34,6 @@ Status decodeProblem(const fb::Problem *from, Problem &to);
 std::vector<std::vector<std::string>> decodeSymbols(const fb::Problem *from);
 Schedule decodeSchedule(const fb::Schedule *from);
 Status decodePlan(const fb::Plan *from, Plan &to);
+OnlineTables decodeOnline(const fb::OnlineTables *from);
 
 } // namespace mtc::bundle

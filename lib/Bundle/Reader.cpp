@@ -327,6 +327,48 @@ StatusOr<ScheduledPlan> BundleReader::plan(size_t target, size_t index) const {
   return result;
 }
 
+/// Why rows do not hold together; empty: they do.
+static std::string wrongRow(const OnlineTables &tables, const BundleTarget &target) {
+  const Problem &problem = target.problem;
+  const auto inside = [](int32_t index, size_t count) {
+    return index >= 0 && static_cast<size_t>(index) < count;
+  };
+  for (const SoloRow &row : tables.solos) {
+    if (!inside(row.schedule, target.schedules.size()) ||
+        !inside(row.entry, problem.entries.size()))
+      return fmt::format("a solo row names schedule {} and entry {}", row.schedule, row.entry);
+    if (row.granules < 1 || row.granules > problem.device.granules)
+      return fmt::format("a solo row is of {} granules", row.granules);
+    int32_t commands = 0;
+    for (const SegmentRow &segment : row.segments) {
+      if (segment.commands <= commands || segment.ns < 0 || segment.liveBytes < 0)
+        return fmt::format("a segment ends after command {}, the one before after {}",
+                           segment.commands, commands);
+      commands = segment.commands;
+    }
+  }
+  for (const LayoutRow &row : tables.layouts)
+    for (GranuleMask mask : row.masks)
+      if (mask == 0 || (mask & ~allGranules(problem.device.granules)) != 0)
+        return fmt::format("layout '{}' has mask {:#x}", row.name, mask);
+  for (const MixRow &row : tables.mixes) {
+    if (!inside(row.schedule, target.schedules.size()) ||
+        row.entries.size() != row.latencyNs.size())
+      return fmt::format("a mix names schedule {}", row.schedule);
+    for (int32_t entry : row.entries)
+      if (!inside(entry, problem.entries.size()))
+        return fmt::format("a mix names entry {}", entry);
+  }
+  return "";
+}
+
+StatusOr<OnlineTables> BundleReader::online(size_t target) const {
+  OnlineTables tables = decodeOnline(state_->manifest->targets()->Get(target)->online());
+  if (std::string wrong = wrongRow(tables, state_->targets[target]); !wrong.empty())
+    return state_->refused(wrong);
+  return tables;
+}
+
 size_t BundleReader::weightCount() const {
   return state_->manifest->weights() ? state_->manifest->weights()->size() : 0;
 }
@@ -380,8 +422,10 @@ Status BundleReader::verifyAll() const {
   }
   for (size_t chunk = 0; chunk < state_->chunkHashes.size(); ++chunk)
     MTC_RETURN_IF_ERROR(state_->checkChunk(chunk));
-  for (size_t target = 0; target < state_->targets.size(); ++target)
+  for (size_t target = 0; target < state_->targets.size(); ++target) {
     for (size_t index = 0; index < state_->targets[target].schedules.size(); ++index)
       MTC_RETURN_IF_ERROR(plan(target, index).status());
+    MTC_RETURN_IF_ERROR(online(target).status());
+  }
   return okStatus();
 }

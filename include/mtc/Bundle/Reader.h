@@ -8,6 +8,7 @@
 #pragma once
 
 #include "mtc/Bundle/Contents.h"
+#include "mtc/Bundle/Online.h"
 
 #include <memory>
 #include <span>
@@ -69,6 +70,11 @@ public:
   /// Schedule and plan at `index` of the target's schedules, both verified.
   /// Fails if either does not verify (BundleRefused). Complexity: that of verify(Plan).
   StatusOr<ScheduledPlan> plan(size_t target, size_t index) const;
+
+  /// What schedulers that decide at run time need of a target. Empty in bundles that are older than
+  /// these tables. Fails if an index or a mask is out of range, or a segment runs backwards
+  /// (BundleRefused).
+  StatusOr<OnlineTables> online(size_t target) const;
 
   size_t weightCount() const;
   WeightInfo weightInfo(size_t index) const;
