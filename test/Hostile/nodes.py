@@ -99,7 +99,7 @@ def attributes():
     yield "attribute_missing", model([node("Cast", "x")]), "error"
     yield "attribute_of_other_type", model([node("Softmax", "x", axis="one")]), "error"
     yield "attribute_of_a_million", model([node("Transpose", "x", perm=[0] * 1000000)]), "error"
-    yield "lstm_long", model([node("LSTM", "x w r", hidden_size=2)], inputs=[("x", [10**9, 1, 4])], initializers=weights([1, 8, 4], [1, 8, 2])), "error"
+    yield "lstm_long", model([node("LSTM", "x w r", hidden_size=2)], inputs=[("x", [10**9, 1, 4])], initializers=weights([1, 8, 4], [1, 8, 2])), "any"  # a loop
     yield "stft_long", model([node("STFT", ["x", "s", "", "n"])], inputs=[("x", [1, 2**39, 1])], initializers=[const("s", 1), const("n", 8)]), "any"
     yield "dft_long", model([node("DFT", ["x", "", "a"])], inputs=[("x", [1, 2**20, 1])], initializers=[const("a", 1)]), "error"
 
