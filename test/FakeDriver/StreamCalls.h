@@ -1,0 +1,18 @@
+//===- StreamCalls.h - functions of streams and events --------------------===//
+#pragma once
+
+#include "Fake.h"
+
+namespace mtc::fake {
+
+CUresult fake_cuStreamCreate(CUstream *stream, unsigned flags);
+CUresult fake_cuStreamDestroy(CUstream handle);
+CUresult fake_cuStreamSynchronize(CUstream handle);
+CUresult fake_cuStreamWaitEvent(CUstream handle, CUevent eventHandle, unsigned flags);
+CUresult fake_cuEventCreate(CUevent *event, unsigned flags);
+CUresult fake_cuEventDestroy(CUevent handle);
+CUresult fake_cuEventRecord(CUevent eventHandle, CUstream handle);
+CUresult fake_cuEventQuery(CUevent handle);
+CUresult fake_cuEventSynchronize(CUevent handle);
+
+} // namespace mtc::fake
