@@ -1,4 +1,5 @@
 //===- Names.cpp - tenants, entries and tensors by name -------------------===//
+#include "Padding.h"
 #include "mtc/Runtime/Session.h"
 
 #include <fmt/format.h>
@@ -77,10 +78,7 @@ struct Candidate {
     const bool isEqual = std::ranges::equal(tensor.shape, shape);
     isPadded |= !isEqual;
     fits &= isEqual || fitsPadded(tensor, shape);
-    int64_t count = 1;
-    for (int64_t size : tensor.shape)
-      count *= size;
-    elements += count;
+    elements += countElements(tensor.shape);
   }
   /// Exact ones first, then the smallest; equal ones keep their order.
   std::tuple<bool, bool, int64_t> key() const { return {!fits, isPadded, isPadded ? elements : 0}; }

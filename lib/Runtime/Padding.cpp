@@ -5,20 +5,21 @@
 #include <cstring>
 
 namespace mtc {
-namespace {
 
-int64_t countOf(std::span<const int64_t> shape) {
+int64_t countElements(std::span<const int64_t> shape) {
   int64_t count = 1;
   for (int64_t size : shape)
     count *= size;
   return count;
 }
 
+namespace {
+
 /// Calls `move(inFull, inShape, elements)` for every contiguous run of `shape` inside `full`, with
 /// positions in elements, in ascending order.
 template <typename Move>
 void forEachRun(std::span<const int64_t> full, std::span<const int64_t> shape, Move move) {
-  if (countOf(shape) == 0)
+  if (countElements(shape) == 0)
     return;
   size_t outer = full.size(); // dims before this one are walked
   int64_t run = 1;
@@ -50,7 +51,7 @@ void padTensor(const void *from, std::span<const int64_t> shape, void *to,
                std::span<const int64_t> full, std::span<const uint8_t> element) {
   auto *target = static_cast<uint8_t *>(to);
   const auto *source = static_cast<const uint8_t *>(from);
-  const size_t bytes = element.size(), end = static_cast<size_t>(countOf(full)) * bytes;
+  const size_t bytes = element.size(), end = static_cast<size_t>(countElements(full)) * bytes;
   if (end == 0)
     return;
   // The first element, then copies of all that is there already.

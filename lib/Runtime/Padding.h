@@ -7,6 +7,9 @@
 
 namespace mtc {
 
+/// The elements of a tensor of `shape`.
+int64_t countElements(std::span<const int64_t> shape);
+
 /// Copies a row-major tensor of `shape` to the beginning of every dim of one of `full`, whose other
 /// elements become `element`. `to` holds all of `full`, apart from `from`; ranks are equal and no
 /// dim of `shape` exceeds that of `full`.

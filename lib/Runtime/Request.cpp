@@ -149,10 +149,7 @@ void Request::cropOutputs() {
     const std::vector<int64_t> shape = croppedShape(output);
     if (shape == output.shape || output.bytes == 0)
       continue;
-    int64_t elements = 1;
-    for (int64_t size : output.shape)
-      elements *= size;
-    cropTensor(outputs_[o], output.shape, shape, output.bytes / elements);
+    cropTensor(outputs_[o], output.shape, shape, output.bytes / countElements(output.shape));
   }
 }
 

@@ -17,10 +17,6 @@ using namespace mtc;
 
 namespace {
 
-int64_t countOf(const std::vector<int64_t> &shape) {
-  return std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<>());
-}
-
 /// Where element `at` of a tensor of `shape` is in one of `full`.
 int64_t positionIn(int64_t at, const std::vector<int64_t> &shape,
                    const std::vector<int64_t> &full) {
@@ -40,7 +36,7 @@ TEST(Padding, PadsAndCrops) {
       // Equal in many dims, so that runs span several.
       shape.push_back(random.next() % 2 ? size : static_cast<int64_t>(random.next() % (size + 1)));
     }
-    const int64_t given = countOf(shape), all = countOf(full);
+    const int64_t given = countElements(shape), all = countElements(full);
     std::vector<uint32_t> from(given), wanted(all, 7u << 24), to(all + 1, 99);
     for (int64_t i = 0; i < given; ++i)
       wanted[positionIn(i, shape, full)] = from[i] = static_cast<uint32_t>(i) + 1000;
@@ -98,14 +94,14 @@ TEST_F(PaddingTest, CutsWhatFollows) {
   EXPECT_FALSE(chain->shapeOf("y").ok());
   for (const std::vector<int64_t> &shape :
        {std::vector<int64_t>{3, 5}, {8, 1}, {1, 128}, {8, 128}, {2, 0}, {3, 5}}) {
-    std::vector<float> x(countOf(shape));
+    std::vector<float> x(countElements(shape));
     std::iota(x.begin(), x.end(), 1.0f);
     ASSERT_TRUE(chain->bindSmaller("x", x.data(), shape).ok());
     const RequestStatus status = run(*chain);
     ASSERT_TRUE(status.ok()) << status.message;
     EXPECT_EQ(*chain->shapeOf("y"), shape);
     const auto *y = static_cast<const float *>(chain->bound("y", false));
-    for (int64_t i = 0; i < countOf(shape); ++i)
+    for (int64_t i = 0; i < countElements(shape); ++i)
       ASSERT_EQ(y[i], x[i] * 2 * static_cast<float>(positionIn(i, shape, {8, 128}))) << i;
   }
   // As large as compiled again.
