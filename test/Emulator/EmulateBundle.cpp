@@ -37,7 +37,7 @@ Status emitTarget(ModuleOp module, mt::ProgramOp program, const BundleTarget &ta
         if (!seen.insert(symbol).second)
           continue;
         if (failed(cuda::emitVariant(module, kernel, cast<mt::VariantAttr>(variants[v]).getConfig(),
-                               symbol)))
+                                     symbol)))
           return internalError("kernel '" + known.name + "' cannot be emitted");
         for (size_t p = 0; p < known.variants[v].phaseTiles.size(); ++p)
           accesses[cuda::phaseSymbol(symbol, int64_t(p))] = known.operands;

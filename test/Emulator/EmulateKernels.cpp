@@ -10,7 +10,9 @@
 #include "mtc/Codegen/Host/HostTarget.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <cstddef>
@@ -119,7 +121,27 @@ private:
     }
     if (auto shuffle = dyn_cast<gpu::ShuffleOp>(op))
       return rewriteShuffle(shuffle);
-    if (isa<gpu::GPUDialect>(op->getDialect()))
+    if (auto load = dyn_cast<nvgpu::LdMatrixOp>(op))
+      return rewriteLoadMatrix(load);
+    if (auto copy = dyn_cast<nvgpu::DeviceAsyncCopyOp>(op))
+      return rewriteCopy(copy);
+    if (isa<NVVM::CpAsyncCommitGroupOp>(op)) {
+      call(offsetof(ThreadView, commitCopies), {}, {});
+      op->erase();
+      return success();
+    }
+    if (auto wait = dyn_cast<NVVM::CpAsyncWaitGroupOp>(op)) {
+      call(offsetof(ThreadView, awaitCopies), {}, {sharedPointer, i32(wait.getN())});
+      op->erase();
+      return success();
+    }
+    if (auto multiply = dyn_cast<NVVM::MmaOp>(op))
+      return rewriteMultiply(multiply);
+    if (auto convert = dyn_cast<NVVM::ConvertFloatToTF32Op>(op))
+      return rewriteRounding(convert);
+    if (isa<NVVM::ConvertF32x2ToF16x2Op, NVVM::ConvertF32x2ToBF16x2Op>(op))
+      return rewriteHalves(op);
+    if (isa<gpu::GPUDialect, NVVM::NVVMDialect, nvgpu::NVGPUDialect>(op->getDialect()))
       return op->emitOpError("is not emulated");
     if (!checks)
       return success();
@@ -175,29 +197,169 @@ private:
     return ShuffleMode::Xor;
   }
 
-  /// Tells the emulator of an access to a flat buffer, perhaps through one view.
-  LogicalResult announce(Value memory, ValueRange indices, Type type, bool isWrite) {
+  /// A register of 32 bits as an integer, and an integer as what a register holds.
+  Value toBits(Value v) {
+    return v.getType().isInteger(32) ? v
+                                     : LLVM::BitcastOp::create(b, loc, b.getI32Type(), v).getRes();
+  }
+  Value fromBits(Value bits, Type type) {
+    return type.isInteger(32) ? bits : LLVM::BitcastOp::create(b, loc, type, bits).getRes();
+  }
+
+  Value resultRegister(size_t i) {
+    Value wide = field(offsetof(ThreadView, registers) + 8 * i);
+    return arith::TruncIOp::create(b, loc, b.getI32Type(), wide);
+  }
+
+  /// Parts are taken one by one, so no vector of vectors is made.
+  LogicalResult rewriteLoadMatrix(nvgpu::LdMatrixOp op) {
+    FailureOr<Place> place = placeOf(op.getSrcMemref(), op.getIndices());
+    if (failed(place))
+      return failure();
+    call(
+        offsetof(ThreadView, loadMatrix), {},
+        {sharedPointer, place->offset, i32(op.getNumTiles()), i32(op.getTranspose()), i32(checks)});
+    SmallVector<Value> parts;
+    for (size_t i = 0; i < op.getNumTiles(); ++i)
+      parts.push_back(resultRegister(i));
+    for (Operation *user : llvm::make_early_inc_range(op->getUsers())) {
+      auto extract = dyn_cast<vector::ExtractOp>(user);
+      if (!extract || extract.hasDynamicPosition() || extract.getNumIndices() != 1)
+        return user->emitOpError("of matrices is not emulated");
+      b.setInsertionPoint(extract);
+      Value part = parts[extract.getStaticPosition().front()];
+      if (failed(replace(extract, fromBits(part, extract.getType()))))
+        return failure();
+    }
+    op.erase();
+    return success();
+  }
+
+  LogicalResult rewriteCopy(nvgpu::DeviceAsyncCopyOp op) {
+    FailureOr<Place> to = placeOf(op.getDst(), op.getDstIndices());
+    FailureOr<Place> from = placeOf(op.getSrc(), op.getSrcIndices());
+    if (failed(to) || failed(from) || !op.getAsyncToken().use_empty())
+      return op.emitOpError("is not emulated");
+    const int64_t size =
+        host::elementBytes(cast<MemRefType>(op.getSrc().getType()).getElementType());
+    const auto elements = static_cast<int64_t>(op.getDstElements().getZExtValue());
+    Value bytes = i32(elements * size), sourceBytes = bytes;
+    if (Value count = op.getSrcElements()) {
+      sourceBytes = arith::IndexCastOp::create(b, loc, b.getI32Type(), count);
+      sourceBytes = arith::MulIOp::create(b, loc, sourceBytes, i32(size));
+    }
+    if (checks)
+      call(offsetof(ThreadView, access), {},
+           {i32(from->buffer), from->offset, sourceBytes, i32(0)});
+    call(offsetof(ThreadView, copyAsync), {},
+         {sharedPointer, to->offset, i32(from->buffer), from->offset, bytes, sourceBytes});
+    op.erase();
+    return success();
+  }
+
+  static FailureOr<MultiplyKind> kindOf(NVVM::MmaOp op) {
+    using Types = NVVM::MMATypes;
+    auto a = op.getMultiplicandAPtxType(), c = op.getMultiplicandBPtxType();
+    NVVM::MMAShapeAttr shape = op.getShape();
+    auto is = [&](Types x, Types y, int64_t k) {
+      return a == x && c == y && shape.getM() == 16 && shape.getN() == 8 &&
+             int64_t(shape.getK()) == k;
+    };
+    if (is(Types::tf32, Types::tf32, 8))
+      return MultiplyKind::TF32;
+    if (is(Types::f16, Types::f16, 16))
+      return MultiplyKind::F16;
+    if (is(Types::bf16, Types::bf16, 16))
+      return MultiplyKind::BF16;
+    if (is(Types::s8, Types::s8, 32))
+      return MultiplyKind::S8S8;
+    if (is(Types::s8, Types::u8, 32))
+      return MultiplyKind::S8U8;
+    if (is(Types::u8, Types::s8, 32))
+      return MultiplyKind::U8S8;
+    if (is(Types::u8, Types::u8, 32))
+      return MultiplyKind::U8U8;
+    return failure();
+  }
+
+  LogicalResult rewriteMultiply(NVVM::MmaOp op) {
+    FailureOr<MultiplyKind> kind = kindOf(op);
+    auto results = dyn_cast<LLVM::LLVMStructType>(op.getRes().getType());
+    if (failed(kind) || op.getOperandC().size() != 4 || !results)
+      return op.emitOpError("is not emulated");
+    SmallVector<Value> arguments = {i32(static_cast<int64_t>(*kind))};
+    for (Value v : op->getOperands())
+      arguments.push_back(toBits(v));
+    call(offsetof(ThreadView, multiply), {}, arguments);
+    Value all = LLVM::UndefOp::create(b, loc, results);
+    for (auto [i, type] : llvm::enumerate(results.getBody()))
+      all = LLVM::InsertValueOp::create(b, loc, all, fromBits(resultRegister(i), type),
+                                        static_cast<int64_t>(i));
+    return replace(op, all);
+  }
+
+  /// cvt.rna.tf32.f32 (PTX ISA 9.7.9.22): to ten bits of mantissa, ties away from zero; the rest
+  /// are zeros.
+  LogicalResult rewriteRounding(NVVM::ConvertFloatToTF32Op op) {
+    if (op.getRnd() != NVVM::FPRoundingMode::RNA || op.getRelu())
+      return op.emitOpError("is not emulated");
+    Value bits = arith::BitcastOp::create(b, loc, b.getI32Type(), op.getSrc());
+    bits = arith::AddIOp::create(b, loc, bits, i32(0x1000));
+    bits = arith::AndIOp::create(b, loc, bits, i32(-0x2000));
+    Value isNan =
+        arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, op.getSrc(), op.getSrc());
+    return replace(op, arith::SelectOp::create(b, loc, isNan, i32(0x7FFFFFFF), bits));
+  }
+
+  /// cvt.rn.f16x2.f32 and cvt.rn.bf16x2.f32 (PTX ISA 9.7.9.22): to the nearest, ties to even; the
+  /// second operand becomes the lower half.
+  LogicalResult rewriteHalves(Operation *op) {
+    auto rounding = op->getAttrOfType<NVVM::FPRoundingModeAttr>("rnd");
+    if (!rounding || rounding.getValue() != NVVM::FPRoundingMode::RN || op->getNumOperands() != 2)
+      return op->emitOpError("is not emulated");
+    auto type = VectorType::get({2}, b.getF32Type());
+    Value both = vector::FromElementsOp::create(b, loc, type,
+                                                ValueRange{op->getOperand(1), op->getOperand(0)});
+    return replace(op, arith::TruncFOp::create(b, loc, op->getResult(0).getType(), both));
+  }
+
+  /// Where an element lies: the buffer as Launch counts them, and bytes (i64) from its start.
+  struct Place {
+    int64_t buffer = 0;
+    Value offset;
+  };
+
+  /// Of a flat buffer, perhaps through one view.
+  FailureOr<Place> placeOf(Value memory, ValueRange indices) {
     Value base = memory, start = arith::ConstantIndexOp::create(b, loc, 0);
     if (auto view = memory.getDefiningOp<memref::ViewOp>()) {
       base = view.getSource();
       start = view.getByteShift();
     }
-    if (memory.getDefiningOp<memref::GetGlobalOp>() || memory == fields)
-      return success();
     auto argument = dyn_cast<BlockArgument>(base);
     if (!argument || indices.size() != 1)
       return function.emitError("accesses memory that is no buffer");
-    Type element = getElementTypeOrSelf(type);
-    int64_t count = 1;
-    if (auto vector = dyn_cast<VectorType>(type))
-      count = vector.getNumElements();
+    Type element = cast<MemRefType>(memory.getType()).getElementType();
     Value size = arith::ConstantIndexOp::create(b, loc, host::elementBytes(element));
     Value offset =
         arith::AddIOp::create(b, loc, start, arith::MulIOp::create(b, loc, indices.front(), size));
+    return Place{argument.getArgNumber() - 4,
+                 arith::IndexCastOp::create(b, loc, b.getI64Type(), offset)};
+  }
+
+  /// Tells the emulator of an access.
+  LogicalResult announce(Value memory, ValueRange indices, Type type, bool isWrite) {
+    if (memory.getDefiningOp<memref::GetGlobalOp>() || memory == fields)
+      return success();
+    FailureOr<Place> place = placeOf(memory, indices);
+    if (failed(place))
+      return failure();
+    int64_t count = 1;
+    if (auto vector = dyn_cast<VectorType>(type))
+      count = vector.getNumElements();
     call(offsetof(ThreadView, access), {},
-         {i32(argument.getArgNumber() - 4),
-          arith::IndexCastOp::create(b, loc, b.getI64Type(), offset),
-          i32(count * host::elementBytes(element)), i32(isWrite)});
+         {i32(place->buffer), place->offset,
+          i32(count * host::elementBytes(getElementTypeOrSelf(type))), i32(isWrite)});
     return success();
   }
 

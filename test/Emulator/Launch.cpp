@@ -1,83 +1,46 @@
 //===- Launch.cpp - run the threads of a GPU kernel on the host -----------===//
 #include "Launch.h"
 
+#include "Shadow.h"
+#include "Warp.h"
+
 #include <algorithm>
+#include <cstring>
+#include <deque>
 #include <fmt/format.h>
 #include <memory>
 #include <numeric>
 #include <random>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <utility>
 
 namespace mtc::emulator {
 
 struct BlockRun;
 
+/// An asynchronous copy under way: what it will have written.
+struct Copy {
+  int64_t to = 0;
+  std::vector<unsigned char> bytes;
+};
+
 struct Fiber {
-  enum class State { Ready, AtBarrier, AtShuffle, Done };
+  enum class State { Ready, AtBarrier, AtWarp, Done };
   ThreadView view = {};
   ucontext_t context = {};
   State state = State::Ready;
   BlockRun *block = nullptr;
-  int32_t value = 0, operand = 0, width = 32; ///< of a shuffle under way
-  ShuffleMode mode = ShuffleMode::Xor;
-  int64_t result = 0;
+  WarpCall call;            ///< under way
+  bool isChecked = false;   ///< of a load of matrices under way
+  std::vector<Copy> copies; ///< that are in no group yet
+  std::deque<std::vector<Copy>> groups;
 };
 
 namespace {
 
 constexpr size_t stackBytes = 128 << 10;
-constexpr int64_t warpThreads = 32;
 constexpr unsigned char poison = 0xDB;
-
-constexpr int64_t nobody = -1, several = -2;
-
-/// Who has touched a byte. Times are numbers of barrier intervals, unique in a launch.
-struct Cell {
-  int64_t writer = nobody, writeBlock = nobody, writeTime = -1;
-  int64_t reader = nobody, readBlock = nobody, readTime = -1; ///< of the last interval with a read
-};
-
-/// Memory with its history.
-class Shadow {
-public:
-  Shadow(int64_t bytes, bool written) : cells_(bytes), written_(written) {}
-
-  void reset() { std::fill(cells_.begin(), cells_.end(), Cell()); }
-
-  /// What is wrong with an access, or null. Another block never synchronizes with this one; in a
-  /// block a barrier orders.
-  const char *touch(int64_t offset, int64_t bytes, bool isWrite, int64_t who, int64_t block,
-                    int64_t now) {
-    if (offset < 0 || offset + bytes > int64_t(cells_.size()))
-      return "is out of bounds";
-    for (int64_t i = offset; i < offset + bytes; ++i) {
-      Cell &cell = cells_[i];
-      const bool wasWritten = cell.writer != nobody;
-      if (wasWritten && (cell.writeBlock != block || (cell.writeTime == now && cell.writer != who)))
-        return isWrite ? "races with another thread's write" : "races with a write";
-      if (!isWrite) {
-        if (!wasWritten && !written_)
-          return "reads what was never written";
-        cell.reader = cell.readTime == now && cell.reader != who ? several : who;
-        cell.readBlock = cell.readBlock == nobody || cell.readBlock == block ? block : several;
-        cell.readTime = now;
-        continue;
-      }
-      if (cell.reader != nobody &&
-          (cell.readBlock != block || (cell.readTime == now && cell.reader != who)))
-        return "races with a read";
-      cell.writer = who;
-      cell.writeBlock = block;
-      cell.writeTime = now;
-    }
-    return nullptr;
-  }
-
-private:
-  std::vector<Cell> cells_;
-  bool written_;
-};
 
 } // namespace
 
@@ -117,7 +80,14 @@ struct BlockRun {
   void start(Fiber &fiber, int64_t thread, int64_t block);
   void yield(Fiber &fiber) { ::swapcontext(&fiber.context, &scheduler); }
   bool releaseWarp(int64_t warp);
+  const char *performInWarp(std::span<WarpCall *> lanes, int64_t warp);
+  const char *loadMatrices(std::span<WarpCall *> lanes, int64_t warp);
   bool releaseBarrier();
+  int32_t sharedBuffer() const { return int32_t(launch.buffers.size()); }
+  unsigned char *sharedBytes() const { return static_cast<unsigned char *>(pointers.back()); }
+  Accessor accessor(const Fiber &fiber) const {
+    return {fiber.view.block * launch.threads + fiber.view.thread, fiber.view.block, now};
+  }
   void fail(const Fiber &fiber, const std::string &what) {
     if (status.ok())
       status = invalidInput(
@@ -144,31 +114,110 @@ void atBarrier(ThreadView *view, void *) {
   view->fiber->block->yield(*view->fiber);
 }
 
-int64_t atShuffle(ThreadView *view, int32_t value, int32_t operand, int32_t width, int32_t mode) {
+/// Enters an operation of the warp; the results are in the fiber's call.
+const WarpCall &atWarp(ThreadView *view, const WarpCall &call) {
   Fiber &fiber = *view->fiber;
-  fiber.value = value;
-  fiber.operand = operand;
-  fiber.width = width;
-  fiber.mode = static_cast<ShuffleMode>(mode);
-  fiber.state = Fiber::State::AtShuffle;
+  fiber.call = call;
+  fiber.state = Fiber::State::AtWarp;
   fiber.block->yield(fiber);
-  return fiber.result;
+  return fiber.call;
+}
+
+int64_t atShuffle(ThreadView *view, int32_t value, int32_t operand, int32_t width, int32_t mode) {
+  const WarpCall &call = atWarp(view, {WarpCall::Kind::Shuffle, mode, {value, operand, width}, {}});
+  return int64_t(call.results[1]) << 32 | int64_t(uint32_t(call.results[0]));
+}
+
+void setRegisters(ThreadView *view, const WarpCall &call) {
+  std::copy(call.results.begin(), call.results.end(), view->registers);
+}
+
+void atLoadMatrix(ThreadView *view, void *, int64_t offset, int32_t count, int32_t isTransposed,
+                  int32_t isChecked) {
+  view->fiber->isChecked = isChecked != 0;
+  setRegisters(view, atWarp(view, {WarpCall::Kind::LoadMatrix,
+                                   2 * count + isTransposed,
+                                   {static_cast<int32_t>(offset)},
+                                   {}}));
+}
+
+void atMultiply(ThreadView *view, int32_t kind, int32_t a0, int32_t a1, int32_t a2, int32_t a3,
+                int32_t b0, int32_t b1, int32_t c0, int32_t c1, int32_t c2, int32_t c3) {
+  setRegisters(
+      view,
+      atWarp(view, {WarpCall::Kind::Multiply, kind, {a0, a1, a2, a3, b0, b1, c0, c1, c2, c3}, {}}));
+}
+
+/// The thread has done something wrong and never comes back.
+void stop(Fiber &fiber, const char *what, int64_t bytes, int64_t offset, int32_t buffer,
+          const char *wrong) {
+  BlockRun &block = *fiber.block;
+  block.fail(fiber, fmt::format("{} of {} bytes at {} of {} {}", what, bytes, offset,
+                                buffer == block.sharedBuffer() ? "shared memory"
+                                                               : fmt::format("buffer {}", buffer),
+                                wrong));
+  fiber.state = Fiber::State::Done;
+  block.yield(fiber);
+}
+
+/// A vector's address is a multiple of its size (PTX ISA 5.4.2, 6.4.1); buffers begin at multiples
+/// of more.
+const char *alignmentOf(int64_t offset, int64_t bytes) {
+  const bool isVector = bytes == 2 || bytes == 4 || bytes == 8 || bytes == 16;
+  return isVector && offset % bytes != 0 ? "is not aligned to its size" : nullptr;
 }
 
 void atAccess(ThreadView *view, int32_t buffer, int64_t offset, int32_t bytes, int32_t isWrite) {
   Fiber &fiber = *view->fiber;
   BlockRun &block = *fiber.block;
-  const int64_t who = view->block * block.launch.threads + view->thread;
-  const char *wrong =
-      block.shadows[buffer].touch(offset, bytes, isWrite != 0, who, view->block, block.now);
+  const char *wrong = alignmentOf(offset, bytes);
   if (!wrong)
-    return;
-  const bool isShared = buffer == int32_t(block.launch.buffers.size());
-  block.fail(fiber,
-             fmt::format("{} of {} bytes at {} of {} {}", isWrite ? "write" : "read", bytes, offset,
-                         isShared ? "shared memory" : fmt::format("buffer {}", buffer), wrong));
-  fiber.state = Fiber::State::Done; // and never comes back
-  block.yield(fiber);
+    wrong = block.shadows[buffer].touch(offset, bytes, isWrite != 0, block.accessor(fiber));
+  if (wrong)
+    stop(fiber, isWrite ? "write" : "read", bytes, offset, buffer, wrong);
+}
+
+/// cp.async (PTX ISA 9.7.9.25.3.1): the bytes arrive at some time after this and before the wait,
+/// so that until then they are nobody's; what is beyond the source's size is zero.
+void atCopyAsync(ThreadView *view, void *, int64_t to, int32_t buffer, int64_t from, int32_t bytes,
+                 int32_t sourceBytes) {
+  Fiber &fiber = *view->fiber;
+  BlockRun &block = *fiber.block;
+  const char *wrong = bytes != 4 && bytes != 8 && bytes != 16  ? "has no size of a copy"
+                      : sourceBytes < 0 || sourceBytes > bytes ? "reads more than it writes"
+                                                               : alignmentOf(to, bytes);
+  if (!wrong)
+    wrong = block.shadows.back().startCopy(to, bytes, block.accessor(fiber));
+  if (wrong)
+    return stop(fiber, "asynchronous copy", bytes, to, block.sharedBuffer(), wrong);
+  wrong = alignmentOf(from, bytes);
+  if (!wrong && (from < 0 || from + sourceBytes > block.launch.buffers[buffer].bytes))
+    wrong = "is out of bounds";
+  if (wrong)
+    return stop(fiber, "asynchronous copy", bytes, from, buffer, wrong);
+  Copy &copy = fiber.copies.emplace_back();
+  copy.to = to;
+  copy.bytes.assign(bytes, 0);
+  std::memcpy(copy.bytes.data(), static_cast<unsigned char *>(block.pointers[buffer]) + from,
+              sourceBytes);
+  std::memset(block.sharedBytes() + to, poison, bytes);
+}
+
+/// cp.async.commit_group (PTX ISA 9.7.9.25.3.2); a group may be empty.
+void atCommitCopies(ThreadView *view) {
+  view->fiber->groups.push_back(std::exchange(view->fiber->copies, {}));
+}
+
+/// cp.async.wait_group (PTX ISA 9.7.9.25.3.3): at most the last groups are under way; what is in no
+/// group is not waited for. The bytes are then visible to this thread, to others behind a barrier.
+void atAwaitCopies(ThreadView *view, void *, int32_t groups) {
+  Fiber &fiber = *view->fiber;
+  for (; int64_t(fiber.groups.size()) > groups; fiber.groups.pop_front())
+    for (const Copy &copy : fiber.groups.front()) {
+      const auto bytes = int64_t(copy.bytes.size());
+      fiber.block->shadows.back().finishCopy(copy.to, bytes, fiber.block->accessor(fiber));
+      std::memcpy(fiber.block->sharedBytes() + copy.to, copy.bytes.data(), bytes);
+    }
 }
 
 void fiberMain(unsigned high, unsigned low) {
@@ -184,9 +233,13 @@ void fiberMain(unsigned high, unsigned low) {
 } // namespace
 
 void BlockRun::start(Fiber &fiber, int64_t thread, int64_t block) {
-  fiber.view = {thread, block, launch.blocks, atBarrier, atShuffle, atAccess, &fiber};
+  fiber.view = {thread,        block,        launch.blocks, atBarrier,   atShuffle,
+                atAccess,      atLoadMatrix, atMultiply,    atCopyAsync, atCommitCopies,
+                atAwaitCopies, {},           &fiber};
   fiber.block = this;
   fiber.state = Fiber::State::Ready;
+  fiber.copies.clear();
+  fiber.groups.clear();
   ::getcontext(&fiber.context);
   fiber.context.uc_stack.ss_sp = static_cast<char *>(stacks) + stackBytes * thread;
   fiber.context.uc_stack.ss_size = stackBytes;
@@ -196,35 +249,55 @@ void BlockRun::start(Fiber &fiber, int64_t thread, int64_t block) {
                 unsigned(bits));
 }
 
-/// shfl.sync with all lanes of the warp (PTX ISA 9.7.9.6): lane j of a segment of `width` lanes
-/// reads lane j ^ b, j - b, j + b or b; a source outside the segment leaves a lane its own value.
+/// The rows' addresses are those of the first lanes; a lane reads what it gets.
+const char *BlockRun::loadMatrices(std::span<WarpCall *> lanes, int64_t warp) {
+  const int64_t count = lanes[0]->variant / 2;
+  const bool isTransposed = lanes[0]->variant % 2 != 0;
+  for (int64_t lane = 0; lane < warpThreads; ++lane)
+    for (int64_t result = 0; result < count; ++result) {
+      uint32_t bits = 0;
+      for (int64_t byte = 0; byte < 4; ++byte) {
+        const MatrixByte at = matrixByte(lane, result, byte, isTransposed);
+        const int64_t row = lanes[at.row]->operands[0];
+        if (row % 16 != 0)
+          return "loads a row of a matrix that is not aligned to 16 bytes";
+        if (row < 0 || row + 16 > launch.sharedBytes)
+          return "loads a row of a matrix out of bounds of shared memory";
+        const Fiber &fiber = fibers[warp * warpThreads + lane];
+        if (fiber.isChecked)
+          if (const char *wrong =
+                  shadows.back().touch(row + at.byte, 1, /*isWrite=*/false, accessor(fiber))) {
+            fail(fiber, fmt::format("ldmatrix at {} of shared memory {}", row + at.byte, wrong));
+            return nullptr;
+          }
+        bits |= uint32_t(sharedBytes()[row + at.byte]) << 8 * byte;
+      }
+      lanes[lane]->results[result] = int32_t(bits);
+    }
+  return nullptr;
+}
+
+const char *BlockRun::performInWarp(std::span<WarpCall *> lanes, int64_t warp) {
+  for (const WarpCall *call : lanes)
+    if (call->kind != lanes[0]->kind || call->variant != lanes[0]->variant)
+      return "is in another operation than other lanes of its warp";
+  if (lanes[0]->kind == WarpCall::Kind::Shuffle)
+    return shuffle(lanes), nullptr;
+  if (int64_t(lanes.size()) < warpThreads)
+    return "needs a whole warp for a matrix";
+  return lanes[0]->kind == WarpCall::Kind::Multiply ? multiply(lanes) : loadMatrices(lanes, warp);
+}
+
 bool BlockRun::releaseWarp(int64_t warp) {
   const int64_t first = warp * warpThreads, end = std::min(first + warpThreads, launch.threads);
-  for (int64_t t = first; t < end; ++t)
-    if (fibers[t].state != Fiber::State::AtShuffle)
-      return false;
+  std::array<WarpCall *, warpThreads> calls;
   for (int64_t t = first; t < end; ++t) {
-    Fiber &fiber = fibers[t];
-    const int64_t lane = t - first, base = lane & ~int64_t(fiber.width - 1);
-    int64_t source = 0;
-    switch (fiber.mode) {
-    case ShuffleMode::Xor:
-      source = lane ^ fiber.operand;
-      break;
-    case ShuffleMode::Up:
-      source = lane - fiber.operand;
-      break;
-    case ShuffleMode::Down:
-      source = lane + fiber.operand;
-      break;
-    case ShuffleMode::Index:
-      source = base + (fiber.operand & (fiber.width - 1));
-      break;
-    }
-    const bool valid = source >= base && source < base + fiber.width && first + source < end;
-    const int32_t value = fibers[valid ? first + source : t].value;
-    fiber.result = int64_t(valid) << 32 | int64_t(uint32_t(value));
+    if (fibers[t].state != Fiber::State::AtWarp)
+      return false;
+    calls[t - first] = &fibers[t].call;
   }
+  if (const char *wrong = performInWarp({calls.data(), size_t(end - first)}, warp))
+    fail(fibers[first], wrong);
   for (int64_t t = first; t < end; ++t)
     fibers[t].state = Fiber::State::Ready;
   return true;
@@ -256,7 +329,7 @@ void BlockRun::runBlock(int64_t block) {
       ready.pop_back();
       ::swapcontext(&scheduler, &fiber.context);
       const int64_t warp = fiber.view.thread / warpThreads;
-      if (fiber.state == Fiber::State::AtShuffle && releaseWarp(warp))
+      if (fiber.state == Fiber::State::AtWarp && releaseWarp(warp))
         for (int64_t t = warp * warpThreads; t < std::min((warp + 1) * warpThreads, launch.threads);
              ++t)
           ready.push_back(t);
@@ -269,12 +342,14 @@ void BlockRun::runBlock(int64_t block) {
     if (std::all_of(fibers.begin(), fibers.end(), is(Fiber::State::Done)))
       return;
     if (!releaseBarrier()) {
-      auto waits = std::find_if(fibers.begin(), fibers.end(), is(Fiber::State::AtShuffle));
-      bool isShuffle = waits != fibers.end();
-      if (!isShuffle)
+      auto waits = std::find_if(fibers.begin(), fibers.end(), is(Fiber::State::AtWarp));
+      const bool isWarp = waits != fibers.end();
+      if (!isWarp)
         waits = std::find_if(fibers.begin(), fibers.end(), is(Fiber::State::AtBarrier));
-      fail(*waits, isShuffle ? "waits in a shuffle that not all lanes of its warp reach"
-                             : "waits at a barrier that not all threads of the block reach");
+      static constexpr const char *names[] = {"a shuffle", "an ldmatrix", "an mma"};
+      fail(*waits, isWarp ? fmt::format("waits in {} that not all lanes of its warp reach",
+                                        names[static_cast<int>(waits->call.kind)])
+                          : "waits at a barrier that not all threads of the block reach");
       return;
     }
     ready.resize(launch.threads);

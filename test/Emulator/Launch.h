@@ -2,8 +2,9 @@
 //
 // A launch of an emulated kernel: a fiber per thread of a block, one block after the other. Blocks,
 // and among the threads that can go on the next one, are chosen at random from a seed, so an answer
-// that depends on an order the GPU does not promise shows. Accesses are checked against bounds,
-// against bytes that nobody has written and against races.
+// that depends on an order the GPU does not promise shows. Accesses are checked against bounds and
+// alignment, against bytes that nobody has written, against races and against asynchronous copies
+// that nobody has waited for.
 //
 // Not emulated: weak memory beyond races, timing, more than one dimension of threads.
 // Source of the semantics: PTX ISA 9.0, the section cited at each operation.
@@ -31,8 +32,27 @@ struct ThreadView {
   /// Before `bytes` at `offset` of a buffer are read or written; buffers as in Launch, shared
   /// memory behind them.
   void (*access)(ThreadView *, int32_t buffer, int64_t offset, int32_t bytes, int32_t isWrite);
+  /// The lane's address for a load of `count` 8x8 matrices of 16-bit elements from shared memory;
+  /// `registers` get its parts. `isChecked`: accesses are announced.
+  void (*loadMatrix)(ThreadView *, void *shared, int64_t offset, int32_t count,
+                     int32_t isTransposed, int32_t isChecked);
+  /// A warp's product of matrices; `registers` get the results.
+  void (*multiply)(ThreadView *, int32_t kind, int32_t a0, int32_t a1, int32_t a2, int32_t a3,
+                   int32_t b0, int32_t b1, int32_t c0, int32_t c1, int32_t c2, int32_t c3);
+  /// Starts a copy of `bytes` to shared memory, of which all but the first `sourceBytes` are zeros.
+  void (*copyAsync)(ThreadView *, void *shared, int64_t to, int32_t buffer, int64_t from,
+                    int32_t bytes, int32_t sourceBytes);
+  /// Makes the thread's copies since the last one a group.
+  void (*commitCopies)(ThreadView *);
+  /// Waits until at most the last `groups` groups of the thread are under way.
+  void (*awaitCopies)(ThreadView *, void *shared, int32_t groups);
+  int64_t registers[4];
   Fiber *fiber;
 };
+
+/// Formats of the factors of a warp's product; of bytes, which of them are unsigned. Sums are f32,
+/// of bytes i32.
+enum class MultiplyKind : int32_t { TF32, F16, BF16, S8S8, S8U8, U8S8, U8U8 };
 
 /// Modes of a shuffle, numbered as gpu::ShuffleMode.
 enum class ShuffleMode : int32_t { Xor, Up, Down, Index };
@@ -54,9 +74,10 @@ struct Launch {
 
 /// Runs a launch to its end.
 ///
-/// Fails (InvalidInput) at the first access out of bounds, read of bytes that were never written,
-/// race between two threads, barrier that a thread of the block does not reach, or shuffle that a
-/// lane of the warp does not reach; the message names block, thread, buffer and offset.
+/// Fails (InvalidInput) at the first access out of bounds or misaligned, read of bytes that were
+/// never written or are still being copied, race between two threads, barrier that a thread of the
+/// block does not reach, or operation of a warp that a lane does not reach; the message names
+/// block, thread, buffer and offset.
 Status run(const Launch &launch);
 
 } // namespace mtc::emulator
