@@ -99,6 +99,7 @@ Status emulateBundle(const BundleReader &bundle, const std::string &prefix, bool
     table.push_back({{"name", f.symbol},
                      {"threads", f.threads},
                      {"shared_bytes", f.sharedBytes},
+                     {"synchronizes", f.synchronizes},
                      {"buffer_bytes", f.bufferBytes},
                      {"is_written", isWritten}});
   }

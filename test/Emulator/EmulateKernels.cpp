@@ -69,6 +69,7 @@ public:
   }
 
   int64_t sharedBytes = 0;
+  bool synchronizes = false;
 
 private:
   static int64_t sizeOf(memref::AllocOp op) {
@@ -93,6 +94,7 @@ private:
   }
 
   Value call(size_t offset, Type result, ArrayRef<Value> arguments) {
+    synchronizes |= offset != offsetof(ThreadView, access);
     auto pointer = LLVM::LLVMPointerType::get(b.getContext());
     SmallVector<Value> operands = {LLVM::IntToPtrOp::create(b, loc, pointer, field(offset)),
                                    viewPointer};
@@ -392,6 +394,7 @@ StatusOr<EmulatedCode> emulate(ModuleOp module, bool checks) {
     if (failed(rewriter.run()))
       return internalError("'" + f.symbol + "' cannot be emulated");
     f.sharedBytes = rewriter.sharedBytes;
+    f.synchronizes = rewriter.synchronizes || rewriter.sharedBytes > 0;
     SmallVector<int64_t> bufferBytes;
     for (Type type : llvm::drop_begin(clone.getArgumentTypes(), 4)) {
       auto memory = cast<MemRefType>(type);

@@ -16,6 +16,7 @@ struct EmulatedFunction {
   std::string symbol; ///< an MtcKernelFn of one thread: scratch is its ThreadView
   int64_t threads = 0;
   int64_t sharedBytes = 0;
+  bool synchronizes = false;        ///< threads wait for each other
   std::vector<int64_t> bufferBytes; ///< operands, then the kernel's scratch
 };
 

@@ -5,6 +5,8 @@
 #include "Warp.h"
 
 #include <algorithm>
+#include <array>
+#include <csetjmp>
 #include <cstring>
 #include <deque>
 #include <fmt/format.h>
@@ -50,8 +52,9 @@ struct BlockRun {
     for (const Buffer &buffer : launch.buffers)
       shadows.emplace_back(buffer.bytes, buffer.written);
     shadows.emplace_back(launch.sharedBytes, false);
-    stacks = ::mmap(nullptr, stackBytes * launch.threads, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (launch.synchronizes)
+      stacks = ::mmap(nullptr, stackBytes * launch.threads, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     // At the end of its block, so that vectors may be aligned as the base of shared memory is.
     shared.resize(launch.sharedBytes + 256);
     for (const Buffer &buffer : launch.buffers)
@@ -60,7 +63,10 @@ struct BlockRun {
     size_t space = shared.size();
     pointers.push_back(std::align(256, launch.sharedBytes, base, space));
   }
-  ~BlockRun() { ::munmap(stacks, stackBytes * launch.threads); }
+  ~BlockRun() {
+    if (stacks)
+      ::munmap(stacks, stackBytes * launch.threads);
+  }
 
   Status runAll() {
     if (stacks == MAP_FAILED)
@@ -69,7 +75,7 @@ struct BlockRun {
     std::iota(order.begin(), order.end(), 0);
     std::shuffle(order.begin(), order.end(), random);
     for (int64_t block : order) {
-      runBlock(block);
+      launch.synchronizes ? runBlock(block) : runApart(block);
       if (!status.ok())
         return status;
     }
@@ -77,8 +83,18 @@ struct BlockRun {
   }
 
   void runBlock(int64_t block);
+  void runApart(int64_t block);
+  void call(Fiber &fiber);
+  /// Ends a thread from within, for good.
+  void leave(Fiber &fiber);
   void start(Fiber &fiber, int64_t thread, int64_t block);
-  void yield(Fiber &fiber) { ::swapcontext(&fiber.context, &scheduler); }
+  void yield(Fiber &fiber) {
+    if (!launch.synchronizes) {
+      fail(fiber, "waits, in a launch whose threads wait for nobody");
+      leave(fiber);
+    }
+    ::swapcontext(&fiber.context, &scheduler);
+  }
   bool releaseWarp(int64_t warp);
   const char *performInWarp(std::span<WarpCall *> lanes, int64_t warp);
   const char *loadMatrices(std::span<WarpCall *> lanes, int64_t warp);
@@ -102,7 +118,8 @@ struct BlockRun {
   std::vector<Fiber> fibers;
   void *stacks = nullptr;
   ucontext_t scheduler = {};
-  int64_t now = 0; ///< barrier interval
+  std::jmp_buf escape; ///< of a thread without a fiber
+  int64_t now = 0;     ///< barrier interval
   Status status;
 };
 
@@ -134,7 +151,7 @@ void setRegisters(ThreadView *view, const WarpCall &call) {
 
 void atLoadMatrix(ThreadView *view, void *, int64_t offset, int32_t count, int32_t isTransposed,
                   int32_t isChecked) {
-  view->fiber->isChecked = isChecked != 0;
+  view->fiber->isChecked = isChecked != 0 && view->fiber->block->launch.checksAccesses;
   setRegisters(view, atWarp(view, {WarpCall::Kind::LoadMatrix,
                                    2 * count + isTransposed,
                                    {static_cast<int32_t>(offset)},
@@ -156,8 +173,7 @@ void stop(Fiber &fiber, const char *what, int64_t bytes, int64_t offset, int32_t
                                 buffer == block.sharedBuffer() ? "shared memory"
                                                                : fmt::format("buffer {}", buffer),
                                 wrong));
-  fiber.state = Fiber::State::Done;
-  block.yield(fiber);
+  block.leave(fiber);
 }
 
 /// A vector's address is a multiple of its size (PTX ISA 5.4.2, 6.4.1); buffers begin at multiples
@@ -220,26 +236,40 @@ void atAwaitCopies(ThreadView *view, void *, int32_t groups) {
     }
 }
 
+void ignoreAccess(ThreadView *, int32_t, int64_t, int32_t, int32_t) {}
+
 void fiberMain(unsigned high, unsigned low) {
   auto *fiber = reinterpret_cast<Fiber *>(uintptr_t(high) << 32 | uintptr_t(low));
-  BlockRun &block = *fiber->block;
-  MtcKernelArgs args = {
-      0, block.launch.lo, block.launch.hi, 0, block.pointers.data(), &fiber->view, nullptr};
-  block.launch.function(&args);
-  fiber->state = Fiber::State::Done;
-  block.yield(*fiber);
+  fiber->block->call(*fiber);
+  fiber->block->leave(*fiber);
 }
 
 } // namespace
+
+void BlockRun::call(Fiber &fiber) {
+  MtcKernelArgs args = {0, launch.lo, launch.hi, 0, pointers.data(), &fiber.view, nullptr};
+  launch.function(&args);
+}
+
+void BlockRun::leave(Fiber &fiber) {
+  fiber.state = Fiber::State::Done;
+  if (!launch.synchronizes)
+    std::longjmp(escape, 1); // over generated code, which has nothing to destroy
+  yield(fiber);
+}
 
 void BlockRun::start(Fiber &fiber, int64_t thread, int64_t block) {
   fiber.view = {thread,        block,        launch.blocks, atBarrier,   atShuffle,
                 atAccess,      atLoadMatrix, atMultiply,    atCopyAsync, atCommitCopies,
                 atAwaitCopies, {},           &fiber};
+  if (!launch.checksAccesses)
+    fiber.view.access = ignoreAccess;
   fiber.block = this;
   fiber.state = Fiber::State::Ready;
   fiber.copies.clear();
   fiber.groups.clear();
+  if (!launch.synchronizes)
+    return;
   ::getcontext(&fiber.context);
   fiber.context.uc_stack.ss_sp = static_cast<char *>(stacks) + stackBytes * thread;
   fiber.context.uc_stack.ss_size = stackBytes;
@@ -311,6 +341,20 @@ bool BlockRun::releaseBarrier() {
     fiber.state = Fiber::State::Ready;
   ++now;
   return true;
+}
+
+/// Threads that wait for nobody need no stacks of their own: one after the other in random order.
+void BlockRun::runApart(int64_t block) {
+  ++now;
+  fibers.resize(1);
+  std::vector<int64_t> order(launch.threads);
+  std::iota(order.begin(), order.end(), 0);
+  std::shuffle(order.begin(), order.end(), random);
+  for (size_t next = 0; next < order.size() && status.ok(); ++next) {
+    start(fibers.front(), order[next], block);
+    if (setjmp(escape) == 0)
+      call(fibers.front());
+  }
 }
 
 void BlockRun::runBlock(int64_t block) {

@@ -70,6 +70,9 @@ struct Launch {
   int64_t sharedBytes = 0;
   std::vector<Buffer> buffers;
   uint64_t seed = 0;
+  /// false: no thread ever waits for another or shares memory with it, which runs much faster.
+  bool synchronizes = true;
+  bool checksAccesses = true; ///< false: what the code announces is ignored
 };
 
 /// Runs a launch to its end.

@@ -35,6 +35,7 @@ void barrier(const MtcKernelArgs *args) { viewOf(args).barrier(&viewOf(args), nu
 /// A launch on one buffer of 64 elements and as many of shared memory.
 struct Fixture {
   std::vector<int32_t> memory = std::vector<int32_t>(64, -1);
+  bool synchronizes = true;
   Status run(MtcKernelFn kernel, int64_t threads = 64, int64_t blocks = 1, uint64_t seed = 0,
              bool written = true) {
     Launch launch;
@@ -44,6 +45,7 @@ struct Fixture {
     launch.hi = 1;
     launch.sharedBytes = 256;
     launch.seed = seed;
+    launch.synchronizes = synchronizes;
     launch.buffers = {{memory.data(), 256, written}};
     return emulator::run(launch);
   }
@@ -183,6 +185,23 @@ TEST(Launch, FindsBadAccesses) {
             "block 0 thread 0: read of 4 bytes at 4 of buffer 0 reads what was never written");
 }
 
+// A part that was found right need not be checked again.
+TEST(Launch, ChecksNoAccesses) {
+  int32_t memory = 0;
+  Launch launch;
+  launch.function = [](const MtcKernelArgs *args) -> int32_t {
+    viewOf(args).access(&viewOf(args), 0, 64, 4, 1);
+    ++*static_cast<int32_t *>(args->buffers[0]);
+    return 0;
+  };
+  launch.blocks = 3;
+  launch.buffers = {{&memory, 4, true}};
+  EXPECT_FALSE(emulator::run(launch).ok());
+  launch.checksAccesses = false;
+  EXPECT_TRUE(emulator::run(launch).ok());
+  EXPECT_EQ(memory, 3);
+}
+
 // Shared memory of one block is not that of the next.
 TEST(Launch, SharedMemoryDies) {
   auto kernel = [](const MtcKernelArgs *args) -> int32_t {
@@ -195,6 +214,28 @@ TEST(Launch, SharedMemoryDies) {
   };
   for (uint64_t seed = 0; seed < 4; ++seed)
     EXPECT_FALSE(Fixture().run(kernel, 1, 2, seed).ok());
+}
+
+// Threads that wait for nobody run without fibers, in random order, and are checked as others.
+TEST(Launch, ThreadsApart) {
+  auto kernel = [](const MtcKernelArgs *args) -> int32_t {
+    Memory{args, 0}.store(viewOf(args).block * 16 + viewOf(args).thread, int32_t(args->hi));
+    return 0;
+  };
+  Fixture f;
+  f.synchronizes = false;
+  EXPECT_EQ(f.run(kernel, 16, 4).message(), "");
+  EXPECT_EQ(f.memory, std::vector<int32_t>(64, 1));
+  EXPECT_NE(f.run(kernel, 17, 4).message().find("races with another thread's write"),
+            std::string::npos);
+  EXPECT_NE(f.run(kernel, 16, 5).message().find("buffer 0 is out of bounds"), std::string::npos);
+  auto waiting = [](const MtcKernelArgs *args) -> int32_t {
+    if (viewOf(args).thread == 3)
+      barrier(args);
+    return 0;
+  };
+  EXPECT_EQ(f.run(waiting, 4).message(),
+            "block 0 thread 3: waits, in a launch whose threads wait for nobody");
 }
 
 TEST(Launch, FindsLostThreads) {

@@ -6,8 +6,9 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
-#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace mtc::emulator {
@@ -19,17 +20,22 @@ struct Accessor {
 
 class Shadow {
 public:
-  Shadow(int64_t bytes, bool written) : cells_(bytes), written_(written) {}
+  Shadow(int64_t bytes, bool written)
+      : bytes_(bytes), pages_((bytes + pageBytes - 1) / pageBytes), written_(written) {}
 
-  void reset() { std::fill(cells_.begin(), cells_.end(), Cell()); }
+  void reset() {
+    for (const std::unique_ptr<Page> &page : pages_)
+      if (page)
+        page->fill(Cell());
+  }
 
   /// What is wrong with an access, or null. Another block never synchronizes with this one; in a
   /// block a barrier orders.
   const char *touch(int64_t offset, int64_t bytes, bool isWrite, const Accessor &by) {
-    if (offset < 0 || offset + bytes > int64_t(cells_.size()))
+    if (offset < 0 || offset + bytes > bytes_)
       return "is out of bounds";
     for (int64_t i = offset; i < offset + bytes; ++i) {
-      Cell &cell = cells_[i];
+      Cell &cell = at(i);
       if (cell.isInFlight)
         return "meets an asynchronous copy that nobody has waited for";
       const bool wasWritten = cell.writer != nobody;
@@ -60,16 +66,17 @@ public:
     if (const char *wrong = touch(offset, bytes, /*isWrite=*/true, by))
       return wrong;
     for (int64_t i = offset; i < offset + bytes; ++i)
-      cells_[i].isInFlight = true;
+      at(i).isInFlight = true;
     return nullptr;
   }
 
   /// From now on the bytes are as if `by` had written them.
   void finishCopy(int64_t offset, int64_t bytes, const Accessor &by) {
     for (int64_t i = offset; i < offset + bytes; ++i) {
-      cells_[i].isInFlight = false;
-      cells_[i].writer = by.thread;
-      cells_[i].writeTime = by.time;
+      Cell &cell = at(i);
+      cell.isInFlight = false;
+      cell.writer = by.thread;
+      cell.writeTime = by.time;
     }
   }
 
@@ -83,7 +90,19 @@ private:
     bool isInFlight = false;
   };
 
-  std::vector<Cell> cells_;
+  /// Cells exist where somebody was: a few tiles touch little of a buffer.
+  static constexpr int64_t pageBytes = 256;
+  using Page = std::array<Cell, pageBytes>;
+
+  Cell &at(int64_t i) {
+    std::unique_ptr<Page> &page = pages_[i / pageBytes];
+    if (!page)
+      page = std::make_unique<Page>();
+    return (*page)[i % pageBytes];
+  }
+
+  int64_t bytes_;
+  std::vector<std::unique_ptr<Page>> pages_;
   bool written_;
 };
 

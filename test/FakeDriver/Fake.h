@@ -60,6 +60,7 @@ struct Library {
 struct KernelInfo {
   MtcKernelFn function = nullptr;
   int64_t threads = 1, sharedBytes = 0;
+  bool synchronizes = true;
   std::vector<int64_t> bufferBytes; ///< operands, then scratch
   std::vector<bool> isWritten;
 };

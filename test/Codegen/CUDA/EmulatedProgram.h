@@ -89,6 +89,7 @@ public:
         launch.lo = tiles * part / parts;
         launch.hi = tiles * (part + 1) / parts;
         launch.sharedBytes = f.sharedBytes;
+        launch.synchronizes = f.synchronizes;
         for (size_t i = 0; i < buffers.size(); ++i)
           launch.buffers.push_back({buffers[i].data(), int64_t(buffers[i].size()),
                                     i < arguments || phase > 0 || parts > 1});
