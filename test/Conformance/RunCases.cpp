@@ -76,6 +76,18 @@ StatusOr<std::unique_ptr<Compilation>> import(std::vector<TenantSpec> tenants, c
   return compilation;
 }
 
+/// What the target cannot run shows before any kernel is compiled. The message is of the first
+/// task.
+Status checkTarget(Compilation &compilation) {
+  MTC_RETURN_IF_ERROR(formTasks(compilation, {}));
+  const Status status = tuneKernels(compilation, {});
+  const size_t first = status.message().find(": task ");
+  if (status.ok() || first == std::string::npos)
+    return status;
+  const std::string &text = status.message();
+  return Status(status.code(), text.substr(first + 2, text.find('\n', first) - first - 2));
+}
+
 /// Fills a request's inputs with the case's.
 Status feed(Request &request, const Case &c) {
   for (const Tensor &tensor : request.entry().inputs) {
@@ -201,12 +213,14 @@ std::vector<TenantSpec> Suite::importEach() {
     StatusOr<std::unique_ptr<Compilation>> alone = import({tenant}, where, &nodes);
     while (!alone.ok() && bindWanted(tenant, cases[i], nodes))
       alone = import({tenant}, where, &nodes);
-    if (alone.ok()) {
+    Status status = alone.status();
+    if (status.ok() && !where.cudaDriver.empty())
+      status = checkTarget(**alone);
+    if (status.ok()) {
       imported.push_back(i);
       tenants.push_back(std::move(tenant));
       continue;
     }
-    const Status &status = alone.status();
     std::string reason = status.message();
     if (const std::string prefix = tenant.name + ": "; reason.starts_with(prefix))
       reason = reason.substr(prefix.size());

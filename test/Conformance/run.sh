@@ -4,7 +4,8 @@
 #   test/Conformance/run.sh [--cuda | --gpu ARCH] [--update] [--filter TEXT] ...     arguments of mtc-conformance
 #
 # not-passing.tsv lists what does not pass; a change in either direction fails. Leaves
-# build/conformance.json. --cuda runs them on the fake GPU (test/FakeDriver; table not-passing-cuda.tsv), --gpu sm_90a on a GPU. nodedata.tar.xz is what dump-cases.py wrote with that version of onnx.
+# build/conformance.json. --cuda runs them on the fake GPU (test/FakeDriver; table not-passing-cuda.tsv; 5 minutes on two cores), --gpu
+# sm_90a on a GPU. nodedata.tar.xz is what dump-cases.py wrote with that version of onnx.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=${MTC_BUILD:-$here/../../build}
