@@ -12,6 +12,7 @@ if [ "${1:-}" = --long ]; then labels=(); shift; fi
 install_packages yes
 mkdir -p build
 make_venv
+fetch_cuda
 build all
 say "fetching the models of the four sets (360 MB, once)"
 test/sets/fetch-models.sh S1_document S2_speech S3_vision S4_text

@@ -42,6 +42,28 @@ make_venv() {
   cp test/peers/requirements.txt "$stamp"
 }
 
+# ptxas and cuda.h, for machines without NVIDIA's toolkit: from two of NVIDIA's wheels into build/cuda, with a link where mtc
+# looks for ptxas. pip is only a downloader. Where that fails everything is built without the CUDA device, and said to be.
+fetch_cuda() {
+  local header=/usr/local/cuda/include/cuda.h
+  if { command -v ptxas || [ -x /usr/local/cuda/bin/ptxas ]; } > /dev/null && [ -f $header ]; then return 0; fi
+  if ! cmp -s cmake/cuda-wheels.txt build/cuda/.wheels; then
+    say "ptxas and cuda.h into build/cuda, from wheels under NVIDIA's licence (40 MB)"
+    rm -rf build/cuda
+    if ! python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --no-deps --only-binary :all: --require-hashes \
+      --target build/cuda -r cmake/cuda-wheels.txt; then
+      rm -rf build/cuda
+      say "they cannot be had: going on without ptxas (bundles hold PTX alone) and without the CUDA device"
+      return 0
+    fi
+    cp cmake/cuda-wheels.txt build/cuda/.wheels
+  fi
+  mkdir -p build/bin
+  ln -sf ../cuda/nvidia/cu13/bin/ptxas build/bin/ptxas
+  # A tree that was configured without them looks again only when it is told to.
+  if [ -f build/build.ninja ] && grep -q '^MTC_CUDA_INCLUDE_DIR:.*-NOTFOUND' build/CMakeCache.txt; then cmake build > /dev/null; fi
+}
+
 # build TARGET...: configures the dev preset once and builds; the first time libonnx is built, too.
 build() {
   [ -f build/build.ninja ] || { say "configuring (the first time this builds libonnx)"; cmake --preset dev; }

@@ -30,7 +30,7 @@ config.substitutions.append(("%src", config.mtc_source_dir))
 config.substitutions.append(("%bin", bin_dir))
 
 # Tests of assembled CUDA kernels need ptxas; where it is not installed they are reported as unsupported.
-if shutil.which("ptxas", path=os.environ["PATH"] + os.pathsep + "/usr/local/cuda/bin"):
+if shutil.which("ptxas", path=os.pathsep.join([os.environ["PATH"], "/usr/local/cuda/bin", bin_dir])):
     config.available_features.add("ptxas")
 
 # The fake CUDA driver is built where cuda.h is.

@@ -115,6 +115,25 @@ CUresult fake_cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUd
         case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT:
           *value = static_cast<int>(fake().units);
           return CUDA_SUCCESS;
+        // The rest as an H100's.
+        case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE:
+          *value = 50 << 20;
+          return CUDA_SUCCESS;
+        case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR:
+          *value = 228 << 10;
+          return CUDA_SUCCESS;
+        case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN:
+          *value = 227 << 10;
+          return CUDA_SUCCESS;
+        case CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_MULTIPROCESSOR:
+          *value = 64 << 10;
+          return CUDA_SUCCESS;
+        case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR:
+          *value = 2048;
+          return CUDA_SUCCESS;
+        case CU_DEVICE_ATTRIBUTE_MAX_BLOCKS_PER_MULTIPROCESSOR:
+          *value = 32;
+          return CUDA_SUCCESS;
         default:
           return violation(fmt::format("cuDeviceGetAttribute: {} is not faked", int(attribute)));
         }

@@ -107,7 +107,10 @@ std::string findPtxas(const std::string &given) {
     return given;
   if (auto found = llvm::sys::findProgramByName("ptxas"))
     return *found;
-  if (auto found = llvm::sys::findProgramByName("ptxas", {"/usr/local/cuda/bin"}))
+  // Beside the program: where cmake/setup.sh puts the one of the wheel.
+  const std::string self = llvm::sys::fs::getMainExecutable(nullptr, nullptr);
+  if (auto found = llvm::sys::findProgramByName(
+          "ptxas", {"/usr/local/cuda/bin", llvm::sys::path::parent_path(self)}))
     return *found;
   return "";
 }

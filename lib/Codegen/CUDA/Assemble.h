@@ -28,8 +28,8 @@ struct Assembled {
   std::vector<Resources> functions; ///< in the order of ptxas' report
 };
 
-/// The path of ptxas: `given`, or the first one on PATH or in /usr/local/cuda/bin; empty if there
-/// is none.
+/// The path of ptxas: `given`, or the first one on PATH, in /usr/local/cuda/bin or beside the
+/// running program; empty if there is none.
 std::string findPtxas(const std::string &given);
 
 /// "release 13.0, V13.0.88", for cache keys. Fails if the program cannot be run.
