@@ -2,7 +2,10 @@
 # Five pretrained models, compiled together into one bundle, run on this machine and checked
 # against onnxruntime.
 #
-#   ./demo.sh [--yes]      --yes installs Debian packages without asking
+#   ./demo.sh [--yes] [--cuda]      --yes installs Debian packages without asking
+#
+# --cuda compiles the set for a GPU, too (sm_90a, H100 and H200), and shows its kernels as ptxas has assembled them. No
+# GPU is needed, and none is used. Without NVIDIA's toolkit ptxas comes from a wheel.
 #
 # Everything it makes lies under build/; models and compiled kernels are cached in
 # ${XDG_CACHE_HOME:-~/.cache}/mtc. A second run reuses all of it.
@@ -10,12 +13,13 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . cmake/setup.sh
 
-ask=ask
+ask=ask cuda=no
 for argument; do
   case "$argument" in
     --yes) ask=yes ;;
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) die "unknown argument '$argument'; known: --yes, --help" ;;
+    --cuda) cuda=yes ;;
+    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) die "unknown argument '$argument'; known: --yes, --cuda, --help" ;;
   esac
 done
 
@@ -24,6 +28,7 @@ bundle=build/document.mtb
 mkdir -p build
 install_packages "$ask"
 make_venv
+[ $cuda = no ] || fetch_cuda
 build mtc mtrt
 test/sets/fetch-models.sh S1_document
 
@@ -67,6 +72,20 @@ jq -r -n --slurpfile solo build/solo.json --slurpfile round build/round.json --s
   done
 printf '\na round of all five, host to host: %.1f ms (median; measured on this machine, %s)\n' \
   "$(jq .round_ms.median build/round.json)" "$(jq -r .device build/round.json)"
+if [ $cuda = yes ]; then
+  say "compiling the set for a host and for GPUs of sm_90a in one bundle"
+  build/bin/mtc compile $set/set.yaml --target host --target cuda:sm_90a -o build/document-cuda.mtb
+  build/bin/mtrt verify build/document-cuda.mtb
+  build/bin/mtrt inspect build/document-cuda.mtb --json build/document-cuda.json > /dev/null
+  printf '\nkernels for a GPU, as ptxas has assembled them; no GPU has run them here\n'
+  printf '%-16s %8s %10s %14s %18s %8s\n' emitter kernels functions 'registers, max' 'shared bytes, max' spilling
+  jq -r '[.targets[] | .gpu_kernels // empty | .[] | {e: (.config | capture("emitter = \"(?<e>[a-z_0-9]+)\"").e), f: .functions}]
+    | group_by(.e)[] | [.[0].e, length, (map(.f | length) | add), (map(.f[].registers) | max), (map(.f[].shared_bytes) | max),
+       (map(select(any(.f[]; .spill_bytes > 0))) | length)] | @tsv' build/document-cuda.json |
+    while IFS=$'\t' read -r emitter kernels functions registers shared spilling; do
+      printf '%-16s %8s %10s %14s %18s %8s\n' "$emitter" "$kernels" "$functions" "$registers" "$shared" "$spilling"
+    done
+fi
 cat <<END
 
 bundle        $bundle            (build/bin/mtrt inspect $bundle)

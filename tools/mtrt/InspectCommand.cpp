@@ -1,5 +1,6 @@
 //===- InspectCommand.cpp - mtrt inspect and verify -----------------------===//
 #include "Commands.h"
+#include "mtc/Bundle/GpuCode.h"
 #include "mtc/Scheduling/ProblemText.h"
 #include "mtc/Support/ElementType.h"
 #include "mtc/Support/Text.h"
@@ -77,6 +78,33 @@ Json tenantsJson(const Problem &problem) {
   return tenants;
 }
 
+/// The kernels of a CUDA target as they were assembled; null for a host.
+Json gpuKernelsJson(const BundleTarget &target) {
+  if (!target.target.starts_with("cuda:"))
+    return nullptr;
+  const StatusOr<std::vector<GpuModule>> modules = decodeGpuCode(target.code);
+  Json rows = Json::array();
+  for (size_t k = 0; modules.ok() && k < target.problem.kernels.size(); ++k)
+    for (size_t v = 0; v < target.symbols[k].size(); ++v)
+      for (const GpuModule &module : *modules) {
+        if (module.symbol != target.symbols[k][v])
+          continue;
+        Json functions = Json::array();
+        for (const GpuFunction &f : module.phases)
+          functions.push_back({{"threads", f.threads},
+                               {"registers", f.registers},
+                               {"shared_bytes", f.sharedBytes},
+                               {"spill_bytes", f.spillBytes},
+                               {"blocks_per_unit", f.blocksPerUnit}});
+        rows.push_back({{"kernel", target.problem.kernels[k].name},
+                        {"config", target.problem.kernels[k].variants[v].config},
+                        {"cubin_bytes", module.cubin.size()},
+                        {"ptx_bytes", module.ptx.size()},
+                        {"functions", functions}});
+      }
+  return rows;
+}
+
 Json targetJson(const BundleTarget &target) {
   Json schedules = Json::array(), kernels = Json::array();
   for (const BundleSchedule &schedule : target.schedules)
@@ -90,9 +118,12 @@ Json targetJson(const BundleTarget &target) {
                        {"flops", kernel.flops},
                        {"bytes", kernel.bytes},
                        {"variants", kernel.variants.size()}});
-  return {{"target", target.target},     {"granules", target.problem.device.granules},
-          {"features", target.features}, {"code_bytes", target.code.size()},
-          {"kernels", kernels},          {"schedules", schedules}};
+  Json json = {{"target", target.target},     {"granules", target.problem.device.granules},
+               {"features", target.features}, {"code_bytes", target.code.size()},
+               {"kernels", kernels},          {"schedules", schedules}};
+  if (Json rows = gpuKernelsJson(target); !rows.is_null())
+    json["gpu_kernels"] = std::move(rows);
+  return json;
 }
 
 /// Weights, and the bytes that they take: equal ones are stored once.
