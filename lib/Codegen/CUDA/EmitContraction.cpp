@@ -1,10 +1,5 @@
 //===- EmitContraction.cpp - matrix products and convolutions on CUDA cores ===//
 //
-// The host's analysis gives loops with strides; rows (all parallel loops but the columns' and the
-// batch) and terms are each flattened, so a convolution is an implicit product of matrices: a
-// thread that loads an element finds its pixel by dividing by constants. What lies in the padding
-// or past an edge is read from element 0 and replaced by zero, so no load is in a branch.
-//
 //   next <- global memory, terms [0, bk)
 //   for k0: barrier; shared <- next; barrier; next <- terms [k0 + bk, ...); registers += shared
 //
@@ -22,8 +17,6 @@
 
 using namespace mlir;
 using mtc::host::Contraction;
-using mtc::host::Operand;
-using mtc::host::Window;
 
 namespace mtc::cuda {
 namespace {
@@ -35,21 +28,10 @@ constexpr int64_t sharedPad = 4;
 /// Rows (or columns) of a thread that lie side by side.
 int64_t groupOf(int64_t perThread) { return std::min<int64_t>(4, perThread); }
 
-SmallVector<int64_t> rowLoopsOf(const Contraction &c) {
-  SmallVector<int64_t> loops(c.rows);
-  if (c.m >= 0)
-    loops.push_back(c.m);
-  return loops;
-}
-
-class ContractionEmitter {
+class ContractionEmitter : ContractionFrame {
 public:
   ContractionEmitter(ThreadEmitter &e, const Contraction &c, const ContractionTile &tile)
-      : e(e), b(e.b), loc(e.loc), c(c), t(tile), rowLoops(rowLoopsOf(c)), rows(c.product(rowLoops)),
-        columns(c.extent(c.n)), terms(c.product(c.reductions)), index(c.loops.size()) {
-    for (size_t l = 0; l < c.loops.size(); ++l)
-      index[l] = e.constant(0);
-  }
+      : ContractionFrame(e, c, tile.bm, tile.bn, tile.bk), t(tile) {}
 
   void run() {
     for (Operation &op : e.kernel.getBody().front().without_terminator())
@@ -67,41 +49,6 @@ public:
   }
 
 private:
-  /// One of the two inputs as a tile in shared memory: [term][row or column].
-  struct Side {
-    int64_t operand;
-    int64_t width; ///< rows or columns of the tile
-    bool isRows;
-  };
-
-  Side sideA() const { return {1 - c.vectorInput, t.bm, true}; }
-  Side sideB() const { return {c.vectorInput, t.bn, false}; }
-
-  /// value / by and value % by.
-  std::pair<Value, Value> split(Value value, int64_t by) {
-    SmallVector<Value> parts = e.delinearize(value, {int64_t(1) << 30, by});
-    return {parts[0], parts[1]};
-  }
-
-  void setLoops(ArrayRef<int64_t> loops, Value flat) {
-    SmallVector<int64_t> extents =
-        llvm::map_to_vector(loops, [&](int64_t l) { return c.extent(l); });
-    for (auto [l, v] : llvm::zip_equal(loops, e.delinearize(flat, extents)))
-      index[l] = v;
-  }
-
-  Value addressOf(int64_t operand) {
-    SmallVector<std::pair<Value, int64_t>> parts;
-    for (auto [l, loop] : llvm::enumerate(c.loops))
-      if (loop.alive)
-        parts.emplace_back(index[l], loop.strides[operand]);
-    return e.linear(c.operands[operand].offset, parts);
-  }
-
-  Value both(Value x, Value y) {
-    return !x ? y : !y ? x : arith::AndIOp::create(b, loc, x, y).getResult();
-  }
-
   Value zero() { return e.constant(b.getF32FloatAttr(0)); }
 
   /// Which row or column and which term of a tile a thread loads as its `i`th: neighbouring threads
@@ -116,50 +63,12 @@ private:
   /// That element, of the terms from `firstTerm` on.
   Value loadElement(const Side &side, int64_t i, Value firstTerm) {
     auto [across, term] = positionOf(side, i);
-    Value flat = e.add(side.isRows ? tileRow : tileColumn, across);
-    Value flatTerm = e.add(firstTerm, term);
-    SmallVector<Value> saved = index;
-    Value inside;
-    if (side.isRows) {
-      setLoops(rowLoops, flat);
-      if (rows % t.bm)
-        inside = both(inside, e.less(flat, rows));
-    } else {
-      index[c.n] = flat;
-      if (columns % t.bn)
-        inside = both(inside, e.less(flat, columns));
-    }
-    setLoops(c.reductions, flatTerm);
-    if (terms % t.bk)
-      inside = both(inside, e.less(flatTerm, terms));
-    if (side.isRows)
-      for (const Window &w : c.windows)
-        inside = both(inside, isInside(w));
-    Value address = addressOf(side.operand);
-    index = saved;
-    if (inside)
-      address = arith::SelectOp::create(b, loc, inside, address, e.constant(0));
+    Source source = locate(side, across, e.add(firstTerm, term));
     Value value =
-        memref::LoadOp::create(b, loc, e.memory[c.operands[side.operand].storage], address);
-    if (inside)
-      value = arith::SelectOp::create(b, loc, inside, value, zero());
+        memref::LoadOp::create(b, loc, e.memory[c.operands[side.operand].storage], source.address);
+    if (source.inside)
+      value = arith::SelectOp::create(b, loc, source.inside, value, zero());
     return value;
-  }
-
-  /// Whether elements of neighbouring rows (columns) are neighbours in memory.
-  bool isContiguousAcross(const Side &side) const {
-    int64_t loop = side.isRows ? (rowLoops.empty() ? -1 : rowLoops.back()) : c.n;
-    if (loop >= 0 && c.stride(side.operand, loop) == 1)
-      return true;
-    return c.reductions.empty() || c.stride(side.operand, c.reductions.back()) != 1;
-  }
-
-  Value isInside(const Window &w) {
-    Value at = e.mul(index[w.outer], w.scale);
-    if (w.inner >= 0)
-      at = e.add(at, e.mul(index[w.inner], w.dilation));
-    at = e.add(at, e.constant(-w.low));
-    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, at, e.constant(w.size));
   }
 
   SmallVector<Value> loadAll(Value firstTerm) {
@@ -215,16 +124,7 @@ private:
   }
 
   void emitTile(Value tile) {
-    SmallVector<int64_t> extents =
-        llvm::map_to_vector(c.batch, [&](int64_t l) { return c.extent(l); });
-    extents.push_back(llvm::divideCeil(rows, t.bm));
-    extents.push_back(llvm::divideCeil(columns, t.bn));
-    SmallVector<Value> at = e.delinearize(tile, extents);
-    for (auto [i, l] : llvm::enumerate(c.batch))
-      index[l] = at[i];
-    tileRow = e.mul(at[c.batch.size()], t.bm);
-    tileColumn = e.mul(at[c.batch.size() + 1], t.bn);
-
+    startTile(tile);
     SmallVector<Value> carried = loadAll(e.constant(0));
     size_t loads = carried.size();
     VectorType type = groupType(groupOf(t.tn));
@@ -273,72 +173,11 @@ private:
     }
   }
 
-  void whenBelow(Value v, int64_t end, bool mayExceed, function_ref<void()> body) {
-    if (mayExceed)
-      e.when(e.less(v, end), body);
-    else
-      body();
-  }
-
-  /// The epilogue on one sum, and its results.
-  void finishElement(Value sum) {
-    SmallVector<Value> results = {sum};
-    if (c.epilogue) {
-      linalg::LinalgOp epilogue = c.epilogue;
-      Block &body = *epilogue.getBlock();
-      SmallVector<Value> arguments;
-      for (int64_t i = 0; i < c.epilogueInputs; ++i) {
-        const Operand &o = c.operands[c.inputs + i];
-        if (o.storage == -2)
-          arguments.push_back(sum);
-        else if (o.storage >= 0)
-          arguments.push_back(
-              memref::LoadOp::create(b, loc, e.memory[o.storage], addressOf(c.inputs + i)));
-        else if (o.scalar)
-          arguments.push_back(e.scalars.lookup(o.scalar));
-        else
-          arguments.push_back(zeroOf(body.getArgument(i).getType()));
-      }
-      for (int64_t i = 0; i < c.outputs; ++i)
-        arguments.push_back(zeroOf(body.getArgument(c.epilogueInputs + i).getType()));
-      results = e.cloneBody(body, arguments, {});
-    }
-    for (auto [i, value] : llvm::enumerate(results)) {
-      int64_t output = c.output(static_cast<int64_t>(i));
-      memref::StoreOp::create(b, loc, value, e.memory[c.operands[output].storage],
-                              addressOf(output));
-    }
-  }
-
-  Value zeroOf(Type type) { return e.constant(cast<TypedAttr>(b.getZeroAttr(type))); }
-
-  ThreadEmitter &e;
-  OpBuilder &b;
-  Location loc;
-  const Contraction &c;
   ContractionTile t;
-  SmallVector<int64_t> rowLoops;
-  int64_t rows, columns, terms;
-  SmallVector<Value> index; ///< of every loop
-  Value sharedA, sharedB, threadRow, threadColumn, tileRow, tileColumn;
+  Value sharedA, sharedB, threadRow, threadColumn;
 };
 
 } // namespace
-
-FailureOr<Contraction> analyseContraction(mt::KernelOp kernel) {
-  FailureOr<Contraction> c = host::analyseContraction(kernel);
-  if (failed(c) || !c->isProduct || !c->element.isF32() || c->vectorRows || c->vectorInput < 0 ||
-      c->groups >= 0)
-    return failure();
-  for (int64_t i = 0; i < c->inputs; ++i)
-    if (c->operands[i].panel || !c->plan.storages[c->operands[i].storage].elementType.isF32())
-      return failure();
-  // Padding must be of the input that varies with the rows.
-  for (const Window &w : c->windows)
-    if (c->stride(c->vectorInput, w.outer) != 0 || c->stride(1 - c->vectorInput, w.outer) == 0)
-      return failure();
-  return c;
-}
 
 std::pair<ContractionTile, double> chooseTile(const Contraction &c, const GpuRow &gpu) {
   // Parts of the peak: estimates after the bytes of shared memory a multiply-add takes.
@@ -354,16 +193,11 @@ std::pair<ContractionTile, double> chooseTile(const Contraction &c, const GpuRow
     double flops = 2.0 * static_cast<double>(tile.bm * tile.bn) * terms;
     double loads = 4.0 * static_cast<double>(tile.bm + tile.bn) * terms;
     double ns = std::max(flops / (gpu.f32FlopsPerNs * efficiency), loads / gpu.unitBytesPerNs);
-    return static_cast<double>(llvm::divideCeil(tilesOf(c, tile), units)) * ns;
+    return static_cast<double>(llvm::divideCeil(tilesOf(c, tile.bm, tile.bn), units)) * ns;
   };
   return *std::min_element(std::begin(tiles), std::end(tiles), [&](const auto &x, const auto &y) {
     return timeOf(x.first, x.second) < timeOf(y.first, y.second);
   });
-}
-
-int64_t tilesOf(const Contraction &c, const ContractionTile &tile) {
-  return c.product(c.batch) * llvm::divideCeil(c.product(rowLoopsOf(c)), tile.bm) *
-         llvm::divideCeil(c.extent(c.n), tile.bn);
 }
 
 bool isValid(const ContractionTile &t) {

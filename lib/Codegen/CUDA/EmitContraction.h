@@ -1,9 +1,7 @@
 //===- EmitContraction.h - matrix products and convolutions on CUDA cores -===//
 #pragma once
 
-#include "ThreadEmitter.h"
-
-#include "../Host/Contraction.h"
+#include "ContractionFrame.h"
 
 #include "mtc/Support/DeviceTable.h"
 
@@ -17,16 +15,9 @@ struct ContractionTile {
   int64_t threads() const { return bm / tm * (bn / tn); }
 };
 
-/// A contraction that can be cut so: an f32 product of which one input varies with the columns, the
-/// other with the rows. Fails, without an error, for others (depthwise, pooling, integers).
-mlir::FailureOr<host::Contraction> analyseContraction(mt::KernelOp kernel);
-
 /// The tile with the least modelled time on a quarter of the GPU, and the part of the peak it
 /// reaches.
 std::pair<ContractionTile, double> chooseTile(const host::Contraction &c, const GpuRow &gpu);
-
-/// Number of independent tiles.
-int64_t tilesOf(const host::Contraction &c, const ContractionTile &tile);
 
 /// Whether the numbers of a config make a tile that can be emitted.
 bool isValid(const ContractionTile &tile);

@@ -2,6 +2,7 @@
 #include "Variants.h"
 
 #include "EmitContraction.h"
+#include "EmitMma.h"
 #include "EmitPhases.h"
 #include "EmitRows.h"
 
@@ -23,21 +24,42 @@ DictionaryAttr makeConfig(MLIRContext *context, StringRef emitter,
   return b.getDictionaryAttr(entries);
 }
 
+/// Names the format of factors in a config of tensor cores.
+constexpr llvm::StringLiteral mmaKey = "mma";
+
 /// A positive number of the config, or 0.
 int64_t numberOf(DictionaryAttr config, StringRef name) {
   auto value = config.getAs<IntegerAttr>(name);
   return value ? std::max<int64_t>(0, value.getInt()) : 0;
 }
 
+/// The format of factors that the kernel's class of numerics allows, if it is not f32.
+std::optional<MmaFormat> mmaFormatOf(mt::KernelOp kernel) {
+  return mmaFormat(kernel.getNumerics().value_or("").rsplit('-').second);
+}
+
 FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const CudaTarget &target) {
   FailureOr<host::Contraction> c = analyseContraction(kernel);
   if (failed(c))
     return failure();
+  if (std::optional<MmaFormat> format = mmaFormatOf(kernel)) {
+    auto [tile, efficiency] = chooseMmaTile(*c, *format, target.gpu);
+    NamedAttrList config = makeConfig(kernel.getContext(), "contraction",
+                                      {{"bm", tile.bm},
+                                       {"bn", tile.bn},
+                                       {"bk", tile.bk},
+                                       {"wm", tile.wm},
+                                       {"wn", tile.wn},
+                                       {"stages", tile.stages}});
+    config.set(mmaKey, StringAttr::get(kernel.getContext(), nameOf(*format)));
+    return Choice{
+        config.getDictionary(kernel.getContext()), {tilesOf(*c, tile.bm, tile.bn)}, 0, efficiency};
+  }
   auto [tile, efficiency] = chooseTile(*c, target.gpu);
   DictionaryAttr config = makeConfig(
       kernel.getContext(), "contraction",
       {{"bm", tile.bm}, {"bn", tile.bn}, {"bk", tile.bk}, {"tm", tile.tm}, {"tn", tile.tn}});
-  return Choice{config, {tilesOf(*c, tile)}, 0, efficiency};
+  return Choice{config, {tilesOf(*c, tile.bm, tile.bn)}, 0, efficiency};
 }
 
 FailureOr<Choice> chooseRows(mt::KernelOp kernel) {
@@ -77,8 +99,23 @@ LogicalResult emitPhases(ModuleOp module, mt::KernelOp kernel, DictionaryAttr co
 LogicalResult emitContraction(ModuleOp module, mt::KernelOp kernel, DictionaryAttr config,
                               StringRef symbol) {
   FailureOr<host::Contraction> c = analyseContraction(kernel);
-  ContractionTile tile = {numberOf(config, "bm"), numberOf(config, "bn"), numberOf(config, "bk"),
-                          numberOf(config, "tm"), numberOf(config, "tn")};
+  auto number = [&](StringRef name) { return numberOf(config, name); };
+  if (auto name = config.getAs<StringAttr>(mmaKey)) {
+    std::optional<MmaFormat> format = mmaFormat(name.getValue());
+    MmaTile tile = {format.value_or(MmaFormat::TF32),
+                    number("bm"),
+                    number("bn"),
+                    number("bk"),
+                    number("wm"),
+                    number("wn"),
+                    number("stages")};
+    if (failed(c) || !format || !isValid(tile))
+      return kernel.emitOpError("does not fit its config: ") << config;
+    ThreadEmitter emitter(module, kernel, c->plan, phaseSymbol(symbol, 0), tile.threads());
+    emitMma(emitter, *c, tile);
+    return success();
+  }
+  ContractionTile tile = {number("bm"), number("bn"), number("bk"), number("tm"), number("tn")};
   if (failed(c) || !isValid(tile))
     return kernel.emitOpError("does not fit its config: ") << config;
   ThreadEmitter emitter(module, kernel, c->plan, phaseSymbol(symbol, 0), tile.threads());

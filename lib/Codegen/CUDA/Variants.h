@@ -16,7 +16,8 @@ struct Choice {
   mlir::DictionaryAttr config;
   llvm::SmallVector<int64_t> tiles; ///< per phase; a phase is a launch
   int64_t scratchBytes = 0;         ///< of the whole task, in device memory
-  double efficiency = 0.25;         ///< part of the CUDA cores' peak that a tile reaches (estimate)
+  /// Part of the CUDA cores' peak that a tile reaches (estimate); tensor cores reach more than 1.
+  double efficiency = 0.25;
 };
 
 /// The config for `kernel` on `target`; one phase per loop nest with `plain`, or when no other

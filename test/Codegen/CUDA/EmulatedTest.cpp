@@ -1,54 +1,16 @@
 //===- EmulatedTest.cpp - CUDA kernels against plain loops of the host ----===//
 //
-// Every kernel runs three times in the emulator, with other grids, ranges of tiles, seeds and so
-// other orders of blocks and threads: the answers are bitwise equal (rule R3) and those of the
-// host.
+// Tensor cores: MmaTest.cpp.
 //
 //===----------------------------------------------------------------------===//
 #include "../ContractionText.h"
-#include "EmulatedProgram.h"
-
-#include <gtest/gtest.h>
+#include "LikeHost.h"
 
 using namespace mtc;
 using namespace mtc::cuda::test;
 using namespace mtc::host::test;
 
 namespace {
-
-/// `tolerance` is relative to the largest value of a result.
-void expectLikeHost(const std::string &text, const std::string &emitter, double tolerance = 2e-6,
-                    bool plain = false) {
-  Program host(text, "host:x86-64-v3,cores=2", /*plain=*/true);
-  ASSERT_EQ(host.error, "");
-  EmulatedProgram gpu(text, plain);
-  ASSERT_EQ(gpu.error, "");
-  EXPECT_EQ(gpu.emitter(), emitter);
-
-  std::vector<Buffer> wanted = host.buffers(0);
-  ASSERT_EQ(host.run(0, wanted), 0);
-  std::vector<std::vector<Buffer>> got;
-  for (auto [parts, blocks] : {std::pair(1, 1), {3, 2}, {1, 5}}) {
-    got.push_back(host.buffers(0));
-    Status status = gpu.run(got.back(), parts, blocks, 17 * parts + blocks);
-    ASSERT_TRUE(status.ok()) << status.message();
-  }
-  for (size_t i = gpu.kernel().getArgumentTypes().size(); i < wanted.size(); ++i) {
-    for (size_t other = 1; other < got.size(); ++other)
-      EXPECT_EQ(std::memcmp(got[0][i].data(), got[other][i].data(), wanted[i].size()), 0)
-          << "result " << i << " depends on the order of blocks";
-    double largest = 0, error = 0;
-    for (size_t e = 0; e < wanted[i].size() / 4; ++e) {
-      double w = wanted[i].as<float>()[e], g = got[0][i].as<float>()[e];
-      if (std::isnan(w) && std::isnan(g))
-        continue;
-      ASSERT_FALSE(std::isnan(g) || std::isnan(w)) << "element " << e;
-      largest = std::max(largest, std::abs(w));
-      error = std::max(error, std::abs(w - g));
-    }
-    EXPECT_LE(error, tolerance * largest) << "result " << i;
-  }
-}
 
 TEST(EmulatedPhases, Elementwise) {
   expectLikeHost(biasGelu(7, 100), "phases");

@@ -17,8 +17,8 @@ def TuneCudaKernels : Pass<"mt-tune-cuda-kernels", "::mtc::mt::ProgramOp"> {
     Option<"plain", "plain", "bool", /*default=*/"false", "one phase per loop nest for every kernel (-O0)">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect",
-    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
-    "::mlir::vector::VectorDialect"];
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::nvgpu::NVGPUDialect",
+    "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 def EmitCudaKernels : Pass<"mt-emit-cuda-kernels", "::mlir::ModuleOp"> {
@@ -28,8 +28,8 @@ def EmitCudaKernels : Pass<"mt-emit-cuda-kernels", "::mlir::ModuleOp"> {
     KERNEL_pPHASE.body.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect",
-    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
-    "::mlir::vector::VectorDialect"];
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::nvgpu::NVGPUDialect",
+    "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 #endif
