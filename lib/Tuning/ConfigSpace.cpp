@@ -282,7 +282,7 @@ Status verifyWinograd(const WinogradShape &s, const CoreShape &core, const Confi
 
 std::vector<Config> winogradSpace(const WinogradShape &s, const CoreShape &core) {
   std::vector<Config> space;
-  for (int64_t mr : {1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24})
+  for (int64_t mr : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 20, 24})
     for (int64_t times : {1, 2, 3, 4, 6, 8, 12, 16}) {
       Config config{"winograd",
                     {{"block", {mr * times}}, {"lanes", {core.vectorBytes / 4}}, {"mr", {mr}}}};

@@ -7,6 +7,8 @@
 
 #include "VectorBody.h"
 
+#include "mtc/Tuning/ConfigSpace.h"
+
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -129,18 +131,21 @@ int64_t scratchOf(const Winograd &w, const WinogradTiling &t) {
 }
 
 WinogradTiling chooseWinogradTiling(const Winograd &w, const HostTarget &target) {
-  WinogradTiling t;
-  t.lanes = target.vectorBytes / 4;
-  const int64_t nv = w.nr / t.lanes;
-  // Accumulators, the panel's vectors and one for the broadcast fill the registers.
-  t.mr = std::clamp<int64_t>((target.vectorRegisters - nv - 2) / nv, 1, 24);
-  // Transformed tiles and products of a block stay in a private L2 cache (1 MiB on the servers of
-  // today) beside a part of the panels, and there are blocks enough for the cores to share.
-  constexpr int64_t cacheBytes = 640 << 10;
-  const int64_t fit = cacheBytes / (4 * 36 * (channelsOf(w, t) + w.nr));
-  const int64_t shared = llvm::divideCeil(w.tiles(), 8);
-  t.block = std::max<int64_t>(1, std::min(fit, shared) / t.mr) * t.mr;
-  return t;
+  const WinogradShape shape{w.tiles(), w.c, w.nr};
+  CoreShape core;
+  core.vectorBytes = target.vectorBytes;
+  core.vectorRegisters = target.vectorRegisters;
+  core.cores = target.cores;
+  WinogradTiling best;
+  double least = 0;
+  for (const auto &config : configSpace(shape, core)) {
+    const double cycles = modelledCycles(shape, core, config, int32_t(target.cores));
+    if (least == 0 || cycles < least) {
+      least = cycles;
+      best = {config.get("lanes"), config.get("mr"), config.get("block")};
+    }
+  }
+  return best;
 }
 
 } // namespace mtc::host
