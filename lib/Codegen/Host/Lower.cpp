@@ -142,7 +142,7 @@ static void optimizeModule(llvm::Module &module, llvm::TargetMachine &machine, b
 FailureOr<std::string> lowerToObject(ModuleOp module, StringRef symbol,
                                      ArrayRef<int64_t> bufferBytes, const HostTarget &target,
                                      bool optimize) {
-  expandMath(module);
+  expandMath(module, /*hasLookUp=*/target.vectorBytes == 64);
   if (failed(lowerToLLVMDialect(module)))
     return failure();
   llvm::LLVMContext context;

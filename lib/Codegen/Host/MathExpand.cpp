@@ -6,6 +6,13 @@
 // width the operands have, so it vectorizes. Errors against f64 on 10^6 points, in ULP
 // (test/Codegen/MathTest.cpp): exp 1.0, log 0.9, tanh 1.6, erf 1.1.
 //
+// Where sixteen numbers are looked up in one instruction (AVX-512's vpermps), exp and erf of f32
+// take short polynomials around sixteen points, with coefficients of each: 18 instead of 33
+// operations for erf, 13 instead of 22 for exp, and the look-ups are done beside the
+// multiplications. Errors: exp 1.0, erf 1.3. Predicted for a product of K = 48 with gelu: 75 -> 62
+// cycles a vector; measured: 15 % less time, 2.5 of 96 ms of the document set's tasks (two cores of
+// AMD EPYC Zen 4, shared VM, 2026-11-23).
+//
 // Sources: exp, log: FreeBSD msun (e_logf.c, e_log.c); erf of f32: N. Juffa's my_erff; tanh, erf,
 // atan of f64 and tanh of f32: S. Moshier, Cephes; sin and cos: msun k_sin.c, k_cos.c.
 //
@@ -14,7 +21,9 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -29,6 +38,7 @@ struct Floats {
   OpBuilder &b;
   Location loc;
   Type type;
+  bool hasLookUp = false; ///< one instruction looks sixteen numbers up in a table of sixteen
 
   Type elementType() const { return getElementTypeOrSelf(type); }
   unsigned width() const { return elementType().getIntOrFloatBitWidth(); }
@@ -84,7 +94,126 @@ struct Floats {
   int mantissaBits() const { return isDouble() ? 52 : 23; }
   int bias() const { return isDouble() ? 1023 : 127; }
 
+  /// Whether values of this type are looked up in tables: all of f32 then, numbers too, so that
+  /// results do not depend on the width of vectors (rule R3).
+  bool looksUp() const {
+    auto vector = dyn_cast<VectorType>(type);
+    return hasLookUp && elementType().isF32() && (vector ? vector.getRank() == 1 : type.isF32());
+  }
+
+  /// `each` of every sixteen lanes of the operands.
+  Value bySixteen(ValueRange operands, function_ref<Value(ValueRange)> each) const {
+    auto sixteen = [&](Value v) { return VectorType::get({16}, getElementTypeOrSelf(v)); };
+    auto vector = dyn_cast<VectorType>(type);
+    if (!vector) {
+      auto wide = llvm::map_to_vector(operands, [&](Value v) -> Value {
+        return vector::BroadcastOp::create(b, loc, sixteen(v), v);
+      });
+      return vector::ExtractOp::create(b, loc, each(wide), ArrayRef<int64_t>{0});
+    }
+    const int64_t lanes = vector.getNumElements();
+    if (lanes == 16)
+      return each(operands);
+    Value all = c(0);
+    for (int64_t at = 0; at < lanes; at += 16) {
+      const int64_t count = std::min<int64_t>(16, lanes - at);
+      auto parts = llvm::map_to_vector(operands, [&](Value v) -> Value {
+        if (count != lanes)
+          v = vector::ExtractStridedSliceOp::create(b, loc, v, {at}, {count}, {1});
+        if (count == 16)
+          return v;
+        Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(sixteen(v)));
+        return vector::InsertStridedSliceOp::create(b, loc, v, zero, {0}, {1});
+      });
+      Value part = each(parts);
+      if (count < 16)
+        part = vector::ExtractStridedSliceOp::create(b, loc, part, {0}, {count}, {1});
+      all = count == lanes
+                ? part
+                : vector::InsertStridedSliceOp::create(b, loc, part, all, {at}, {1}).getResult();
+    }
+    return all;
+  }
+
+  Value intrinsic(StringRef name, ValueRange operands) const {
+    return LLVM::CallIntrinsicOp::create(b, loc, VectorType::get({16}, b.getF32Type()),
+                                         b.getStringAttr(name), operands)
+        ->getResult(0);
+  }
+
+  /// table[index % 16] in every lane (vpermps).
+  Value lookUp(ArrayRef<float> table, Value index) const {
+    auto part = VectorType::get({16}, b.getF32Type());
+    Value numbers = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(part, table));
+    return bySixteen(index, [&](ValueRange v) {
+      return intrinsic("llvm.x86.avx512.permvar.sf.512", {numbers, v[0]});
+    });
+  }
+
+  /// x 2^floor(y) (vscalefps).
+  Value scaleByPower(Value x, Value y) const {
+    Value all = arith::ConstantOp::create(b, loc, b.getI16IntegerAttr(-1));
+    Value currentRounding = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(4));
+    return bySixteen({x, y}, [&](ValueRange v) {
+      return intrinsic("llvm.x86.avx512.mask.scalef.ps.512",
+                       {v[0], v[1], v[0], all, currentRounding});
+    });
+  }
+
+  /// e^x = 2^m 2^(i / 16) e^r with 16 m + i = round(16 x / log(2)); |r| <= log(2) / 32.
+  Value expByTable(Value x) const {
+    constexpr float powers[] = {1.0f,        1.04427373f, 1.09050775f, 1.13878858f,
+                                1.18920708f, 1.24185777f, 1.29683959f, 1.35425556f,
+                                1.41421354f, 1.47682619f, 1.54221082f, 1.61049032f,
+                                1.68179286f, 1.75625217f, 1.8340081f,  1.91520655f};
+    x = select(gt(x, c(89)), c(89), x);
+    x = select(lt(x, c(-104)), c(-104), x); // NaN stays NaN
+    Value t = fma(x, c(0x1.715476p+4), c(0x1.8p23)), n = sub(t, c(0x1.8p23));
+    Value r = fma(n, c(-0x1.62c000p-5), x);
+    r = fma(n, c(-0x1.217f7ep-16), r);
+    Value q = mul(fma(c(0.16666971), r, c(0.50001398)), r); // minimax; relative error 2e-9
+    q = fma(q, r, r);
+    Value power = lookUp(powers, bits(t));
+    return scaleByPower(fma(power, q, power), mul(n, c(1.0 / 16)));
+  }
+
+  /// Around sixteen points 17/64 apart; fitted one coefficient after the other, each rounded
+  /// before the next, so that what rounding the first ones leaves is taken up by the others.
+  Value erfByTable(Value x) const {
+    constexpr float table[6][16] = {
+        {0, 0.292823225f, 0.547528446f, 0.740236998f, 0.867058277f, 0.939653337f, 0.975797713f,
+         0.99145031f, 0.997345984f, 0.999277413f, 0.999827683f, 0.999964058f, 0.999993443f,
+         0.999998987f, 0.999999881f, 1},
+        {0.128379166f, 1.05150831f, 0.850914121f, 0.59796232f, 0.364902914f, 0.193373099f,
+         0.088987723f, 0.0355614461f, 0.0123408195f, 0.00371898082f, 0.000973238493f,
+         0.000221171969f, 4.36472146e-05f, 7.47995182e-06f, 1.11315887e-06f, 1.43857278e-07f},
+        {0, -0.279297769f, -0.452041537f, -0.476501465f, -0.387712508f, -0.256822944f,
+         -0.141824558f, -0.0661275834f, -0.0262270272f, -0.00889511872f, -0.00258169323f,
+         -0.000645230408f, -0.000137634968f, -3.24254106e-05f, -9.93059894e-06f, -4.54852761e-06f},
+        {-0.3761217f, -0.301045358f, -0.123583078f, 0.053818427f, 0.152987033f, 0.162938997f,
+         0.121027209f, 0.0701111481f, 0.0330379196f, 0.0129298223f, 0.00425329385f, 0.00118496164f,
+         0.000281033484f, 5.69475524e-05f, 9.88618467e-06f, 1.47337948e-06f},
+        {0, 0.131895423f, 0.182307512f, 0.137016863f, 0.0482995696f, -0.0222133715f, -0.0488595739f,
+         -0.0428028628f, -0.0262678452f, -0.0123478658f, -0.00498369476f, -0.00157964835f,
+         -0.000475672132f, 0.000207618519f, 0.000245242176f, 0.000177494047f},
+        {0.112129807f, 0.0760507286f, 0.000181950585f, -0.0594796576f, -0.0657847747f,
+         -0.0369030721f, -0.00514582964f, 0.010904409f, 0.0124374805f, 0.0080720447f,
+         0.00383173046f, 0.00143087597f, 0.000434358866f, 0.000109116903f, 2.29385878e-05f,
+         4.06528534e-06f}};
+    Value a = abs(x);
+    a = select(gt(a, c(4)), c(4), a); // erf rounds to 1 there; NaN stays NaN
+    Value t = fma(a, c(64.0 / 17), c(0x1.8p23)), n = sub(t, c(0x1.8p23)), i = bits(t);
+    Value r = fma(n, c(-17.0 / 64), a), p = lookUp(table[5], i);
+    for (int k = 4; k >= 1; --k)
+      p = fma(p, r, lookUp(table[k], i));
+    // Around 0 the factor of r is one more than the table's: exact to the last place of x.
+    Value first = select(eq(n, c(0)), r, lookUp(table[0], i));
+    return copysign(fma(p, r, first), x);
+  }
+
   Value exp(Value x) const {
+    if (looksUp())
+      return expByTable(x);
     // e^x = 2^n e^r. n by the magic number that rounds to nearest in its low bits; NaN stays NaN.
     double top = isDouble() ? 710.0 : 89.0, bottom = isDouble() ? -746.0 : -104.0;
     x = select(gt(x, c(top)), c(top), x);
@@ -164,6 +293,8 @@ struct Floats {
   /// reduction, and a stops at 4, where erf rounds to 1, so that one addition to the exponent
   /// scales.
   Value erfOfFloat(Value x) const {
+    if (looksUp())
+      return erfByTable(x);
     Value a = abs(x);
     a = select(gt(a, c(4)), c(4), a); // NaN stays NaN
     Value s = mul(a, a);
@@ -443,7 +574,7 @@ Value simplifiedExtremum(OpBuilder &b, Operation *op) {
   return arith::SelectOp::create(b, op->getLoc(), replace, limit, x);
 }
 
-void expand(Operation *op) {
+void expand(Operation *op, bool hasLookUp) {
   OpBuilder b(op);
   Location loc = op->getLoc();
   Value replacement = simplifiedExtremum(b, op);
@@ -455,7 +586,7 @@ void expand(Operation *op) {
     replacement = general;
     op->getResult(0).replaceAllUsesWith(replacement);
     op->erase();
-    return expand(general);
+    return expand(general, hasLookUp);
   }
   if (!replacement && op->getNumResults() == 1 &&
       isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType())) &&
@@ -467,14 +598,14 @@ void expand(Operation *op) {
                                                      : Type();
     // Is it expanded at all? Ask with a throw-away builder position: natives return null before
     // creating ops.
-    Floats f{b, loc, type};
+    Floats f{b, loc, type, hasLookUp};
     if (!compute) {
       replacement = expanded(op, f, op->getOperands());
     } else if (isa<math::FmaOp, math::SqrtOp, math::AbsFOp, math::FloorOp, math::CeilOp,
                    math::TruncOp, math::RoundEvenOp, math::CopySignOp>(op)) {
       return;
     } else {
-      Floats wide{b, loc, f.like(compute)};
+      Floats wide{b, loc, f.like(compute), hasLookUp};
       SmallVector<Value> operands;
       for (Value v : op->getOperands())
         operands.push_back(arith::ExtFOp::create(b, loc, wide.type, v));
@@ -482,7 +613,7 @@ void expand(Operation *op) {
       replacement = arith::TruncFOp::create(b, loc, type, inner->getResult(0));
       op->getResult(0).replaceAllUsesWith(replacement);
       op->erase();
-      return expand(inner);
+      return expand(inner, hasLookUp);
     }
   }
   if (!replacement)
@@ -493,7 +624,7 @@ void expand(Operation *op) {
 
 } // namespace
 
-void expandMath(ModuleOp module) {
+void expandMath(ModuleOp module, bool hasLookUp) {
   SmallVector<Operation *> ops;
   module.walk([&](Operation *op) {
     if (isa<math::MathDialect>(op->getDialect()) ||
@@ -501,7 +632,7 @@ void expandMath(ModuleOp module) {
       ops.push_back(op);
   });
   for (Operation *op : ops)
-    expand(op);
+    expand(op, hasLookUp);
   // f32 to bf16 without AVX512-BF16 would be a call of compiler-rt.
   bool hasBf16 = false;
   module.walk([&](Operation *op) {
