@@ -129,6 +129,8 @@ std::string normalizedCommand(const CompileOptions &options,
     add(" --kernel-seconds", {std::to_string(options.kernelSeconds)});
   if (options.kernelMib != defaults.kernelMib)
     add(" --kernel-mib", {std::to_string(options.kernelMib)});
+  if (!options.calibration.empty())
+    add(" --calibration", {options.calibration});
   if (!options.keepValues.empty())
     add(" --keep-values", {options.keepValues});
   if (!options.tuningDatabase.empty())

@@ -8,6 +8,7 @@
 #include "mtc/Pipelines/Phases.h"
 #include "Diagnostics.h"
 #include "KeepValues.h"
+#include "PriceKernels.h"
 #include "UseTuning.h"
 #include "mtc/Bundle/Writer.h"
 #include "mtc/Codegen/CUDA/Compile.h"
@@ -168,7 +169,8 @@ static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool o
 }
 
 /// The numbers that policies and cost models use.
-static StatusOr<Device> deviceFor(const TargetCompilation &target) {
+static StatusOr<Device> deviceFor(const TargetCompilation &target,
+                                  const std::optional<HostModel> &measured) {
   if (const auto *gpu = std::get_if<cuda::CudaTarget>(&target.target)) {
     Device device = gpuDevice(gpu->gpu, GpuPrecision::F32);
     device.target = target.name;
@@ -176,15 +178,19 @@ static StatusOr<Device> deviceFor(const TargetCompilation &target) {
   }
   const auto &host = std::get<host::HostTarget>(target.target);
   MTC_ASSIGN_OR_RETURN(HostRow row, hostRow(host.cpu));
-  return hostDevice(target.name, row, host.cores);
+  Device device = hostDevice(target.name, row, host.cores);
+  if (measured)
+    useHostModel(*measured, device);
+  return device;
 }
 
 Status formTasks(Compilation &compilation, const CompileOptions &options) {
+  MTC_ASSIGN_OR_RETURN(const std::optional<HostModel> measured, readHostModel(options.calibration));
   for (TargetCompilation &target : compilation.targets) {
     target.module = compilation.model->clone();
     mt::ProgramOp program = programOf(*target.module);
     program.setTarget(target.name);
-    MTC_ASSIGN_OR_RETURN(Device device, deviceFor(target));
+    MTC_ASSIGN_OR_RETURN(Device device, deviceFor(target, measured));
     mt::setDevice(program, device);
     MTC_RETURN_IF_ERROR(runPasses(*target.module, "tasks", [&](OpPassManager &manager) {
       addTaskPasses(manager.nest<mt::ProgramOp>(), target.target, options.optimize);
@@ -204,11 +210,12 @@ static Status useTuning(Compilation &compilation, TargetCompilation &target,
     return okStatus();
   }
   const std::string device = options.tuningDevice.empty() ? host::cpuModel() : options.tuningDevice;
-  useRecords(programOf(*target.module), host, *records, device, target.tuning);
+  useRecords(programOf(*target.module), host, *records, device);
   return okStatus();
 }
 
 Status tuneKernels(Compilation &compilation, const CompileOptions &options) {
+  MTC_ASSIGN_OR_RETURN(const std::optional<HostModel> measured, readHostModel(options.calibration));
   host::TuneKernelsOptions hostOptions;
   hostOptions.plain = !options.optimize;
   cuda::TuneCudaKernelsOptions cudaOptions;
@@ -223,9 +230,17 @@ Status tuneKernels(Compilation &compilation, const CompileOptions &options) {
                                                  : host::createTuneKernels(hostOptions));
     }));
     target.tuning.target = target.name;
-    if (const auto *host = std::get_if<host::HostTarget>(&target.target);
-        host && options.optimize && !options.tuningDatabase.empty())
+    const auto *host = std::get_if<host::HostTarget>(&target.target);
+    if (!host)
+      continue;
+    // What was measured itself counts most; the rest is priced by this host's calibration, without
+    // one by what the records teach.
+    if (options.optimize && !options.tuningDatabase.empty())
       MTC_RETURN_IF_ERROR(useTuning(compilation, target, *host, options));
+    if (measured)
+      MTC_RETURN_IF_ERROR(priceKernels(programOf(*target.module), *host, *measured));
+    if (measured || !options.tuningDatabase.empty())
+      countOrigins(programOf(*target.module), target.tuning);
   }
   return okStatus();
 }

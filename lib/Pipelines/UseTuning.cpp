@@ -65,7 +65,7 @@ static SmallVector<Attribute> learnedAttrs(mt::KernelOp kernel, const host::Host
 }
 
 void useRecords(mt::ProgramOp program, const host::HostTarget &target, const TuningRecords &records,
-                const std::string &device, TuningSummary &summary) {
+                const std::string &device) {
   llvm::StringMap<std::vector<TimeRecord>> timesOf;
   for (const TimeRecord &record : records.times)
     if (record.key.device == device)
@@ -85,15 +85,20 @@ void useRecords(mt::ProgramOp program, const host::HostTarget &target, const Tun
       attributes = variantAttrs(kernel, target,
                                 chooseVariants(known->second, first, target.cores, isUsable));
     }
-    const bool isMeasured = !attributes.empty();
-    if (!isMeasured)
+    if (attributes.empty())
       attributes = learnedAttrs(kernel, target, learned);
-    if (attributes.empty()) {
-      ++summary.modelled;
-      continue;
-    }
-    ++(isMeasured ? summary.measured : summary.learned);
-    kernel.setVariantsAttr(ArrayAttr::get(kernel.getContext(), attributes));
+    if (!attributes.empty())
+      kernel.setVariantsAttr(ArrayAttr::get(kernel.getContext(), attributes));
+  }
+}
+
+void countOrigins(mt::ProgramOp program, TuningSummary &summary) {
+  for (auto kernel : program.getBody().getOps<mt::KernelOp>()) {
+    const StringRef origin =
+        cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]).getOrigin().getValue();
+    ++(origin == "measured"  ? summary.measured
+       : origin == "learned" ? summary.learned
+                             : summary.modelled);
   }
 }
 

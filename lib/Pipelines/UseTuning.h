@@ -10,9 +10,12 @@ namespace mtc {
 
 /// Replaces the variants of every kernel that `records` know on `device` by the measured ones
 /// (chooseVariants). Others keep theirs, with times learned from the records where these are enough
-/// for their form. Counts what became of them in `summary`.
+/// for their form.
 void useRecords(mt::ProgramOp program, const host::HostTarget &target, const TuningRecords &records,
-                const std::string &device, TuningSummary &summary);
+                const std::string &device);
+
+/// Counts in `summary` where the times of the program's kernels come from.
+void countOrigins(mt::ProgramOp program, TuningSummary &summary);
 
 /// What a bundle says of its kernels to a tuner. A null kernel is control flow.
 Candidates describeKernels(llvm::ArrayRef<mt::KernelOp> kernels, const host::HostTarget &target);

@@ -30,6 +30,7 @@ struct Job {
   std::vector<void *> waitEvents, signalEvents; ///< CUevents of the callers
   int64_t deadlineNs = 0;
   int64_t startNs = 0;
+  int64_t firstNs = 0;           ///< set by the device when it begins; 0: it does not say
   std::vector<TaskRecord> tasks; ///< filled by the device if tasks are recorded
   virtual ~Job() = default;
 };
@@ -63,9 +64,11 @@ public:
 };
 
 /// The stored plan of `target` for `entries` on at most `granules`, else one made by the policies
-/// and the planner that the compiler uses (rule R5).
-/// Fails if the bundle's plan does not verify (BundleRefused).
+/// and the planner that the compiler uses (rule R5). With a `policy` (not empty) always that one.
+/// Fails if the bundle's plan does not verify (BundleRefused), or the policy is unknown or plans
+/// nothing that can run (InvalidInput).
 StatusOr<ScheduledPlan> choosePlan(const BundleReader &bundle, size_t target,
-                                   const std::vector<int32_t> &entries, int granules);
+                                   const std::vector<int32_t> &entries, int granules,
+                                   const std::string &policy = "");
 
 } // namespace mtc

@@ -8,7 +8,8 @@
 namespace mtc {
 
 static StatusOr<ScheduledPlan> makeAgain(const BundleTarget &target,
-                                         const std::vector<int32_t> &entries, int granules) {
+                                         const std::vector<int32_t> &entries, int granules,
+                                         const std::string &policy) {
   Problem problem = target.problem;
   problem.device.granules = granules;
   const Workload workload = {entries.size() == 1 ? "alone" : "round", entries,
@@ -16,13 +17,18 @@ static StatusOr<ScheduledPlan> makeAgain(const BundleTarget &target,
   ScheduledPlan best;
   PolicyOptions options;
   options.searchSteps = 200; // somebody waits
-  MTC_ASSIGN_OR_RETURN(best.schedule, bestSchedule(problem, workload, options));
+  if (policy.empty()) {
+    MTC_ASSIGN_OR_RETURN(best.schedule, bestSchedule(problem, workload, options));
+  } else {
+    MTC_ASSIGN_OR_RETURN(best.schedule, runPolicy(policy, problem, workload));
+  }
   MTC_ASSIGN_OR_RETURN(best.plan, makePlan(problem, best.schedule));
   return best;
 }
 
 StatusOr<ScheduledPlan> choosePlan(const BundleReader &bundle, size_t targetIndex,
-                                   const std::vector<int32_t> &entries, int granules) {
+                                   const std::vector<int32_t> &entries, int granules,
+                                   const std::string &policy) {
   const BundleTarget &target = bundle.targets()[targetIndex];
   const GranuleMask available = allGranules(granules);
   int64_t bestNs = 0;
@@ -38,8 +44,9 @@ StatusOr<ScheduledPlan> choosePlan(const BundleReader &bundle, size_t targetInde
       bestNs = target.schedules[i].makespanNs;
     }
   }
-  return best == target.schedules.size() ? makeAgain(target, entries, granules)
-                                         : bundle.plan(targetIndex, best);
+  return best == target.schedules.size() || !policy.empty()
+             ? makeAgain(target, entries, granules, policy)
+             : bundle.plan(targetIndex, best);
 }
 
 } // namespace mtc

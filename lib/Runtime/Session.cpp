@@ -59,7 +59,8 @@ void Session::State::jobEnded(Job &job) {
   if (options.jobEnded) {
     const ScheduledPlan &stored = job.plan->stored;
     options.jobEnded({program->targets()[target].problem, stored.schedule, stored.plan, job.startNs,
-                      host::nowNs(), std::move(job.tasks)});
+                      host::nowNs(), job.firstNs ? job.firstNs : job.startNs,
+                      std::move(job.tasks)});
   }
   std::vector<Ending> endings;
   {

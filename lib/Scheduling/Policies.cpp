@@ -10,6 +10,8 @@ const std::vector<Policy> &policies() {
       {"sequential", "one tenant after the other, each task on all granules", scheduleSequential},
       {"streams", "a stream per tenant on the shared device; a baseline, only simulated",
        scheduleStreams, true},
+      {"apart", "every tenant on a granule of its own, longest first; a baseline", scheduleApart,
+       true},
       {"heft", "all tenants' tasks together, each on the share of granules that pays",
        scheduleHeft},
       {"stages", "parts of all tenants side by side, stage after stage", scheduleStages},

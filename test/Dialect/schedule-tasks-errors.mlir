@@ -2,7 +2,7 @@
 // RUN: not mtc-opt %S/schedule-tasks.mlir --mt-schedule-tasks=policy=nope 2>&1 | %FileCheck %s --check-prefix=POLICY
 
 // An unknown policy.
-// POLICY: error: 'mt.program' op unknown policy 'nope'; known: sequential, streams, heft
+// POLICY: error: 'mt.program' op unknown policy 'nope'; known: sequential, streams, apart, heft
 
 // A kernel that nobody priced.
 // expected-error @+1 {{entry 'a.n1': kernel 'k' has no variants}}

@@ -135,6 +135,7 @@ std::function<Status()> declareCompile(CLI::App &app) {
   options.cacheFolder = defaultCacheFolder();
   addSetOptions(app, options.set);
   addLimitOptions(app, options.limits);
+  addCalibrationOption(app, options);
   app.add_option("-o,--output", options.output,
                  "where to write; default: NAME.mtb for a bundle, stdout for the text of a phase")
       ->type_name("FILE");

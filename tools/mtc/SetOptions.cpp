@@ -35,6 +35,12 @@ void addSetOptions(CLI::App &app, SetArguments &set) {
       ->check(CLI::IsMember({"f32", "tf32", "f16", "bf16"}));
 }
 
+void addCalibrationOption(CLI::App &app, CompileOptions &options) {
+  app.add_option("--calibration", options.calibration,
+                 "what `mtc tune --calibrate` measured: times of kernels on this host")
+      ->type_name("FILE");
+}
+
 void addLimitOptions(CLI::App &app, ModelLimits &limits) {
   auto add = [&](const char *name, int64_t &value, const char *description) {
     app.add_option(name, value, description)

@@ -10,6 +10,9 @@ namespace mtc::tool {
 /// The models, --target, --shapes, --dim, --value, --precision.
 void addSetOptions(CLI::App &app, SetArguments &set);
 
+/// --calibration.
+void addCalibrationOption(CLI::App &app, CompileOptions &options);
+
 /// The caps against hostile models.
 void addLimitOptions(CLI::App &app, ModelLimits &limits);
 

@@ -141,6 +141,7 @@ std::function<Status()> declareSimulate(CLI::App &app) {
   auto arguments = std::make_shared<SimulateArguments>();
   addSetOptions(app, arguments->options.set);
   addLimitOptions(app, arguments->options.limits);
+  addCalibrationOption(app, arguments->options);
   app.add_option("--policy", arguments->policy, "of the round; default: the best, or the bundle's")
       ->type_name("P");
   app.add_option("--layout", arguments->verdict.layout,

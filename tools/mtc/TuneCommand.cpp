@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "CacheDir.h"
+#include "Calibrate.h"
 #include "Commands.h"
 #include "ProgressLine.h"
 #include "SetOptions.h"
@@ -33,6 +34,7 @@ namespace {
 
 struct TuneArguments {
   TuneOptions options;
+  CalibrateArguments calibrate;
   std::string database, budget, cpus, exportFile, report, json;
   std::vector<std::string> imports;
   std::vector<std::string> neighbours = {"none", "high"};
@@ -89,12 +91,26 @@ std::string rankingText(const TuningRecords &records, const std::string &device)
       quality.kernels, quality.learned, quality.modelled, 100 * quality.firstFive);
 }
 
+Status calibrate(const TuneArguments &arguments) {
+  ProgressLine line;
+  Log log;
+  if (!arguments.quiet && isatty(STDERR_FILENO))
+    log.progress = [&](const std::string &what, int64_t done, int64_t total) {
+      line.update(what, done, total);
+    };
+  Status status = runCalibrate(arguments.calibrate, arguments.options.compile, log);
+  line.clear();
+  return status;
+}
+
 Status tune(TuneArguments &arguments) {
   TuneOptions &options = arguments.options;
   if (!arguments.budget.empty()) {
     MTC_ASSIGN_OR_RETURN(options.budgetNs, parseDurationNs(arguments.budget));
   }
   const bool hasSet = !options.compile.set.models.empty();
+  if (arguments.calibrate.calibrate)
+    return calibrate(arguments);
   if (!hasSet && arguments.imports.empty() && arguments.exportFile.empty())
     return invalidInput("nothing to do: give a set to tune, --import or --export");
   ProgressLine line;
@@ -177,6 +193,8 @@ std::function<Status()> declareTune(CLI::App &app) {
   addSetOptions(app, options.compile.set);
   app.get_option("models")->required(false);
   addLimitOptions(app, options.compile.limits);
+  addCalibrationOption(app, options.compile);
+  addCalibrateOptions(app, arguments->calibrate);
   app.add_option("--tuning-db", arguments->database,
                  "where times are kept; default: ${XDG_CACHE_HOME:-~/.cache}/mtc/tuning.db")
       ->type_name("FILE");

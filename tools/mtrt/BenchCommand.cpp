@@ -25,6 +25,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstring>
+#include <map>
 #include <set>
 
 namespace mtc::tool {
@@ -33,7 +34,7 @@ namespace {
 struct BenchArguments {
   DeviceOptions device;
   OutputOptions output;
-  std::string mode = "round", fill = "seed:0", trace, requireStable;
+  std::string mode = "round", fill = "seed:0", trace, requireStable, policy;
   int warmup = 5, iterations = 60;
 };
 
@@ -42,6 +43,13 @@ int64_t nowNs() {
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
+
+/// The plan that ran: who made it, and how long it was to take.
+struct Ran {
+  std::string policy;
+  double predictedMs = 0;
+  Samples makespan; ///< from the first worker's start to the last one's end
+};
 
 /// A tenant with the caller's side of its tensors.
 struct Client {
@@ -166,14 +174,24 @@ Status bench(const BenchArguments &arguments) {
   MTC_ASSIGN_OR_RETURN(const Fill fill, parseFill(arguments.fill));
   Trace trace;
   TaskTimes taskTimes;
-  bool counted = false;
+  bool counted = false, traced = false;
   std::atomic<int64_t> reported{0}; ///< jobs; a job is reported after its requests have ended
   SessionOptions options;
   options.recordTasks = kernels || !arguments.trace.empty();
+  options.policy = arguments.policy;
+  std::map<std::vector<int32_t>, Ran> ran; // by tenants; written before the next job starts
   options.jobEnded = [&](const JobReport &report) {
+    std::vector<int32_t> tenants;
+    for (int32_t entry : report.schedule.workload.instances)
+      tenants.push_back(report.problem.entries[static_cast<size_t>(entry)].tenant);
+    Ran &of = ran[tenants];
+    of.policy = report.schedule.policy;
+    of.predictedMs = double(report.schedule.makespanNs) / 1e6;
+    if (counted)
+      of.makespan.ns.push_back(report.endNs - report.firstNs);
     if (counted && kernels)
       taskTimes.add(report);
-    if (counted && !arguments.trace.empty())
+    if (traced)
       trace.add(report);
     ++reported;
     reported.notify_one();
@@ -195,8 +213,9 @@ Status bench(const BenchArguments &arguments) {
   for (size_t turn = 0; turn < turns; ++turn)
     for (int i = -arguments.warmup; i < arguments.iterations; ++i) {
       const bool keep = i >= 0;
+      counted = keep;
       // The trace holds the last iteration: a longer one is slow to open.
-      counted = keep && (kernels || i == arguments.iterations - 1);
+      traced = !arguments.trace.empty() && i == arguments.iterations - 1;
       MTC_ASSIGN_OR_RETURN(const int64_t ns, solo ? iterateSolo(*session, clients[turn], keep)
                                                   : iterateRound(*session, clients, keep));
       ++jobs;
@@ -251,6 +270,15 @@ Status bench(const BenchArguments &arguments) {
   clients.clear();
   const Problem problem = session->target().problem;
   session.reset();
+  for (const auto &[tenants, plan] : ran) {
+    nlohmann::ordered_json &of =
+        tenants.size() > 1 || !solo ? json["round_ms"] : json["tenants"][size_t(tenants[0])];
+    of["policy"] = plan.policy;
+    of["predicted_ms"] = plan.predictedMs;
+    of["makespan_ms"] = {{"min", plan.makespan.quantileMs(0)},
+                         {"quartile", plan.makespan.quantileMs(0.25)},
+                         {"median", plan.makespan.medianMs()}};
+  }
   if (kernels)
     taskTimes.report(problem, peak, print, json);
   if (!arguments.trace.empty())
@@ -274,6 +302,9 @@ std::function<Status()> declareBench(CLI::App &app) {
       ->type_name("M")
       ->capture_default_str()
       ->check(CLI::IsMember({"round", "solo", "kernels"}));
+  app.add_option("--policy", arguments->policy,
+                 "plan here by this policy instead of taking the bundle's plans, e.g. sequential")
+      ->type_name("P");
   app.add_option("--warmup", arguments->warmup, "iterations that are not counted")
       ->type_name("N")
       ->capture_default_str()

@@ -57,6 +57,7 @@ struct JobReport {
   const Schedule &schedule;
   const Plan &plan;
   int64_t startNs = 0, endNs = 0;
+  int64_t firstNs = 0; ///< when the first worker began: to endNs is what a makespan predicts
   std::vector<TaskRecord> tasks; ///< of all workers, if recordTasks was set
 };
 
@@ -75,6 +76,7 @@ struct SessionOptions {
   int64_t maxTrips = 0;        ///< of the loops of a task, one more fails; 0: as compiled
   uint64_t jitterSeed = 0;     ///< not 0: test aid, tasks last longer by pseudo-random factors
   bool recordTasks = false;
+  std::string policy; ///< plans are made here by it (Scheduling/Policies.h); empty: as stored
   std::function<void(LogLevel, const std::string &)> log;
   std::function<void(const JobReport &)> jobEnded; ///< on a worker, before the next job starts
 };

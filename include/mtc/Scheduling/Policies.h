@@ -35,6 +35,13 @@ StatusOr<Schedule> scheduleSequential(const Problem &problem, const Workload &wo
 StatusOr<Schedule> scheduleStreams(const Problem &problem, const Workload &workload,
                                    const PolicyOptions &options = {});
 
+/// Every instance on one granule: the longest first, each on the granule that is free first. What
+/// users get who give each model a core of its own: a baseline, but a plan all the same.
+///
+/// Source: Graham, "Bounds on multiprocessing timing anomalies", SIAM J. Appl. Math. 17(2), 1969.
+StatusOr<Schedule> scheduleApart(const Problem &problem, const Workload &workload,
+                                 const PolicyOptions &options = {});
+
 /// List scheduling of all instances' tasks together by upward rank, each task on the number of
 /// granules (and variant) with which it is predicted to finish first without wasting the device.
 ///
@@ -83,7 +90,7 @@ struct Policy {
   const char *name;
   const char *summary;
   StatusOr<Schedule> (*run)(const Problem &, const Workload &, const PolicyOptions &);
-  bool isBaseline = false; ///< places are `shared`: for comparison only
+  bool isBaseline = false; ///< for comparison only: bestSchedule() leaves it out
 };
 
 /// All policies, by name. The returned array has static storage.

@@ -51,6 +51,11 @@ mlir::FailureOr<Recurrence>
 planRecurrence(mt::KernelOp kernel, bool fuse,
                llvm::function_ref<mlir::FailureOr<Choice>(size_t, mt::KernelOp)> choose);
 
+/// planRecurrence() with the configs that `config` says, one for each call; fails, without an
+/// error, if it is not the config of such a recurrence.
+mlir::FailureOr<Recurrence> planRecurrence(mt::KernelOp kernel, const HostTarget &target,
+                                           mlir::DictionaryAttr config);
+
 /// {emitter = "recurrence", steps = [the config of each call]}.
 mlir::DictionaryAttr configOf(const Recurrence &recurrence);
 

@@ -130,10 +130,8 @@ static FailureOr<ArrayRef<int64_t>> rowsPerTileOf(const RowProgram &program,
   return rows.asArrayRef();
 }
 
-/// A recurrence whose calls have the configs that its own says; fails, without an error, if it does
-/// not say one for each.
-static FailureOr<Recurrence> planRecurrence(mt::KernelOp kernel, const HostTarget &target,
-                                            DictionaryAttr config) {
+FailureOr<Recurrence> planRecurrence(mt::KernelOp kernel, const HostTarget &target,
+                                     DictionaryAttr config) {
   auto steps = config.getAs<ArrayAttr>("steps");
   if (!steps || !recurrenceOf(kernel))
     return failure();

@@ -179,7 +179,8 @@ StatusOr<ReadyPlan *> CudaDevice::find(const std::vector<int32_t> &entries) {
 }
 
 Status CudaDevice::makeReady(const std::vector<int32_t> &entries, Graph *&ready) {
-  MTC_ASSIGN_OR_RETURN(ScheduledPlan plan, choosePlan(program, target, entries, gpu->granules()));
+  MTC_ASSIGN_OR_RETURN(ScheduledPlan plan,
+                       choosePlan(program, target, entries, gpu->granules(), options.policy));
   const GraphParts parts = {*gpu, program, program.targets()[target], *kernels, *memory, *weights};
   MTC_ASSIGN_OR_RETURN(auto graph, Graph::create(parts, std::move(plan), options.nodeByNode));
   ready = plans.emplace(entries, std::move(graph)).first->second.get();

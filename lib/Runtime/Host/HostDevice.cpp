@@ -205,6 +205,7 @@ RequestStatus HostDevice::statusOf(const HostJob &job, int32_t instance) const {
 }
 
 void HostDevice::endJob(HostJob &job) {
+  job.firstNs = job.run.firstNs;
   for (const auto &records : job.run.records)
     job.tasks.insert(job.tasks.end(), records.begin(), records.end());
   events.jobEnded(job);
@@ -215,7 +216,8 @@ StatusOr<ReadyPlan *> HostDevice::find(const std::vector<int32_t> &entries) {
   auto known = replays.find(entries);
   if (known != replays.end())
     return known->second.get();
-  MTC_ASSIGN_OR_RETURN(ScheduledPlan plan, choosePlan(program, target, entries, workers()));
+  MTC_ASSIGN_OR_RETURN(ScheduledPlan plan,
+                       choosePlan(program, target, entries, workers(), options.policy));
   MTC_ASSIGN_OR_RETURN(auto replay, Replay::create(program.targets()[target].problem,
                                                    std::move(plan), code, program, workers()));
   return replays.emplace(entries, std::move(replay)).first->second.get();

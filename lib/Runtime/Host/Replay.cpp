@@ -101,6 +101,10 @@ static void jitter(uint64_t seed, int64_t startNs) {
 }
 
 void Replay::work(int worker, void *scratch, Run &run) {
+  if (run.firstNs.load(std::memory_order_relaxed) == 0) {
+    int64_t none = 0;
+    run.firstNs.compare_exchange_strong(none, nowNs());
+  }
   for (Step step : steps_[worker])
     runCommand(step, worker, scratch, run);
 }

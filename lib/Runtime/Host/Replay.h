@@ -37,7 +37,8 @@ struct Run {
   bool recordTasks = false;
   uint64_t jitterSeed = 0;
   int64_t spinNs = 0;
-  int64_t maxTrips = 0; ///< of the loops of a task; 0: its own
+  int64_t maxTrips = 0;            ///< of the loops of a task; 0: its own
+  std::atomic<int64_t> firstNs{0}; ///< when the first worker began
   Signal *signal = nullptr;
   /// Called once per instance by the worker that ends its last command.
   std::function<void(int32_t instance)> instanceEnded;
