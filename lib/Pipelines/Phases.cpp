@@ -63,9 +63,11 @@ StatusOr<std::unique_ptr<Compilation>> Compilation::create(SetSpec set) {
     compilation->targets.push_back(std::move(target));
   }
   for (const TenantSpec &tenant : set.tenants)
-    if (tenant.precision != "f32")
-      return invalidInput(fmt::format("tenant '{}': precision '{}' is not available; known: f32",
-                                      tenant.name, tenant.precision));
+    for (const TargetCompilation &target : compilation->targets)
+      if (tenant.precision != "f32" && std::holds_alternative<host::HostTarget>(target.target))
+        return invalidInput(
+            fmt::format("tenant '{}': precision '{}' is not available on '{}'; known: f32",
+                        tenant.name, tenant.precision, target.name));
   compilation->set = std::move(set);
   DialectRegistry registry;
   registerMtcDialects(registry);

@@ -1,5 +1,6 @@
 // RUN: mtc-opt --pass-pipeline='builtin.module(mt.program(mt-form-tasks))' %s | %FileCheck %s
 // RUN: mtc-opt --pass-pipeline='builtin.module(mt.program(mt-form-tasks{fuse=false}))' %s | %FileCheck %s --check-prefix=SINGLE
+// RUN: mtc-opt --pass-pipeline='builtin.module(mt.program(mt-form-tasks))' %s | %FileCheck %s --check-prefix=ROUNDED
 
 #a = affine_map<(n, h, f, y, c) -> (n, h + y, c)>
 #w = affine_map<(n, h, f, y, c) -> (f, y, c)>
@@ -163,6 +164,29 @@ mt.program @p {
       %y = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]} ins(%a, %b : tensor<4x8xf32>, tensor<4x8xf32>) outs(%e : tensor<4x8xf32>) {
       ^bb0(%u: f32, %v: f32, %o: f32):
         %s = arith.mulf %u, %v : f32
+        linalg.yield %s : f32
+      } -> tensor<4x8xf32>
+      mt.return %y : tensor<4x8xf32>
+    }
+  }
+
+  // What a tenant allows to round is part of the class of its contractions, and of no other kernel's.
+  // ROUNDED: numerics("contraction-k12") {
+  // ROUNDED-NOT: -tf32
+  // ROUNDED: numerics("contraction-k8-tf32") {
+  // ROUNDED-NOT: -tf32
+  // CHECK: mt.tenant @rounding
+  // CHECK: mt.entry @product
+  // CHECK: mt.task 0 @contraction_{{[0-9]+}}(%arg0, %arg1)
+  mt.tenant @rounding attributes {precision = "tf32"} {
+    mt.entry @product(%x: tensor<4x8xf32> {mt.name = "x"}, %w: tensor<8x8xf32> {mt.name = "w"}) -> (tensor<4x8xf32> {mt.name = "y"}) {
+      %zero = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<4x8xf32>
+      %z = linalg.fill ins(%zero : f32) outs(%e : tensor<4x8xf32>) -> tensor<4x8xf32>
+      %y = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>], iterator_types = ["parallel", "parallel", "reduction"]} ins(%x, %w : tensor<4x8xf32>, tensor<8x8xf32>) outs(%z : tensor<4x8xf32>) {
+      ^bb0(%u: f32, %v: f32, %acc: f32):
+        %m = arith.mulf %u, %v : f32
+        %s = arith.addf %acc, %m : f32
         linalg.yield %s : f32
       } -> tensor<4x8xf32>
       mt.return %y : tensor<4x8xf32>

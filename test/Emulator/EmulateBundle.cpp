@@ -8,6 +8,8 @@
 #include "mtc/Support/File.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Parser/Parser.h"
 
 #include "llvm/ADT/StringMap.h"
@@ -62,7 +64,7 @@ Status emulateBundle(const BundleReader &bundle, const std::string &prefix, bool
   MTC_ASSIGN_OR_RETURN(std::string text, scheduleText(bundle));
   DialectRegistry registry;
   registerMtcDialects(registry);
-  registry.insert<gpu::GPUDialect>();
+  registry.insert<gpu::GPUDialect, nvgpu::NVGPUDialect, NVVM::NVVMDialect>();
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
   OwningOpRef<ModuleOp> emitted = ModuleOp::create(UnknownLoc::get(&context));

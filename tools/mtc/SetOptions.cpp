@@ -30,7 +30,9 @@ void addSetOptions(CLI::App &app, SetArguments &set) {
       app, "--pad", set.pads,
       "requests may give a smaller input than was compiled for: it is filled with the number")
       ->type_name("[TENANT/]INPUT=0");
-  app.add_option("--precision", set.precision, "of all tenants; host: f32")
+  app.add_option(
+         "--precision", set.precision,
+         "of the factors of products, of all tenants; default: f32, which is all that hosts have")
       ->type_name("P")
       ->check(CLI::IsMember({"f32", "tf32", "f16", "bf16"}));
 }

@@ -52,7 +52,7 @@ struct Compilation {
   std::vector<std::string> warnings;        ///< of the phases so far, for who compiles
 
   /// Resolves the set's targets. Fails if one is malformed or given twice, or a tenant asks for a
-  /// precision that it does not have.
+  /// precision that a target does not have.
   static StatusOr<std::unique_ptr<Compilation>> create(SetSpec set);
 
 private:

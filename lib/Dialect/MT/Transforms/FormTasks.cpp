@@ -67,11 +67,21 @@ private:
     return kernel;
   }
 
+  /// The factors of products may be rounded if the tenant says so: tenants that do not say the same
+  /// share no such kernel.
+  static std::string numericsOf(EntryOp entry, const TaskGroup &group) {
+    StringRef precision = entry->getParentOfType<TenantOp>().getPrecision().value_or("f32");
+    return group.kind == KernelKind::Contraction && precision != "f32"
+               ? group.numerics + "-" + precision.str()
+               : group.numerics;
+  }
+
   void replaceByTask(EntryOp entry, const TaskGroup &group) {
     Block &body = entry.getBody().front();
+    const std::string numerics = numericsOf(entry, group);
     std::optional<Outlined> outlined =
         outline(body, group, [&](Location loc, TypeRange inputs, TypeRange results) {
-          return makeKernel(loc, group.kind, group.numerics, inputs, results);
+          return makeKernel(loc, group.kind, numerics, inputs, results);
         });
     if (!outlined)
       return; // nobody needs it
