@@ -24,7 +24,7 @@ namespace mtc::cuda {
 namespace {
 
 /// Changes whenever emission does: modules of older revisions are not taken from the cache.
-constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 4";
+constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 5";
 
 /// What ptxas says goes here in a config; it decides no code.
 constexpr llvm::StringLiteral resourcesKey = "resources";
@@ -118,6 +118,7 @@ public:
         missing.push_back(i);
     MTC_RETURN_IF_ERROR(compile(missing));
     MTC_RETURN_IF_ERROR(fallBack(missing));
+    MTC_RETURN_IF_ERROR(mendSpills());
     return finish();
   }
 
@@ -269,6 +270,53 @@ private:
     return okStatus();
   }
 
+  static int64_t spillBytes(const Job &job) {
+    int64_t bytes = 0;
+    for (const GpuFunction &f : job.module.phases)
+      bytes += f.spillBytes;
+    return bytes;
+  }
+
+  /// What spills registers gets a tile that needs fewer, if that spills less.
+  Status mendSpills() {
+    for (size_t next = 0; next < jobs.size();) {
+      const size_t first = jobs.size();
+      std::vector<size_t> missing, of;
+      std::vector<Choice> choices;
+      for (; next < first; ++next) {
+        FailureOr<Choice> choice = failure();
+        if (spillBytes(jobs[next]) > 0)
+          choice = smallerConfig(jobs[next].kernel, withoutResources(jobs[next].config));
+        if (failed(choice))
+          continue;
+        Job smaller;
+        smaller.kernel = jobs[next].kernel;
+        smaller.config = choice->config;
+        setKey(smaller);
+        if (!takeFromCache(smaller))
+          missing.push_back(jobs.size());
+        jobs.push_back(std::move(smaller));
+        of.push_back(next);
+        choices.push_back(std::move(*choice));
+      }
+      MTC_RETURN_IF_ERROR(compile(missing));
+      for (size_t i = first; i < jobs.size(); ++i) {
+        if (!jobs[i].failure.empty() || spillBytes(jobs[i]) >= spillBytes(jobs[of[i - first]])) {
+          jobs[i].module.phases.clear(); // nobody asks for a still smaller one
+          continue;
+        }
+        const Choice &choice = choices[i - first];
+        for (size_t k = 0; k < kernels.size(); ++k)
+          for (size_t v = 0; v < jobOfVariant[k].size(); ++v)
+            if (jobOfVariant[k][v] == of[i - first]) {
+              jobOfVariant[k][v] = i;
+              replaceVariant(kernels[k], v, choice.config, choice.tiles, choice.scratchBytes);
+            }
+      }
+    }
+    return okStatus();
+  }
+
   static void replaceVariant(mt::KernelOp kernel, size_t v, DictionaryAttr config,
                              ArrayRef<int64_t> tiles, int64_t scratch) {
     MLIRContext *context = kernel.getContext();
@@ -311,11 +359,12 @@ private:
                          old.getScratch());
       }
     }
-    // A fallback may coincide with another kernel's phases: one module a symbol.
+    // A fallback or a smaller tile may coincide with another kernel's: one module a symbol.
     llvm::StringSet<> seen;
-    for (Job &job : jobs)
-      if (seen.insert(job.symbol).second)
-        result.modules.push_back(std::move(job.module));
+    for (const std::vector<size_t> &uses : jobOfVariant)
+      for (size_t use : uses)
+        if (seen.insert(jobs[use].symbol).second)
+          result.modules.push_back(std::move(jobs[use].module));
     return std::move(result);
   }
 

@@ -33,6 +33,17 @@ int64_t numberOf(DictionaryAttr config, StringRef name) {
   return value ? std::max<int64_t>(0, value.getInt()) : 0;
 }
 
+DictionaryAttr configOf(MLIRContext *context, const ContractionTile &tile) {
+  return makeConfig(
+      context, "contraction",
+      {{"bm", tile.bm}, {"bn", tile.bn}, {"bk", tile.bk}, {"tm", tile.tm}, {"tn", tile.tn}});
+}
+
+ContractionTile tileOf(DictionaryAttr config) {
+  return {numberOf(config, "bm"), numberOf(config, "bn"), numberOf(config, "bk"),
+          numberOf(config, "tm"), numberOf(config, "tn")};
+}
+
 /// The format of factors that the kernel's class of numerics allows, if it is not f32.
 std::optional<MmaFormat> mmaFormatOf(mt::KernelOp kernel) {
   return mmaFormat(kernel.getNumerics().value_or("").rsplit('-').second);
@@ -56,10 +67,8 @@ FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const CudaTarget &targe
         config.getDictionary(kernel.getContext()), {tilesOf(*c, tile.bm, tile.bn)}, 0, efficiency};
   }
   auto [tile, efficiency] = chooseTile(*c, target.gpu);
-  DictionaryAttr config = makeConfig(
-      kernel.getContext(), "contraction",
-      {{"bm", tile.bm}, {"bn", tile.bn}, {"bk", tile.bk}, {"tm", tile.tm}, {"tn", tile.tn}});
-  return Choice{config, {tilesOf(*c, tile.bm, tile.bn)}, 0, efficiency};
+  return Choice{
+      configOf(kernel.getContext(), tile), {tilesOf(*c, tile.bm, tile.bn)}, 0, efficiency};
 }
 
 FailureOr<Choice> chooseRows(mt::KernelOp kernel) {
@@ -115,7 +124,7 @@ LogicalResult emitContraction(ModuleOp module, mt::KernelOp kernel, DictionaryAt
     emitMma(emitter, *c, tile);
     return success();
   }
-  ContractionTile tile = {number("bm"), number("bn"), number("bk"), number("tm"), number("tn")};
+  const ContractionTile tile = tileOf(config);
   if (failed(c) || !isValid(tile))
     return kernel.emitOpError("does not fit its config: ") << config;
   ThreadEmitter emitter(module, kernel, c->plan, phaseSymbol(symbol, 0), tile.threads());
@@ -141,6 +150,19 @@ FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const CudaTarget &target, bo
     if (FailureOr<Choice> rows = chooseRows(kernel); succeeded(rows))
       return rows;
   return choosePhases(kernel);
+}
+
+FailureOr<Choice> smallerConfig(mt::KernelOp kernel, DictionaryAttr config) {
+  auto name = config.getAs<StringAttr>("emitter");
+  if (!name || name.getValue() != "contraction" || config.contains(mmaKey))
+    return failure();
+  ContractionTile tile = tileOf(config);
+  tile.bm /= 2;
+  tile.tm /= 2;
+  FailureOr<host::Contraction> c = analyseContraction(kernel);
+  if (failed(c) || !isValid(tile))
+    return failure();
+  return Choice{configOf(kernel.getContext(), tile), {tilesOf(*c, tile.bm, tile.bn)}};
 }
 
 std::string phaseSymbol(StringRef symbol, int64_t phase) {

@@ -28,6 +28,10 @@ mlir::FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const CudaTarget &targ
 /// The config of one phase per loop nest.
 mlir::FailureOr<Choice> choosePhases(mt::KernelOp kernel);
 
+/// The config of the next smaller tile of a thread, which needs fewer registers; sums are added in
+/// the same order. Fails, without an error, if there is none.
+mlir::FailureOr<Choice> smallerConfig(mt::KernelOp kernel, mlir::DictionaryAttr config);
+
 /// The name of the function of a phase.
 std::string phaseSymbol(llvm::StringRef symbol, int64_t phase);
 

@@ -38,7 +38,8 @@ Status checkTasks(mt::ProgramOp program, const CudaTarget &target);
 ///
 /// Equal inputs and an equal ptxas give equal bytes. A kernel that fails is compiled again with one
 /// phase per loop nest and named in `warnings`; its variant in `program` is replaced, so call this
-/// before planning memory. What ptxas says of registers, shared memory and spills goes into the
+/// before planning memory. So is the variant of a contraction that spills registers, by one with a
+/// smaller tile, if that spills less. What ptxas says of registers, shared memory and spills goes into the
 /// variant's config as `resources`. Without ptxas modules hold PTX only, and a warning says so.
 ///
 /// Fails if a kernel has no variants, if kernels cannot be compiled in any way (the message has a
