@@ -281,6 +281,7 @@ mtrt_status mtrt_session_create(const mtrt_program *program, const char *device,
     options.cudaDriver = from.cuda_driver ? from.cuda_driver : "";
     options.cudaContext = from.cuda_context;
     options.nodeByNode = from.node_by_node != 0;
+    options.shareWeights = from.share_weights != 0;
     if (from.log)
       options.log = [log = from.log, user = from.log_user](LogLevel level,
                                                            const std::string &message) {

@@ -54,6 +54,10 @@ void addDeviceOptions(CLI::App &app, DeviceOptions &options) {
       ->type_name("FILE");
   app.add_flag("--node-by-node", options.nodeByNode,
                "on a GPU: wait after every task, so that an error names its task");
+  app.add_flag(
+      "--share-weights", options.shareWeights,
+      "leave weights in the bundle's mapping, which processes share; slower where they are "
+      "large");
   app.add_option("--cpus", options.cpus, "CPUs to pin workers to, e.g. 2-5; default: all allowed")
       ->type_name("LIST");
   app.add_option(
@@ -76,6 +80,7 @@ openSession(const DeviceOptions &options, const OutputOptions &output, SessionOp
   session.device = options.device;
   session.cudaDriver = options.cudaDriver;
   session.nodeByNode = options.nodeByNode;
+  session.shareWeights = options.shareWeights;
   prepareCuda();
   if (!options.cpus.empty()) {
     MTC_ASSIGN_OR_RETURN(session.cpus, parseCpuList(options.cpus));

@@ -42,6 +42,7 @@ Status writeJson(const OutputOptions &options, const nlohmann::ordered_json &jso
 struct DeviceOptions {
   std::string bundle, device = "host", cudaDriver, cpus;
   bool nodeByNode = false;
+  bool shareWeights = false;
   int64_t maxTrips = 0;
   uint64_t jitter = 0;
 };

@@ -73,6 +73,7 @@ struct SessionOptions {
   int64_t spinNs = 200'000;    ///< how long a worker of a running job spins before it sleeps
   int64_t idleSpinNs = 50'000; ///< the same between jobs
   int queueCapacity = 64;      ///< jobs that wait; more are refused as Busy
+  bool shareWeights = false;   ///< host: weights stay in the bundle's mapping, see Host/Weights.h
   int64_t maxTrips = 0;        ///< of the loops of a task, one more fails; 0: as compiled
   uint64_t jitterSeed = 0;     ///< not 0: test aid, tasks last longer by pseudo-random factors
   bool recordTasks = false;

@@ -159,7 +159,10 @@ typedef struct mtrt_session_options {
   const char *cuda_driver; /* path of the driver; null: libcuda.so.1 */
   void *cuda_context;      /* CUcontext of the caller: must be the primary one; null: any */
   int32_t node_by_node;    /* not 0: waits after every task, so that an error names its task; slow */
-  int32_t reserved2;
+  /* Of a session on a host. 0: large weights are copied to memory of the session with huge pages,
+   * which is faster; not 0: they stay in the mapping of the bundle, shared by all processes that map
+   * the same file. */
+  int32_t share_weights;
 } mtrt_session_options;
 
 /* A session on `device`: "host", "cuda" (device 0) or "cuda:N". `options` may be null. On a GPU

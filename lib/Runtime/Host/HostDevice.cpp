@@ -74,7 +74,8 @@ struct HostJob : Job {
 class HostDevice : public SessionDevice {
 public:
   HostDevice(const BundleReader &program, const SessionOptions &options, const JobEvents &events)
-      : program(program), options(options), events(events) {}
+      : program(program), options(options), events(events), weights(program, options.shareWeights) {
+  }
   ~HostDevice() override { stopWorkers(); }
 
   Status open(size_t &chosen);
@@ -107,7 +108,8 @@ private:
   size_t target = 0;
   std::vector<int> cpus; ///< one per worker
   LoadedCode code;
-  std::mutex mutex; ///< guards replays
+  std::mutex mutex; ///< guards weights and replays
+  WeightMemory weights;
   std::map<std::vector<int32_t>, std::unique_ptr<Replay>> replays;
   ArenaPool arenas;
   std::vector<Mapping> scratch; ///< by worker
@@ -219,7 +221,7 @@ StatusOr<ReadyPlan *> HostDevice::find(const std::vector<int32_t> &entries) {
   MTC_ASSIGN_OR_RETURN(ScheduledPlan plan,
                        choosePlan(program, target, entries, workers(), options.policy));
   MTC_ASSIGN_OR_RETURN(auto replay, Replay::create(program.targets()[target].problem,
-                                                   std::move(plan), code, program, workers()));
+                                                   std::move(plan), code, weights, workers()));
   return replays.emplace(entries, std::move(replay)).first->second.get();
 }
 

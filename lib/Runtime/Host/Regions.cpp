@@ -13,7 +13,7 @@ namespace mtc::host {
 //===- Preparing ----------------------------------------------------------===//
 
 static StatusOr<PreparedBody> prepareBody(const Problem &problem, const Body &body,
-                                          const LoadedCode &code, const BundleReader &bundle,
+                                          const LoadedCode &code, WeightMemory &weights,
                                           size_t &pointers) {
   const Entry &graph = body.graph;
   PreparedBody prepared;
@@ -26,7 +26,7 @@ static StatusOr<PreparedBody> prepareBody(const Problem &problem, const Body &bo
     PreparedTask &step = prepared.tasks.emplace_back();
     size_t needed = task.values.size();
     if (kernel.region) {
-      MTC_ASSIGN_OR_RETURN(step.region, prepareRegion(problem, task.kernel, code, bundle));
+      MTC_ASSIGN_OR_RETURN(step.region, prepareRegion(problem, task.kernel, code, weights));
       needed += step.region->pointers;
     } else {
       step.kernel = code.kernel(task.kernel, 0);
@@ -49,8 +49,8 @@ static StatusOr<PreparedBody> prepareBody(const Problem &problem, const Body &bo
         slot = {Slot::Where::Workspace, body.offsets[static_cast<size_t>(v)]};
         break;
       case ValueKind::Weight:
-        MTC_ASSIGN_OR_RETURN(const auto bytes, bundle.weight(value.index));
-        slot = {Slot::Where::Absolute, 0, const_cast<uint8_t *>(bytes.data())};
+        MTC_ASSIGN_OR_RETURN(uint8_t *const bytes, weights.find(value.index));
+        slot = {Slot::Where::Absolute, 0, bytes};
         break;
       }
       step.operands.push_back(slot);
@@ -61,7 +61,7 @@ static StatusOr<PreparedBody> prepareBody(const Problem &problem, const Body &bo
 
 StatusOr<std::unique_ptr<PreparedRegion>> prepareRegion(const Problem &problem, int32_t kernel,
                                                         const LoadedCode &code,
-                                                        const BundleReader &bundle) {
+                                                        WeightMemory &weights) {
   auto prepared = std::make_unique<PreparedRegion>();
   prepared->region = &*problem.kernels[static_cast<size_t>(kernel)].region;
   prepared->layout = layoutOf(problem, *prepared->region);
@@ -70,7 +70,7 @@ StatusOr<std::unique_ptr<PreparedRegion>> prepareRegion(const Problem &problem, 
     const Body &body = problem.bodies[static_cast<size_t>(index)];
     ends = std::max(ends, body.graph.inputs.size() + body.graph.outputs.size());
     MTC_ASSIGN_OR_RETURN(PreparedBody ready,
-                         prepareBody(problem, body, code, bundle, prepared->pointers));
+                         prepareBody(problem, body, code, weights, prepared->pointers));
     prepared->bodies.push_back(std::move(ready));
   }
   prepared->pointers += ends;

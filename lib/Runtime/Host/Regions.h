@@ -11,7 +11,7 @@
 
 #include "Code.h"
 #include "Signal.h"
-#include "mtc/Bundle/Reader.h"
+#include "Weights.h"
 #include "mtc/Scheduling/Regions.h"
 
 #include <atomic>
@@ -59,7 +59,7 @@ struct PreparedRegion {
 /// Precondition: check(problem) passed. Ownership: the problem outlives the result.
 StatusOr<std::unique_ptr<PreparedRegion>> prepareRegion(const Problem &problem, int32_t kernel,
                                                         const LoadedCode &code,
-                                                        const BundleReader &bundle);
+                                                        WeightMemory &weights);
 
 /// What the workers of one command share while they are in a region.
 struct alignas(64) RegionBarrier {

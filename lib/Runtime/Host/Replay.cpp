@@ -13,7 +13,7 @@
 namespace mtc::host {
 
 StatusOr<std::unique_ptr<Replay>> Replay::create(const Problem &problem, ScheduledPlan plan,
-                                                 const LoadedCode &code, const BundleReader &bundle,
+                                                 const LoadedCode &code, WeightMemory &weights,
                                                  int workers) {
   auto replay = std::make_unique<Replay>();
   replay->stored = std::move(plan);
@@ -29,7 +29,7 @@ StatusOr<std::unique_ptr<Replay>> Replay::create(const Problem &problem, Schedul
     const Variant &variant = problem.kernels[command.kernel].variants[command.variant];
     Node &node = replay->nodes_[c];
     if (problem.kernels[command.kernel].region) {
-      MTC_ASSIGN_OR_RETURN(node.region, prepareRegion(problem, command.kernel, code, bundle));
+      MTC_ASSIGN_OR_RETURN(node.region, prepareRegion(problem, command.kernel, code, weights));
       node.regionPointers.resize(node.region->pointers * std::popcount(command.granules));
       node.barrier = std::make_unique<RegionBarrier>();
     } else {
@@ -69,8 +69,7 @@ StatusOr<std::unique_ptr<Replay>> Replay::create(const Problem &problem, Schedul
             {at, command.instance, buffer.space == Space::Input, buffer.index});
         break;
       case Space::Weight:
-        MTC_ASSIGN_OR_RETURN(const auto bytes, bundle.weight(buffer.index));
-        pointer = const_cast<uint8_t *>(bytes.data()); // mapped read-only
+        MTC_ASSIGN_OR_RETURN(pointer, weights.find(buffer.index));
         break;
       }
       replay->pointers_.push_back(pointer);

@@ -15,6 +15,7 @@
 #include "Regions.h"
 #include "Signal.h"
 #include "Tiles.h"
+#include "Weights.h"
 
 #include <atomic>
 #include <memory>
@@ -47,11 +48,11 @@ struct Run {
 
 class Replay : public ReadyPlan {
 public:
-  /// Resolves kernels, weights and worker lists. The problem outlives the Replay.
+  /// Resolves kernels, weights and worker lists. The problem and the weights outlive the Replay.
   /// Fails if a weight is damaged or a variant has no function (BundleRefused).
   static StatusOr<std::unique_ptr<Replay>> create(const Problem &problem, ScheduledPlan plan,
-                                                  const LoadedCode &code,
-                                                  const BundleReader &bundle, int workers);
+                                                  const LoadedCode &code, WeightMemory &weights,
+                                                  int workers);
 
   const std::vector<ArenaNeed> &arenas() const { return arenas_; }
   GranuleMask participants() const { return participants_; }
