@@ -265,10 +265,16 @@ double rowsCycles(const RowsShape &s, const Config &config, int32_t granules) {
   return (cycles + double(tiles) * kTileCycles) * imbalance(tiles, granules) / granules;
 }
 
+/// Whole vectors, or where a panel is none of those half ones.
+int64_t winogradLanes(const WinogradShape &s, const CoreShape &core) {
+  const int64_t whole = core.vectorBytes / 4;
+  return s.panel % whole == 0 ? whole : whole / 2;
+}
+
 Status verifyWinograd(const WinogradShape &s, const CoreShape &core, const Config &config) {
   MTC_RETURN_IF_ERROR(requireNumbers(config, "winograd", {"block", "lanes", "mr"}));
   const int64_t lanes = config.get("lanes"), mr = config.get("mr"), block = config.get("block");
-  if (lanes != core.vectorBytes / 4 || s.panel % lanes != 0)
+  if (lanes != winogradLanes(s, core) || s.panel % lanes != 0)
     return wrong(fmt::format("vectors of {} lanes for panels of {}", lanes, s.panel));
   const int64_t nv = s.panel / lanes, registers = mr * nv + nv + 2;
   if (registers > core.vectorRegisters || mr > 24)
@@ -285,7 +291,7 @@ std::vector<Config> winogradSpace(const WinogradShape &s, const CoreShape &core)
   for (int64_t mr : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 20, 24})
     for (int64_t times : {1, 2, 3, 4, 6, 8, 12, 16}) {
       Config config{"winograd",
-                    {{"block", {mr * times}}, {"lanes", {core.vectorBytes / 4}}, {"mr", {mr}}}};
+                    {{"block", {mr * times}}, {"lanes", {winogradLanes(s, core)}}, {"mr", {mr}}}};
       if (verifyWinograd(s, core, config).ok())
         space.push_back(std::move(config));
     }
@@ -295,8 +301,10 @@ std::vector<Config> winogradSpace(const WinogradShape &s, const CoreShape &core)
 double winogradCycles(const WinogradShape &s, const CoreShape &core, const Config &config,
                       int32_t granules) {
   const int64_t mr = config.get("mr"), block = config.get("block");
-  const int64_t nv = s.panel / (core.vectorBytes / 4), tiles = ceilDivide(s.tiles, block);
-  const double step = std::max({double(mr * nv) * 0.5, double(mr + nv) * 0.5, 4.0}) + 0.5;
+  const int64_t lanes = config.get("lanes"), nv = s.panel / lanes;
+  const int64_t tiles = ceilDivide(s.tiles, block);
+  const double width = lanes == core.vectorBytes / 4 ? 1.0 : 0.6; // as in stepCycles
+  const double step = std::max({double(mr * nv) * 0.5 * width, double(mr + nv) * 0.5, 4.0}) + 0.5;
   double cycles = double(tiles * (block / mr)) * 36 * double(s.channels) * step;
   // The transformed weights pass through the cache once for each block.
   cycles += double(tiles) * (36.0 * 4 * double(s.channels * s.panel) / kLevel3Rate + 500);

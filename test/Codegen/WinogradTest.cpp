@@ -110,6 +110,11 @@ double finished(double v, double r, Epilogue epilogue) {
   return 0;
 }
 
+/// Two vectors or one; three or one of half as many lanes.
+int64_t panelWidth(int64_t f, int64_t lanes) {
+  return f % (2 * lanes) == 0 ? 2 * lanes : f % lanes == 0 ? lanes : f % 24 == 0 ? 24 : 8;
+}
+
 /// `configs`: all configs of the kernel must give the same bits.
 void check(const Shape &s, Epilogue epilogue = Epilogue::None, bool configs = false) {
   for (const char *target : {"host:x86-64-v4,cores=2", "host:x86-64-v3,cores=2"}) {
@@ -122,7 +127,7 @@ void check(const Shape &s, Epilogue epilogue = Epilogue::None, bool configs = fa
     Buffer plainWeight(s.f * 9 * s.c * 4);
     fill(plainWeight, 99);
     std::vector<float> w(plainWeight.as<float>(), plainWeight.as<float>() + s.f * 9 * s.c);
-    transformWeight(w, s, s.f % (2 * lanes) == 0 ? 2 * lanes : lanes, buffers[1].as<float>());
+    transformWeight(w, s, panelWidth(s.f, lanes), buffers[1].as<float>());
     ASSERT_EQ(program.run(0, buffers), 0);
 
     const float *got = buffers.back().as<float>();
@@ -165,6 +170,12 @@ TEST(Winograd, Shapes) {
 TEST(Winograd, Epilogues) {
   for (Epilogue epilogue : {Epilogue::BiasRelu, Epilogue::BiasGelu, Epilogue::Residual})
     check({1, 19, 18, 16, 32, 1}, epilogue);
+}
+
+// Results that fill no whole vectors: panels of three vectors of eight lanes, or of one.
+TEST(Winograd, HalfVectors) {
+  check({1, 22, 17, 12, 24, 1}, Epilogue::BiasGelu, /*configs=*/true);
+  check({1, 16, 18, 16, 40, 1}, Epilogue::Residual);
 }
 
 // A deep one, where rounding adds up.

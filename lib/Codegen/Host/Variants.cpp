@@ -79,7 +79,7 @@ static FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const HostTarget
 
 static FailureOr<Choice> chooseWinograd(mt::KernelOp kernel, const HostTarget &target) {
   FailureOr<Winograd> w = analyseWinograd(kernel);
-  if (failed(w) || w->nr % lanesOf(target) != 0)
+  if (failed(w) || w->nr % 8 != 0)
     return failure();
   WinogradTiling t = chooseWinogradTiling(*w, target);
   Builder b(kernel.getContext());

@@ -132,14 +132,27 @@ std::optional<Convolution> readConvolution(linalg::GenericOp op, unsigned b) {
   return shape[3] == conv.c ? std::optional(conv) : std::nullopt;
 }
 
+/// Width of the panels of a weight with `f` results: two vectors or one, or of vectors half as wide
+/// (at least eight lanes) three or one; 0 if none fits.
+int64_t panelWidth(int64_t f, int64_t lanes) {
+  for (int64_t width : {2 * lanes, lanes})
+    if (f % width == 0)
+      return width;
+  if (const int64_t half = lanes / 2; half >= 8)
+    for (int64_t width : {3 * half, half})
+      if (f % width == 0)
+        return width;
+  return 0;
+}
+
 /// Modelled operations of a pixel of the result: the products, and about as many for each channel
 /// in and out as the transforms load, add and store. A tile over the edge is computed in full.
 bool pays(const Convolution &conv, int64_t lanes) {
   const auto c = static_cast<double>(conv.c), f = static_cast<double>(conv.f);
   const double waste = 16.0 * double(conv.tilesY() * conv.tilesX()) / double(conv.oh * conv.ow);
   const double direct = 18 * c * f, winograd = (4.5 * c * f + 30 * c + 20 * f) * waste;
-  return conv.f % lanes == 0 && conv.c >= 8 && conv.n * conv.tilesY() * conv.tilesX() >= 16 &&
-         winograd * 1.15 < direct;
+  return panelWidth(conv.f, lanes) > 0 && conv.c >= 8 &&
+         conv.n * conv.tilesY() * conv.tilesX() >= 16 && winograd * 1.15 < direct;
 }
 
 /// Writes generics whose bodies are sums of products.
@@ -324,7 +337,7 @@ struct UseWinograd : mtc::mt::impl::UseWinogradBase<UseWinograd> {
 
   void rewrite(KernelOp kernel, Convolution &conv, ArrayRef<TaskOp> tasks,
                DerivedWeights &weights) {
-    const int64_t nr = conv.f % (2 * lanes) == 0 ? 2 * lanes : int64_t(lanes);
+    const int64_t nr = panelWidth(conv.f, lanes);
     const unsigned argument = conv.weight.getArgNumber();
     for (TaskOp task : tasks) {
       OpOperand &operand = task->getOpOperand(argument);

@@ -78,7 +78,7 @@ def UseWinograd : MT_ProgramPass<"mt-use-winograd"> {
   let description = [{
     A kernel that convolves channels-last data with a 3x3 weight, without strides, dilation or groups, becomes transforms of
     tiles and 36 matrix products, where the modelled cost is lower; its weight becomes [F / nr][6][6][C][nr], transformed when the bundle
-    is written. `numerics` of the kernel changes with it.
+    is written; nr is one or two vectors, or one or three of half as many lanes. `numerics` of the kernel changes with it.
   }];
   let options = [Option<"lanes", "lanes", "int64_t", /*default=*/"16", "elements of a vector register">];
   let statistics = [Statistic<"rewritten", "kernels-rewritten", "convolutions computed so">];
