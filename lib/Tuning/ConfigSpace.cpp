@@ -305,10 +305,10 @@ double winogradCycles(const WinogradShape &s, const CoreShape &core, const Confi
   const int64_t tiles = ceilDivide(s.tiles, block);
   const double width = lanes == core.vectorBytes / 4 ? 1.0 : 0.6; // as in stepCycles
   const double step = std::max({double(mr * nv) * 0.5 * width, double(mr + nv) * 0.5, 4.0}) + 0.5;
-  double cycles = double(tiles * (block / mr)) * 36 * double(s.channels) * step;
+  double cycles = double(tiles * (block / mr)) * double(s.positions * s.channels) * step;
   // The transformed weights pass through the cache once for each block.
-  cycles += double(tiles) * (36.0 * 4 * double(s.channels * s.panel) / kLevel3Rate + 500);
-  if (4.0 * 36 * double(block * (s.channels + s.panel)) > kLevel2Bytes)
+  cycles += double(tiles) * (4.0 * double(s.positions * s.channels * s.panel) / kLevel3Rate + 500);
+  if (4.0 * double(s.positions * block * (s.channels + s.panel)) > kLevel2Bytes)
     cycles *= 1.3;
   return cycles * imbalance(tiles, granules) / granules;
 }

@@ -162,7 +162,8 @@ KernelShape shapeOf(const KernelFeatureMap &f) {
           {count(f, "rows" + std::to_string(i)), count(f, "row_bytes" + std::to_string(i))});
     shape = s;
   } else if (form == 3) {
-    shape = WinogradShape{count(f, "tiles"), count(f, "channels"), count(f, "panel")};
+    const int64_t positions = f.contains("positions") ? count(f, "positions") : 36;
+    shape = WinogradShape{count(f, "tiles"), count(f, "channels"), count(f, "panel"), positions};
   }
   return check(shape, coreOf(f)).ok() ? shape : KernelShape();
 }

@@ -1,4 +1,4 @@
-//===- WinogradTest.cpp - 3x3 convolutions by minimal filtering -----------===//
+//===- WinogradTest.cpp - convolutions by minimal filtering ---------------===//
 //
 // Against a direct convolution in f64: the norm of the error is at most 2e-5 of the result's (the
 // bound of this numerics class), for AVX-512 and AVX2, and the same bits however blocks are split.
@@ -18,14 +18,14 @@ using namespace mtc::host::test;
 namespace {
 
 struct Shape {
-  int64_t n, h, w, c, f, pad;
-  int64_t oh() const { return h + 2 * pad - 2; }
-  int64_t ow() const { return w + 2 * pad - 2; }
+  int64_t n, h, w, c, f, pad, taps = 3;
+  int64_t oh() const { return h + 2 * pad - taps + 1; }
+  int64_t ow() const { return w + 2 * pad - taps + 1; }
 };
 
 /// The kernel before the pass, with its weight and a use of it.
 std::string program(const Shape &s, Epilogue epilogue) {
-  std::string x = tensor({s.n, s.h, s.w, s.c}), w = tensor({s.f, 3, 3, s.c}),
+  std::string x = tensor({s.n, s.h, s.w, s.c}), w = tensor({s.f, s.taps, s.taps, s.c}),
               p = tensor({s.n, s.h + 2 * s.pad, s.w + 2 * s.pad, s.c}),
               o = tensor({s.n, s.oh(), s.ow(), s.f}), pad = n2s(s.pad), dims = "n,h,w,f,kh,kw,c";
   EpilogueText ep = epilogueText(epilogue, "n,h,w,f", o, s.f, 4);
@@ -56,37 +56,41 @@ std::string program(const Shape &s, Epilogue epilogue) {
          "\nmt.return %y : " + o + "\n}\n}\n";
 }
 
-constexpr double g[6][3] = {{1. / 4, 0, 0},
-                            {-1. / 6, -1. / 6, -1. / 6},
-                            {-1. / 6, 1. / 6, -1. / 6},
-                            {1. / 24, 1. / 12, 1. / 6},
-                            {1. / 24, -1. / 12, 1. / 6},
-                            {0, 0, 1}};
+constexpr double g3[6][3] = {{1. / 4, 0, 0},
+                             {-1. / 6, -1. / 6, -1. / 6},
+                             {-1. / 6, 1. / 6, -1. / 6},
+                             {1. / 24, 1. / 12, 1. / 6},
+                             {1. / 24, -1. / 12, 1. / 6},
+                             {0, 0, 1}};
+constexpr double g2[5][2] = {
+    {1. / 2, 0}, {1. / 2, 1. / 2}, {-1. / 6, 1. / 6}, {1. / 6, 1. / 3}, {0, 1}};
 
 double weightAt(const std::vector<float> &w, const Shape &s, int64_t f, int64_t y, int64_t x,
                 int64_t c) {
-  return w[((f * 3 + y) * 3 + x) * s.c + c];
+  return w[((f * s.taps + y) * s.taps + x) * s.c + c];
 }
 
-/// [f / nr][6][6][c][nr] of a weight [f][3][3][c].
+/// [f / nr][6][6][c][nr] of a weight [f][3][3][c]; 5 and 2 for 6 and 3.
 void transformWeight(const std::vector<float> &w, const Shape &s, int64_t nr, float *out) {
+  const int64_t side = s.taps + 3;
+  auto g = [&](int64_t i, int64_t y) { return s.taps == 3 ? g3[i][y] : g2[i][y]; };
   for (int64_t f = 0; f < s.f; ++f)
-    for (int64_t i = 0; i < 6; ++i)
-      for (int64_t j = 0; j < 6; ++j)
+    for (int64_t i = 0; i < side; ++i)
+      for (int64_t j = 0; j < side; ++j)
         for (int64_t c = 0; c < s.c; ++c) {
           double sum = 0;
-          for (int64_t y = 0; y < 3; ++y)
-            for (int64_t x = 0; x < 3; ++x)
-              sum += g[i][y] * weightAt(w, s, f, y, x, c) * g[j][x];
-          out[(((f / nr * 6 + i) * 6 + j) * s.c + c) * nr + f % nr] = static_cast<float>(sum);
+          for (int64_t y = 0; y < s.taps; ++y)
+            for (int64_t x = 0; x < s.taps; ++x)
+              sum += g(i, y) * weightAt(w, s, f, y, x, c) * g(j, x);
+          out[(((f / nr * side + i) * side + j) * s.c + c) * nr + f % nr] = static_cast<float>(sum);
         }
 }
 
 double direct(const float *x, const std::vector<float> &w, const Shape &s, int64_t n, int64_t oy,
               int64_t ox, int64_t f) {
   double sum = 0;
-  for (int64_t ky = 0; ky < 3; ++ky)
-    for (int64_t kx = 0; kx < 3; ++kx) {
+  for (int64_t ky = 0; ky < s.taps; ++ky)
+    for (int64_t kx = 0; kx < s.taps; ++kx) {
       const int64_t y = oy + ky - s.pad, z = ox + kx - s.pad;
       if (y < 0 || y >= s.h || z < 0 || z >= s.w)
         continue;
@@ -124,9 +128,10 @@ void check(const Shape &s, Epilogue epilogue = Epilogue::None, bool configs = fa
     ASSERT_EQ(program.error, "");
     ASSERT_EQ(program.emitter(0), "winograd");
     std::vector<Buffer> buffers = program.buffers(0);
-    Buffer plainWeight(s.f * 9 * s.c * 4);
+    Buffer plainWeight(s.f * s.taps * s.taps * s.c * 4);
     fill(plainWeight, 99);
-    std::vector<float> w(plainWeight.as<float>(), plainWeight.as<float>() + s.f * 9 * s.c);
+    std::vector<float> w(plainWeight.as<float>(),
+                         plainWeight.as<float>() + s.f * s.taps * s.taps * s.c);
     transformWeight(w, s, panelWidth(s.f, lanes), buffers[1].as<float>());
     ASSERT_EQ(program.run(0, buffers), 0);
 
@@ -176,6 +181,12 @@ TEST(Winograd, Epilogues) {
 TEST(Winograd, HalfVectors) {
   check({1, 22, 17, 12, 24, 1}, Epilogue::BiasGelu, /*configs=*/true);
   check({1, 16, 18, 16, 40, 1}, Epilogue::Residual);
+}
+
+// Weights of 2x2, as transposed convolutions have.
+TEST(Winograd, TwoTaps) {
+  check({1, 20, 19, 64, 64, 1, 2}, Epilogue::BiasRelu, /*configs=*/true);
+  check({2, 17, 18, 96, 48, 0, 2});
 }
 
 // A deep one, where rounding adds up.

@@ -7,6 +7,7 @@
 
 mt.program @p {
   mt.weight @t.w : tensor<32x3x3x16xf32> from("a.onnx" at 0)
+  mt.weight @t.w2 : tensor<64x2x2x64xf32> from("b.onnx" at 0)
 
   // The weight, transformed in f64, in panels of two vectors.
   // CHECK: mt.weight @t.w.winograd : tensor<1x6x6x16x32xf32> derive(@t.w)
@@ -74,6 +75,23 @@ mt.program @p {
     mt.yield %c : tensor<1x16x16x32xf32>
   }
 
+  // Weights of 2x2: 25 products of tiles of 5x5.
+  // CHECK-LABEL: mt.kernel @two
+  // CHECK-SAME: tensor<2x5x5x64x32xf32>
+  // CHECK-SAME: numerics("winograd-f4x4-2x2")
+  mt.kernel @two kind(contraction) (%x: tensor<1x33x33x64xf32>, %w: tensor<64x2x2x64xf32>) -> tensor<1x32x32x64xf32> {
+    %zero = arith.constant 0.0 : f32
+    %e = tensor.empty() : tensor<1x32x32x64xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x32x32x64xf32>) -> tensor<1x32x32x64xf32>
+    %c = linalg.generic {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]} ins(%x, %w : tensor<1x33x33x64xf32>, tensor<64x2x2x64xf32>) outs(%f : tensor<1x32x32x64xf32>) {
+    ^bb0(%a: f32, %b: f32, %acc: f32):
+      %m = arith.mulf %a, %b : f32
+      %s = arith.addf %acc, %m : f32
+      linalg.yield %s : f32
+    } -> tensor<1x32x32x64xf32>
+    mt.yield %c : tensor<1x32x32x64xf32>
+  }
+
   // Few tiles: what the transforms cost does not come back.
   // CHECK-LABEL: mt.kernel @small
   // CHECK-SAME: tensor<32x3x3x16xf32>
@@ -91,6 +109,11 @@ mt.program @p {
   }
 
   mt.tenant @t {
+    mt.entry @n2(%a: tensor<1x33x33x64xf32> {mt.name = "a"}) -> (tensor<1x32x32x64xf32> {mt.name = "p"}) {
+      %w = mt.get_weight @t.w2 : tensor<64x2x2x64xf32>
+      %p = mt.task 0 @two(%a, %w) : (tensor<1x33x33x64xf32>, tensor<64x2x2x64xf32>) -> tensor<1x32x32x64xf32>
+      mt.return %p : tensor<1x32x32x64xf32>
+    }
     mt.entry @n1(%a: tensor<1x30x30x16xf32> {mt.name = "a"}, %b: tensor<1x34x34x16xf32> {mt.name = "b"}, %c: tensor<1x33x33x16xf32> {mt.name = "c"}, %d: tensor<1x7x7x16xf32> {mt.name = "d"}) -> (tensor<1x30x30x32xf32> {mt.name = "p"}, tensor<1x32x32x32xf32> {mt.name = "q"}, tensor<1x16x16x32xf32> {mt.name = "r"}, tensor<1x5x5x32xf32> {mt.name = "s"}) {
       %w = mt.get_weight @t.w : tensor<32x3x3x16xf32>
       %p = mt.task 0 @same(%a, %w) : (tensor<1x30x30x16xf32>, tensor<32x3x3x16xf32>) -> tensor<1x30x30x32xf32>

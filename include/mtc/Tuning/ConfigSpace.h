@@ -68,11 +68,12 @@ struct RowsShape {
   std::vector<Segment> segments;
 };
 
-/// A 3x3 convolution by minimal filtering, see Winograd in Codegen/Host.
+/// A 3x3 or 2x2 convolution by minimal filtering, see Winograd in Codegen/Host.
 struct WinogradShape {
-  int64_t tiles = 1;    ///< of 4x4 results
-  int64_t channels = 1; ///< of the input
-  int64_t panel = 16;   ///< results side by side
+  int64_t tiles = 1;      ///< of 4x4 results
+  int64_t channels = 1;   ///< of the input
+  int64_t panel = 16;     ///< results side by side
+  int64_t positions = 36; ///< of an input tile: as many products of matrices
 };
 
 /// A kernel as plain data; std::monostate: one config only.

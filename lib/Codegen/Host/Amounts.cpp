@@ -96,13 +96,14 @@ void countWinograd(Winograd &w, DictionaryAttr config, KernelAmounts &a) {
                 block = numberIn(config, "block");
   const auto tiles = static_cast<double>(w.tiles()), c = static_cast<double>(w.c);
   const double blocks = ceilDivide(w.tiles(), block), vectors = ceilDivide(w.f(), lanes);
+  const auto positions = static_cast<double>(w.positions());
   // Blocks are whole.
   const double padded = blocks * static_cast<double>(block);
-  a[Amount::Arithmetic] = 36 * padded * c * vectors;
-  a[Amount::Loads] = 36 * blocks * c * vectors; // panels, once a block
-  a[Amount::Steps] = 36 * blocks * ceilDivide(block, mr) * vectors;
+  a[Amount::Arithmetic] = positions * padded * c * vectors;
+  a[Amount::Loads] = positions * blocks * c * vectors; // panels, once a block
+  a[Amount::Steps] = positions * blocks * ceilDivide(block, mr) * vectors;
   const double inputVectors = ceilDivide(w.c, lanes);
-  a[Amount::Other] = 36 * tiles * (inputVectors + vectors);
+  a[Amount::Other] = positions * tiles * (inputVectors + vectors);
   if (w.epilogue)
     a[Amount::Other] += 16 * tiles * vectors * costOf(*w.epilogue->getBlock());
 }

@@ -1,9 +1,10 @@
 //===- EmitWinograd.cpp - blocks of tiles through three steps -------------===//
 //
-// For a block of 4x4 output tiles: (1) their 6x6 input tiles are transformed, 16 channels at a time
-// in registers, into 36 matrices [tile][channel]; for each group of output channels (2) the 36
-// products with the weight's panels run as register tiles, (3) the results are transformed back and
-// go through the epilogue. Nothing of it leaves the worker's scratch before the result is stored.
+// For a block of 4x4 output tiles: (1) their 6x6 (or 5x5) input tiles are transformed, 16 channels
+// at a time in registers, into 36 (25) matrices [tile][channel]; for each group of output channels
+// (2) the products with the weight's panels run as register tiles, (3) the results are transformed
+// back and go through the epilogue. Nothing of it leaves the worker's scratch before the result is
+// stored.
 //
 //===----------------------------------------------------------------------===//
 #include "Winograd.h"
@@ -30,8 +31,8 @@ public:
       at += elements * 4;
       return view;
     };
-    inputs = take(36 * t.block * channels);
-    products = take(36 * t.block * w.nr);
+    inputs = take(w.positions() * inputStride(w, t));
+    products = take(w.positions() * productStride(w, t));
     outputs = take(16 * w.nr);
   }
 
@@ -42,7 +43,7 @@ public:
       count = arith::MinSIOp::create(b, e.loc, left, e.constant(t.block));
       loop(e.constant(0), count, 1, [&](Value i) { transformInput(i); });
       loop(e.constant(0), e.constant(w.groups), 1, [&](Value group) {
-        loop(e.constant(0), e.constant(36), 1, [&](Value p) {
+        loop(e.constant(0), e.constant(w.positions()), 1, [&](Value p) {
           loop(e.constant(0), count, t.mr, [&](Value i) { multiply(group, p, i); });
         });
         loop(e.constant(0), count, 1, [&](Value i) { transformOutput(group, i); });
@@ -86,6 +87,13 @@ private:
             s.fma(4, d[1], s.fma(-5, d[3], d[5]))};
   }
 
+  /// The same for a weight of 2x2.
+  static SmallVector<Value> inputSide2(WinogradEmitter &s, ArrayRef<Value> d) {
+    Value t = s.fsub(d[3], d[1]);
+    return {s.fma(2, s.fsub(d[0], d[2]), t), s.fma(2, d[1], s.fsub(d[2], d[3])),
+            s.fma(2, s.fsub(d[1], d[2]), s.fsub(d[3], d[2])), t, s.fma(-2, t, s.fsub(d[4], d[2]))};
+  }
+
   /// The transform of a product along one side.
   static SmallVector<Value> outputSide(WinogradEmitter &s, ArrayRef<Value> m) {
     Value sum = s.fadd(m[1], m[2]), difference = s.fsub(m[1], m[2]);
@@ -94,21 +102,27 @@ private:
             s.fadd(s.fma(8, difference2, difference), m[5])};
   }
 
+  static SmallVector<Value> outputSide2(WinogradEmitter &s, ArrayRef<Value> m) {
+    Value sum = s.fadd(m[1], m[2]), difference = s.fsub(m[1], m[2]);
+    return {s.fadd(m[0], s.fadd(sum, m[3])), s.fma(2, m[3], difference), s.fma(4, m[3], sum),
+            s.fadd(s.fma(8, m[3], difference), m[4])};
+  }
+
   using Side = SmallVector<Value> (*)(WinogradEmitter &, ArrayRef<Value>);
 
-  /// Both sides of a square of 6 x 6 vectors, row-major.
+  /// Both sides of a square of vectors, row-major.
   SmallVector<Value> transform(ArrayRef<Value> square, Side side, int64_t size) {
     SmallVector<SmallVector<Value>> columns;
-    for (int64_t x = 0; x < 6; ++x) {
+    for (int64_t x = 0; x < w.side(); ++x) {
       SmallVector<Value> column;
-      for (int64_t y = 0; y < 6; ++y)
-        column.push_back(square[y * 6 + x]);
+      for (int64_t y = 0; y < w.side(); ++y)
+        column.push_back(square[y * w.side() + x]);
       columns.push_back(side(*this, column));
     }
     SmallVector<Value> result;
     for (int64_t y = 0; y < size; ++y) {
       SmallVector<Value> row;
-      for (int64_t x = 0; x < 6; ++x)
+      for (int64_t x = 0; x < w.side(); ++x)
         row.push_back(columns[x][y]);
       llvm::append_range(result, side(*this, row));
     }
@@ -134,8 +148,8 @@ private:
     Value y0 = sub(e.mul(ty, 4), e.constant(w.padTop));
     Value x0 = sub(e.mul(tx, 4), e.constant(w.padLeft));
     Value image = e.mul(n, w.h * w.w * w.c);
-    Value inside = both(both(within(y0, w.h), within(e.add(y0, e.constant(5)), w.h)),
-                        both(within(x0, w.w), within(e.add(x0, e.constant(5)), w.w)));
+    Value inside = both(both(within(y0, w.h), within(e.add(y0, e.constant(w.side() - 1)), w.h)),
+                        both(within(x0, w.w), within(e.add(x0, e.constant(w.side() - 1)), w.w)));
     auto branch = scf::IfOp::create(b, e.loc, inside, /*withElseRegion=*/true);
     for (bool edge : {false, true}) {
       OpBuilder::InsertionGuard guard(b);
@@ -163,8 +177,8 @@ private:
     SmallVector<Value> square;
     Value zero = arith::ConstantOp::create(b, e.loc, cast<TypedAttr>(b.getZeroAttr(type)));
     Value memory = e.memory[w.input];
-    for (int64_t y = 0; y < 6; ++y)
-      for (int64_t x = 0; x < 6; ++x) {
+    for (int64_t y = 0; y < w.side(); ++y)
+      for (int64_t x = 0; x < w.side(); ++x) {
         Value row = e.add(y0, e.constant(y)), column = e.add(x0, e.constant(x));
         Value at = e.linear(0, {{image, 1}, {row, w.w * w.c}, {column, w.c}, {c, 1}});
         Value valid;
@@ -176,9 +190,10 @@ private:
                        : load(memory, at);
         square.push_back(edge ? Value(arith::SelectOp::create(b, e.loc, valid, v, zero)) : v);
       }
-    for (auto [p, v] : llvm::enumerate(transform(square, inputSide, 6)))
+    for (auto [p, v] :
+         llvm::enumerate(transform(square, w.taps == 3 ? inputSide : inputSide2, w.side())))
       store(v, inputs,
-            e.linear(static_cast<int64_t>(p) * t.block * channels, {{i, channels}, {c, 1}}));
+            e.linear(static_cast<int64_t>(p) * inputStride(w, t), {{i, channels}, {c, 1}}));
   }
 
   /// Products of mr tiles with a panel.
@@ -186,8 +201,8 @@ private:
     const int64_t nv = w.nr / t.lanes;
     Value zero = arith::ConstantOp::create(b, e.loc, cast<TypedAttr>(b.getZeroAttr(type)));
     SmallVector<Value> accumulators(t.mr * nv, zero);
-    Value from = e.linear(0, {{p, t.block * channels}, {i, channels}});
-    Value panel = e.linear(0, {{group, 36 * w.c * w.nr}, {p, w.c * w.nr}});
+    Value from = e.linear(0, {{p, inputStride(w, t)}, {i, channels}});
+    Value panel = e.linear(0, {{group, w.positions() * w.c * w.nr}, {p, w.c * w.nr}});
     auto op =
         scf::ForOp::create(b, e.loc, e.constant(0), e.constant(w.c), e.constant(1), accumulators);
     {
@@ -210,7 +225,7 @@ private:
     }
     for (auto [k, sum] : llvm::enumerate(op.getResults()))
       store(sum, products,
-            e.linear(static_cast<int64_t>(k) * t.lanes, {{p, t.block * w.nr}, {i, w.nr}}));
+            e.linear(static_cast<int64_t>(k) * t.lanes, {{p, productStride(w, t)}, {i, w.nr}}));
   }
 
   void transformOutput(Value group, Value i) {
@@ -218,9 +233,10 @@ private:
     Value y0 = e.mul(ty, 4), x0 = e.mul(tx, 4), f0 = e.mul(group, w.nr);
     loop(e.constant(0), e.constant(w.nr), t.lanes, [&](Value f) {
       SmallVector<Value> square;
-      for (int64_t p = 0; p < 36; ++p)
-        square.push_back(load(products, e.linear(p * t.block * w.nr, {{i, w.nr}, {f, 1}})));
-      for (auto [k, v] : llvm::enumerate(transform(square, outputSide, 4)))
+      for (int64_t p = 0; p < w.positions(); ++p)
+        square.push_back(load(products, e.linear(p * productStride(w, t), {{i, w.nr}, {f, 1}})));
+      for (auto [k, v] :
+           llvm::enumerate(transform(square, w.taps == 3 ? outputSide : outputSide2, 4)))
         store(v, outputs, e.linear(static_cast<int64_t>(k) * w.nr, {{f, 1}}));
     });
     Value rows = arith::MinSIOp::create(b, e.loc, sub(e.constant(w.oh), y0), e.constant(4));
@@ -271,8 +287,9 @@ private:
   const WinogradTiling &t;
   const int64_t channels; ///< of a transformed tile in scratch: whole vectors
   VectorType type;
-  Value inputs, products, outputs; ///< scratch: [36][block][channels], [36][block][nr], [16][nr]
-  Value first, count;              ///< the block's tiles
+  Value inputs, products,
+      outputs;        ///< scratch: [position][block][channels], [position][block][nr], [16][nr]
+  Value first, count; ///< the block's tiles
 };
 
 } // namespace

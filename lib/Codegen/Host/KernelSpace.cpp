@@ -46,7 +46,7 @@ KernelShape kernelShape(mt::KernelOp kernel, const HostTarget &target) {
     return shapeOf(*analyseContraction(kernel), target);
   if (emitter == "winograd") {
     const Winograd w = *analyseWinograd(kernel);
-    return WinogradShape{w.tiles(), w.c, w.nr};
+    return WinogradShape{w.tiles(), w.c, w.nr, w.positions()};
   }
   if (emitter != "rows")
     return std::monostate();
@@ -89,6 +89,7 @@ KernelFeatureMap kernelFeatures(mt::KernelOp kernel, const HostTarget &target) {
   } else if (const auto *w = std::get_if<WinogradShape>(&shape)) {
     features["tiles"] = double(w->tiles);
     features["channels"] = double(w->channels);
+    features["positions"] = double(w->positions);
     features["panel"] = double(w->panel);
   }
   features["vector_bytes"] = double(target.vectorBytes);

@@ -56,9 +56,11 @@ LogicalResult checkEpilogue(const Winograd &w) {
 } // namespace
 
 FailureOr<Winograd> analyseWinograd(mt::KernelOp kernel) {
-  if (kernel.getNumerics() != "winograd-f4x4-3x3")
-    return failure();
   Winograd w;
+  if (kernel.getNumerics() == "winograd-f4x4-2x2")
+    w.taps = 2;
+  else if (kernel.getNumerics() != "winograd-f4x4-3x3")
+    return failure();
   SmallVector<linalg::GenericOp> generics;
   tensor::PadOp pad;
   tensor::CollapseShapeOp collapse;
@@ -78,8 +80,8 @@ FailureOr<Winograd> analyseWinograd(mt::KernelOp kernel) {
   if ((generics.size() != 5 && generics.size() != 6) || !pad || !collapse)
     return failure();
   auto u = dyn_cast<BlockArgument>(generics[2].getOperand(1));
-  if (!u || shapeOf(u).size() != 5 || generics[0].getOperand(0) != pad.getResult() ||
-      collapse.getSrc() != generics[4].getResult(0))
+  if (!u || shapeOf(u).size() != 5 || shapeOf(u)[1] != w.side() ||
+      generics[0].getOperand(0) != pad.getResult() || collapse.getSrc() != generics[4].getResult(0))
     return failure();
   w.result = slice ? slice.getResult() : collapse.getResult();
   if (slice && slice.getSource() != collapse.getResult())
@@ -126,12 +128,24 @@ static int64_t channelsOf(const Winograd &w, const WinogradTiling &t) {
   return llvm::alignTo(w.c, t.lanes);
 }
 
+/// Positions of a tile are an odd number of cache lines apart, so that they lie in different sets.
+static int64_t spread(int64_t elements) {
+  constexpr int64_t line = 16;
+  return (llvm::divideCeil(elements, line) | 1) * line;
+}
+
+int64_t inputStride(const Winograd &w, const WinogradTiling &t) {
+  return spread(t.block * channelsOf(w, t));
+}
+
+int64_t productStride(const Winograd &w, const WinogradTiling &t) { return spread(t.block * w.nr); }
+
 int64_t scratchOf(const Winograd &w, const WinogradTiling &t) {
-  return 4 * (36 * t.block * (channelsOf(w, t) + w.nr) + 16 * w.nr);
+  return 4 * (w.positions() * (inputStride(w, t) + productStride(w, t)) + 16 * w.nr);
 }
 
 WinogradTiling chooseWinogradTiling(const Winograd &w, const HostTarget &target) {
-  const WinogradShape shape{w.tiles(), w.c, w.nr};
+  const WinogradShape shape{w.tiles(), w.c, w.nr, w.positions()};
   CoreShape core;
   core.vectorBytes = target.vectorBytes;
   core.vectorRegisters = target.vectorRegisters;

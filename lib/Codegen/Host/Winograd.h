@@ -20,11 +20,14 @@ struct Winograd {
   BufferPlan plan;
   int64_t n = 1, h = 1, w = 1, c = 1, oh = 1, ow = 1, groups = 1, nr = 16;
   int64_t padTop = 0, padLeft = 0;
+  int64_t taps = 3;                ///< 3 or 2: rows and columns of the weight
   int input = -1, weight = -1;     ///< storages
   mlir::Value result;              ///< of the convolution, which the epilogue reads
   mlir::linalg::LinalgOp epilogue; ///< may be null
   llvm::SmallVector<int> outputs;  ///< storages
 
+  int64_t side() const { return taps + 3; } ///< of an input tile
+  int64_t positions() const { return side() * side(); }
   int64_t f() const { return groups * nr; }
   int64_t tilesY() const { return (oh + 3) / 4; }
   int64_t tilesX() const { return (ow + 3) / 4; }
@@ -44,6 +47,10 @@ WinogradTiling chooseWinogradTiling(const Winograd &w, const HostTarget &target)
 /// Number of independent tiles (blocks), and bytes of scratch for a worker.
 int64_t tilesOf(const Winograd &w, const WinogradTiling &t);
 int64_t scratchOf(const Winograd &w, const WinogradTiling &t);
+
+/// Elements from one position of transformed tiles, and of products, to the next in scratch.
+int64_t inputStride(const Winograd &w, const WinogradTiling &t);
+int64_t productStride(const Winograd &w, const WinogradTiling &t);
 
 /// Emits the blocks [lo, hi). An element is computed in one block, in an order that depends on the
 /// kernel only (rule R3).

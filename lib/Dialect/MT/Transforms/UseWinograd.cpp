@@ -1,10 +1,11 @@
 //===- UseWinograd.cpp - 3x3 convolutions with a quarter of the products --===//
 //
 // Minimal filtering F(4x4, 3x3): an output tile of 4x4 from an input tile of 6x6 takes 36 products
-// a channel instead of 144. The kernel's body says it in full - two transforms of the input, 36
-// matrix products, two transforms of the result - so plain loops compute the same; the emitter
-// keeps a block of tiles in the caches through all of it. The transformed weight is derived, in
-// panels as the products read them.
+// a channel instead of 144; F(4x4, 2x2), for transposed convolutions of stride 2 above all, takes
+// 25 of an input tile of 5x5 instead of 64. The kernel's body says it in full - two transforms of
+// the input, 36 (25) matrix products, two transforms of the result - so plain loops compute the
+// same; the emitter keeps a block of tiles in the caches through all of it. The transformed weight
+// is derived, in panels as the products read them.
 //
 // It is another order of sums, so it is chosen here, per kernel and before scheduling (rule R3):
 // `numerics` says so. With the points 0, 1, -1, 2, -2 the norm of the error stays below 2e-5 of the
@@ -33,17 +34,35 @@ using namespace mtc::mt;
 
 namespace {
 
-constexpr double inputTransform[6][6] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0},
-                                         {0, 4, -4, -1, 1, 0}, {0, -2, -1, 2, 1, 0},
-                                         {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
-constexpr double weightTransform[6][3] = {{1. / 4, 0, 0},
-                                          {-1. / 6, -1. / 6, -1. / 6},
-                                          {-1. / 6, 1. / 6, -1. / 6},
-                                          {1. / 24, 1. / 12, 1. / 6},
-                                          {1. / 24, -1. / 12, 1. / 6},
-                                          {0, 0, 1}};
-constexpr double outputTransform[4][6] = {
-    {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
+/// Transforms of one side: of the input, `side` x `side`; of the weight, `side` x `taps`; of the
+/// result, 4 x `side`. Row-major.
+struct Filtering {
+  int64_t taps, side;
+  ArrayRef<double> input, weight, output;
+  const char *numerics;
+};
+
+constexpr double input3[] = {4, 0,  -5, 0, 1, 0, 0, -4, -4, 1,  1, 0, 0, 4, -4, -1, 1, 0,
+                             0, -2, -1, 2, 1, 0, 0, 2,  -1, -2, 1, 0, 0, 4, 0,  -5, 0, 1};
+constexpr double weight3[] = {1. / 4,  0,        0,       -1. / 6, -1. / 6, -1. / 6,
+                              -1. / 6, 1. / 6,   -1. / 6, 1. / 24, 1. / 12, 1. / 6,
+                              1. / 24, -1. / 12, 1. / 6,  0,       0,       1};
+constexpr double output3[] = {1, 1, 1, 1, 1, 0, 0, 1, -1, 2, -2, 0,
+                              0, 1, 1, 4, 4, 0, 0, 1, -1, 8, -8, 1};
+
+// Toom-Cook with the points 0, 1, -1, 2 and infinity.
+constexpr double input2[] = {2, -1, -2, 1,  0, 0, 2, 1, -1, 0,  0,  2, -3,
+                             1, 0,  0,  -1, 0, 1, 0, 0, 2,  -1, -2, 1};
+constexpr double weight2[] = {1. / 2, 0, 1. / 2, 1. / 2, -1. / 6, 1. / 6, 1. / 6, 1. / 3, 0, 1};
+constexpr double output2[] = {1, 1, 1, 1, 0, 0, 1, -1, 2, 0, 0, 1, 1, 4, 0, 0, 1, -1, 8, 1};
+
+std::optional<Filtering> filteringOf(int64_t taps) {
+  if (taps == 3)
+    return Filtering{3, 6, input3, weight3, output3, "winograd-f4x4-3x3"};
+  if (taps == 2)
+    return Filtering{2, 5, input2, weight2, output2, "winograd-f4x4-2x2"};
+  return std::nullopt;
+}
 
 /// A convolution that can be written so. Shapes: x[n, h, w, c], y[n, oh, ow, f].
 struct Convolution {
@@ -51,6 +70,7 @@ struct Convolution {
   tensor::PadOp pad; ///< of x, or null
   BlockArgument weight;
   SmallVector<int64_t> weightDims; ///< of the weight: ky, kx, c, f
+  Filtering filtering;
   int64_t n, h, w, c, oh, ow, f, padTop = 0, padLeft = 0;
   int64_t tilesY() const { return llvm::divideCeil(oh, 4); }
   int64_t tilesX() const { return llvm::divideCeil(ow, 4); }
@@ -77,7 +97,8 @@ bool isStatic(tensor::PadOp pad) {
          llvm::none_of(pad.getStaticHigh(), ShapedType::isDynamic);
 }
 
-/// Reads a contraction as a 3x3 convolution of stride 1 over NHWC, with operand `b` as weight.
+/// Reads a contraction as a 3x3 or 2x2 convolution of stride 1 over NHWC, with operand `b` as
+/// weight.
 std::optional<Convolution> readConvolution(linalg::GenericOp op, unsigned b) {
   SmallVector<AffineMap> maps = op.getIndexingMapsArray();
   AffineMap x = maps[1 - b], w = maps[b], y = maps[2];
@@ -113,8 +134,11 @@ std::optional<Convolution> readConvolution(linalg::GenericOp op, unsigned b) {
   conv.ow = result.getDimSize(2);
   conv.f = result.getDimSize(3);
   conv.c = weightShape[conv.weightDims[2]];
-  if (weightShape[conv.weightDims[0]] != 3 || weightShape[conv.weightDims[1]] != 3)
+  const int64_t taps = weightShape[conv.weightDims[0]];
+  std::optional<Filtering> filtering = filteringOf(taps);
+  if (!filtering || weightShape[conv.weightDims[1]] != taps)
     return std::nullopt;
+  conv.filtering = *filtering;
   Value input = op.getOperand(1 - b);
   if ((conv.pad = input.getDefiningOp<tensor::PadOp>())) {
     if (!isStatic(conv.pad) || !conv.pad.getConstantPaddingValue() ||
@@ -146,11 +170,19 @@ int64_t panelWidth(int64_t f, int64_t lanes) {
 }
 
 /// Modelled operations of a pixel of the result: the products, and about as many for each channel
-/// in and out as the transforms load, add and store. A tile over the edge is computed in full.
+/// in and out as the transforms load, add and store: twice as many with half vectors, and about
+/// three times of 2x2 weights, whose products are few (48 to 24 channels at 24x160: modelled
+/// without this 0.6 of the direct time, measured 1.24; 128 to 256 at 64x64: 0.48; two cores of AMD
+/// EPYC Zen 4, shared VM, 2026-11-23). A tile over the edge is computed in full.
 bool pays(const Convolution &conv, int64_t lanes) {
   const auto c = static_cast<double>(conv.c), f = static_cast<double>(conv.f);
   const double waste = 16.0 * double(conv.tilesY() * conv.tilesX()) / double(conv.oh * conv.ow);
-  const double direct = 18 * c * f, winograd = (4.5 * c * f + 30 * c + 20 * f) * waste;
+  const auto taps = double(conv.filtering.taps),
+             positions = double(conv.filtering.side * conv.filtering.side);
+  const double direct = 2 * taps * taps * c * f;
+  const double halves = conv.f % lanes ? 2 : 1, few = taps == 2 ? 3 : 1;
+  const double transforms = (30 * c + 20 * f) * halves * few;
+  const double winograd = positions / 36 * (4.5 * c * f + transforms) * waste;
   return panelWidth(conv.f, lanes) > 0 && conv.c >= 8 &&
          conv.n * conv.tilesY() * conv.tilesX() >= 16 && winograd * 1.15 < direct;
 }
@@ -163,18 +195,16 @@ public:
 
   AffineExpr d(unsigned i) { return b.getAffineDimExpr(i); }
 
-  template <size_t rows, size_t columns>
-  Value matrix(const double (&values)[rows][columns], Type element) {
+  Value matrix(ArrayRef<double> values, int64_t columns, Type element) {
     SmallVector<APFloat> numbers;
-    for (auto &row : values)
-      for (double v : row) {
-        APFloat number(v);
-        bool lossy;
-        number.convert(cast<FloatType>(element).getFloatSemantics(), APFloat::rmNearestTiesToEven,
-                       &lossy);
-        numbers.push_back(number);
-      }
-    auto type = RankedTensorType::get({int64_t(rows), int64_t(columns)}, element);
+    for (double v : values) {
+      APFloat number(v);
+      bool lossy;
+      number.convert(cast<FloatType>(element).getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                     &lossy);
+      numbers.push_back(number);
+    }
+    auto type = RankedTensorType::get({int64_t(values.size()) / columns, columns}, element);
     return arith::ConstantOp::create(b, DenseElementsAttr::get(type, numbers));
   }
 
@@ -213,22 +243,24 @@ Value transformWeight(OpBuilder &builder, Location loc, Value weight, const Conv
   Writer w(builder, loc);
   ImplicitLocOpBuilder &b = w.b;
   Type wide = b.getF64Type();
-  Value g = w.matrix(weightTransform, wide);
+  const int64_t taps = conv.filtering.taps, side = conv.filtering.side;
+  Value g = w.matrix(conv.filtering.weight, taps, wide);
   // Loops i, kx, c, f, ky; the weight's dims stand where it has them.
   SmallVector<AffineExpr> source(4);
   constexpr unsigned loopsOf[] = {4, 1, 2, 3}; // ky, kx, c, f
   for (auto [dim, loop] : llvm::zip(conv.weightDims, loopsOf))
     source[dim] = w.d(loop);
-  Value rows = w.contract({6, 3, conv.c, conv.f}, wide, 5, weight, source, g, {w.d(0), w.d(4)},
-                          {w.d(0), w.d(1), w.d(2), w.d(3)});
+  Value rows = w.contract({side, taps, conv.c, conv.f}, wide, 5, weight, source, g,
+                          {w.d(0), w.d(4)}, {w.d(0), w.d(1), w.d(2), w.d(3)});
   // Loops i, j, c, f, kx.
-  Value both = w.contract({6, 6, conv.c, conv.f}, wide, 5, rows, {w.d(0), w.d(4), w.d(2), w.d(3)},
-                          g, {w.d(1), w.d(4)}, {w.d(0), w.d(1), w.d(2), w.d(3)});
-  SmallVector<int64_t> split = {6, 6, conv.c, conv.f / nr, nr};
+  Value both =
+      w.contract({side, side, conv.c, conv.f}, wide, 5, rows, {w.d(0), w.d(4), w.d(2), w.d(3)}, g,
+                 {w.d(1), w.d(4)}, {w.d(0), w.d(1), w.d(2), w.d(3)});
+  SmallVector<int64_t> split = {side, side, conv.c, conv.f / nr, nr};
   Value panels =
       tensor::ExpandShapeOp::create(b, RankedTensorType::get(split, wide), both,
                                     SmallVector<ReassociationIndices>{{0}, {1}, {2}, {3, 4}});
-  SmallVector<int64_t> shape = {conv.f / nr, 6, 6, conv.c, nr};
+  SmallVector<int64_t> shape = {conv.f / nr, side, side, conv.c, nr};
   Value empty = tensor::EmptyOp::create(b, shape, b.getF32Type());
   MLIRContext *context = b.getContext();
   AffineMap from = AffineMap::get(5, 0, {w.d(1), w.d(2), w.d(3), w.d(0), w.d(4)}, context);
@@ -250,6 +282,7 @@ Value transformedConvolution(OpBuilder &builder, Convolution conv, Value u, int6
   linalg::GenericOp op = conv.op;
   Type f32 = b.getF32Type();
   const int64_t ty = conv.tilesY(), tx = conv.tilesX(), groups = conv.f / nr, n = conv.n;
+  const int64_t side = conv.filtering.side, more = side - 4;
   tensor::PadOp oldPad = conv.pad;
   Value input = oldPad ? oldPad.getSource() : op.getOperand(conv.weight == op.getOperand(0));
   Value zero = arith::ConstantOp::create(b, b.getZeroAttr(f32));
@@ -259,26 +292,28 @@ Value transformedConvolution(OpBuilder &builder, Convolution conv, Value u, int6
       list.push_back(b.getIndexAttr(v));
     return list;
   };
-  auto paddedType = RankedTensorType::get({n, 4 * ty + 2, 4 * tx + 2, conv.c}, f32);
+  auto paddedType = RankedTensorType::get({n, 4 * ty + more, 4 * tx + more, conv.c}, f32);
   Value x = tensor::PadOp::create(
       b, paddedType, input, numbers({0, conv.padTop, conv.padLeft, 0}),
-      numbers({0, 4 * ty + 2 - conv.h - conv.padTop, 4 * tx + 2 - conv.w - conv.padLeft, 0}), zero);
-  Value bt = w.matrix(inputTransform, f32), at = w.matrix(outputTransform, f32);
+      numbers({0, 4 * ty + more - conv.h - conv.padTop, 4 * tx + more - conv.w - conv.padLeft, 0}),
+      zero);
+  Value bt = w.matrix(conv.filtering.input, side, f32),
+        at = w.matrix(conv.filtering.output, side, f32);
   auto d = [&](unsigned i) { return w.d(i); };
   // Loops n, ty, tx, i, x, c, a: rows of the input tiles.
-  Value rows = w.contract({n, ty, tx, 6, 6, conv.c}, f32, 7, x,
+  Value rows = w.contract({n, ty, tx, side, side, conv.c}, f32, 7, x,
                           {d(0), d(1) * 4 + d(6), d(2) * 4 + d(4), d(5)}, bt, {d(3), d(6)},
                           {d(0), d(1), d(2), d(3), d(4), d(5)});
   // Loops i, j, n, ty, tx, c, x: their columns.
-  Value v =
-      w.contract({6, 6, n, ty, tx, conv.c}, f32, 7, rows, {d(2), d(3), d(4), d(0), d(6), d(5)}, bt,
-                 {d(1), d(6)}, {d(0), d(1), d(2), d(3), d(4), d(5)});
-  // Loops i, j, n, ty, tx, g, r, c: the 36 products.
-  Value m =
-      w.contract({6, 6, n, ty, tx, groups, nr}, f32, 8, v, {d(0), d(1), d(2), d(3), d(4), d(7)}, u,
-                 {d(5), d(0), d(1), d(7), d(6)}, {d(0), d(1), d(2), d(3), d(4), d(5), d(6)});
+  Value v = w.contract({side, side, n, ty, tx, conv.c}, f32, 7, rows,
+                       {d(2), d(3), d(4), d(0), d(6), d(5)}, bt, {d(1), d(6)},
+                       {d(0), d(1), d(2), d(3), d(4), d(5)});
+  // Loops i, j, n, ty, tx, g, r, c: the products.
+  Value m = w.contract({side, side, n, ty, tx, groups, nr}, f32, 8, v,
+                       {d(0), d(1), d(2), d(3), d(4), d(7)}, u, {d(5), d(0), d(1), d(7), d(6)},
+                       {d(0), d(1), d(2), d(3), d(4), d(5), d(6)});
   // Loops n, ty, p, tx, j, g, r, i: rows of the output tiles.
-  Value outRows = w.contract({n, ty, 4, tx, 6, groups, nr}, f32, 8, m,
+  Value outRows = w.contract({n, ty, 4, tx, side, groups, nr}, f32, 8, m,
                              {d(7), d(4), d(0), d(1), d(3), d(5), d(6)}, at, {d(2), d(7)},
                              {d(0), d(1), d(2), d(3), d(4), d(5), d(6)});
   // Loops n, ty, p, tx, q, g, r, j: their columns.
@@ -352,7 +387,8 @@ struct UseWinograd : mtc::mt::impl::UseWinogradBase<UseWinograd> {
       if (old->use_empty())
         old->erase();
     }
-    auto type = RankedTensorType::get({conv.f / nr, 6, 6, conv.c, nr},
+    const int64_t side = conv.filtering.side;
+    auto type = RankedTensorType::get({conv.f / nr, side, side, conv.c, nr},
                                       Float32Type::get(kernel.getContext()));
     OpBuilder b(conv.op);
     Value init = conv.op.getDpsInits()[0];
@@ -373,7 +409,7 @@ struct UseWinograd : mtc::mt::impl::UseWinogradBase<UseWinograd> {
     inputs[argument] = type;
     Builder attributes(kernel.getContext());
     kernel.setFunctionType(attributes.getFunctionType(inputs, kernel.getResultTypes()));
-    kernel.setNumerics("winograd-f4x4-3x3");
+    kernel.setNumerics(conv.filtering.numerics);
     ++rewritten;
   }
 };

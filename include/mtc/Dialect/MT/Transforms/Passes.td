@@ -74,11 +74,11 @@ def FormTasks : MT_ProgramPass<"mt-form-tasks"> {
 }
 
 def UseWinograd : MT_ProgramPass<"mt-use-winograd"> {
-  let summary = "compute 3x3 convolutions of stride 1 by minimal filtering F(4x4, 3x3)";
+  let summary = "compute 3x3 and 2x2 convolutions of stride 1 by minimal filtering F(4x4, 3x3), F(4x4, 2x2)";
   let description = [{
-    A kernel that convolves channels-last data with a 3x3 weight, without strides, dilation or groups, becomes transforms of
-    tiles and 36 matrix products, where the modelled cost is lower; its weight becomes [F / nr][6][6][C][nr], transformed when the bundle
-    is written; nr is one or two vectors, or one or three of half as many lanes. `numerics` of the kernel changes with it.
+    A kernel that convolves channels-last data with a 3x3 or 2x2 weight, without strides, dilation or groups, becomes transforms of
+    tiles and 36 or 25 matrix products, where the modelled cost is lower; its weight becomes [F / nr][6][6][C][nr] or [F / nr][5][5][C][nr],
+    transformed when the bundle is written; nr is one or two vectors, or one or three of half as many lanes. `numerics` of the kernel changes with it.
   }];
   let options = [Option<"lanes", "lanes", "int64_t", /*default=*/"16", "elements of a vector register">];
   let statistics = [Statistic<"rewritten", "kernels-rewritten", "convolutions computed so">];
