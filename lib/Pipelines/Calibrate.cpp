@@ -372,14 +372,14 @@ StatusOr<Calibration> calibrateHost(const CalibrateOptions &options, const Log &
 //===----------------------------------------------------------------------===//
 
 std::string printSamples(const std::vector<HostSample> &samples) {
-  std::string text = "set\tentry\tfamily\tns\tall_ns\tweight_bytes\tother_bytes\tfootprint";
+  std::string text = "set\tentry\tfamily\tns\tall_ns\tweight_bytes\tother_bytes\treuse_bytes";
   for (const char *name : kAmountNames)
     text += fmt::format("\t{}", name);
   text += "\n";
   for (const HostSample &sample : samples) {
     text += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}", sample.set, sample.entry,
                         sample.amounts.family, sample.ns, sample.allNs, sample.traffic.weightBytes,
-                        sample.traffic.otherBytes, sample.traffic.footprint);
+                        sample.traffic.otherBytes, sample.traffic.reuseBytes);
     for (double count : sample.amounts.counts)
       text += fmt::format("\t{}", count);
     text += "\n";
@@ -417,7 +417,7 @@ StatusOr<std::vector<HostSample>> parseSamples(std::string_view text) {
     sample.allNs = value();
     sample.traffic.weightBytes = value();
     sample.traffic.otherBytes = value();
-    sample.traffic.footprint = value();
+    sample.traffic.reuseBytes = value();
     for (double &count : sample.amounts.counts)
       count = value();
     if (!isRight || !line.empty())

@@ -144,8 +144,8 @@ void addTraffic(const HostModel &model, const Traffic &traffic, KernelAmounts &a
   // What one task writes the next one reads: both have to fit, beside what they compute with.
   amounts[Amount::BytesPastL2] += traffic.otherBytes * missedPart(traffic.otherBytes, l2 / 2);
   amounts[Amount::BytesPastL3] += traffic.otherBytes * missedPart(traffic.otherBytes, l3 / 4);
-  amounts[Amount::WeightsPastL2] += traffic.weightBytes * missedPart(traffic.footprint, l2);
-  amounts[Amount::WeightsPastL3] += traffic.weightBytes * missedPart(traffic.footprint, l3);
+  amounts[Amount::WeightsPastL2] += traffic.weightBytes * missedPart(traffic.reuseBytes, l2);
+  amounts[Amount::WeightsPastL3] += traffic.weightBytes * missedPart(traffic.reuseBytes, l3);
 }
 
 /// Mean of |predicted / measured - 1|, weighted by time, of each set priced from the others.

@@ -81,12 +81,12 @@ TEST(HostModel, SumsOfScatteredTimesAreNotTooLow) {
 // but their way from the nearest level.
 TEST(HostModel, BytesAreChargedToTheLevelTheyComeFrom) {
   KernelAmounts small, large;
-  addTraffic(machine(), {.weightBytes = 1e5, .otherBytes = 2e5, .footprint = 9e5}, small);
+  addTraffic(machine(), {.weightBytes = 1e5, .otherBytes = 2e5, .reuseBytes = 9e5}, small);
   EXPECT_EQ(small[Amount::Bytes], 3e5);
   EXPECT_EQ(small[Amount::WeightsPastL2], 0);
   EXPECT_EQ(small[Amount::BytesPastL2], 0);
   const double mib = 1 << 20;
-  addTraffic(machine(), {.weightBytes = mib, .otherBytes = mib, .footprint = 64 * mib}, large);
+  addTraffic(machine(), {.weightBytes = mib, .otherBytes = mib, .reuseBytes = 64 * mib}, large);
   EXPECT_EQ(large[Amount::WeightsPastL2], mib * 63 / 64);
   EXPECT_EQ(large[Amount::WeightsPastL3], mib / 2);
   EXPECT_EQ(large[Amount::BytesPastL2], mib / 2);
@@ -153,8 +153,7 @@ TEST(HostModel, RefusesOtherTexts) {
             std::string::npos);
   EXPECT_NE(message(text + "price rows wonders 1\n").find("wonders"), std::string::npos);
   EXPECT_NE(message(text + "colour 3\n").find("colour 3"), std::string::npos);
-  EXPECT_NE(message("mtc-host-model 1\ncores 2\n").find("no line 'l2_bytes'"),
-            std::string::npos);
+  EXPECT_NE(message("mtc-host-model 1\ncores 2\n").find("no line 'l2_bytes'"), std::string::npos);
   std::string nan = text;
   nan.replace(nan.find("flops_per_ns 100"), 16, "flops_per_ns nan");
   EXPECT_NE(message(nan).find("flops_per_ns nan"), std::string::npos);

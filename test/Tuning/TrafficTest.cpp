@@ -26,28 +26,31 @@ Problem chain() {
 
 } // namespace
 
-// Weights count as far as they are read, other values while they are alive.
-TEST(Traffic, FootprintIsWeightsAndTheMostThatIsAlive) {
+// Between two runs of an entry pass its weights, as far as they are read, and the most that is
+// alive.
+TEST(Traffic, WeightsWereReadInTheRunBefore) {
   const std::vector<Traffic> traffic = trafficOf(chain());
   ASSERT_EQ(traffic.size(), 2u);
   EXPECT_EQ(traffic[0].weightBytes, 100);
   EXPECT_EQ(traffic[0].otherBytes, 1010);
   EXPECT_EQ(traffic[1].weightBytes, 1070); // no more than the kernel reads at all
   EXPECT_EQ(traffic[1].otherBytes, 0);
-  EXPECT_EQ(traffic[0].footprint, 100 + 1070 + 1020);
-  EXPECT_EQ(traffic[1].footprint, traffic[0].footprint);
+  EXPECT_EQ(traffic[0].reuseBytes, 100 + 1070 + 1020);
+  EXPECT_EQ(traffic[1].reuseBytes, traffic[0].reuseBytes);
 }
 
-// A kernel of a small and a large entry is taken as in the large one, in whatever order they come.
-TEST(Traffic, TheLargestEntryCounts) {
+// Tasks in a row that share weights find them where the task before left them.
+TEST(Traffic, SharedWeightsAreNear) {
   Problem problem = chain();
-  Entry small;
-  small.values = {{ValueKind::Input, 10, 0}, {ValueKind::Weight, 7, 0}, {ValueKind::Output, 3, 0}};
-  small.tasks = {{0, "a", 0, {0, 1, 2}}};
-  problem.entries.push_back(small);
-  EXPECT_EQ(trafficOf(problem)[0].weightBytes, 100);
-  std::swap(problem.entries[0], problem.entries[1]);
-  EXPECT_EQ(trafficOf(problem)[0].weightBytes, 100);
+  Entry &entry = problem.entries[0];
+  entry.values.push_back({ValueKind::Intermediate, 1000, -1});
+  entry.values.push_back({ValueKind::Intermediate, 1000, -1});
+  entry.tasks = {{0, "a", 0, {0, 1, 2}},
+                 {1, "b", 0, {2, 1, 5}},
+                 {2, "c", 0, {5, 1, 6}},
+                 {3, "d", 1, {6, 3, 4}}};
+  EXPECT_EQ(trafficOf(problem)[0].reuseBytes, 1110); // what one such task touches
+  EXPECT_EQ(trafficOf(problem)[1].reuseBytes, 100 + 1070 + 2000);
 }
 
 // Nothing is missed while all fits; the rest is by how much it does not.

@@ -47,10 +47,10 @@ measure() { # PASS
   local neighbour
   for s in "${sets[@]}"; do
     for policy in "" "${policies[@]}"; do
-      $bin/mtrt bench "$work/$s.mtb" --mode round --policy "$policy" --warmup 2 --iterations 12 -q \
+      $bin/mtrt bench "$work/$s.mtb" --mode round --policy "$policy" --warmup 1 --iterations 6 -q \
         --json "$work/round-$s-${policy:-bundle}-$1.json" > /dev/null
     done
-    $bin/mtrt bench "$work/$s.mtb" --mode solo --warmup 2 --iterations 12 -q --json "$work/solo-$s-$1.json" > /dev/null
+    $bin/mtrt bench "$work/$s.mtb" --mode solo --warmup 1 --iterations 6 -q --json "$work/solo-$s-$1.json" > /dev/null
     # Tasks on one core while the other runs another set's.
     $bin/mtrt bench "$work/S3_vision.mtb" --mode solo --cpus 1 --iterations 100000 -q > /dev/null 2>&1 &
     neighbour=$!
@@ -62,7 +62,7 @@ measure() { # PASS
 }
 
 # middle FILTER FILES... : the median of what jq's filter gives, over passes.
-middle() { jq -rs "[.[] | $1] | sort | .[length / 2 | floor]" "${@:2}"; }
+middle() { jq -rs "[.[] | $1] | min" "${@:2}"; }
 
 predictions() {
   printf 'set\twhat\tpolicy\tpredicted ms\tmeasured ms\terror\n'

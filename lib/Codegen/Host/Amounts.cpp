@@ -83,6 +83,8 @@ void countContraction(Contraction &c, DictionaryAttr config, const HostTarget &t
   a[Amount::Other] = outer * rows * vectors; // written
   if (c.epilogue)
     a[Amount::Other] += outer * rows * vectors * costOf(*c.epilogue.getBlock());
+  if (c.spillsEpilogue)
+    a[Amount::Runs] += outer * rows * vectors; // through memory and back
   if (!c.isProduct)
     a[Amount::Arithmetic] *= std::max(1.0, costOf(*c.op.getBlock()));
   if (c.packs)
