@@ -206,6 +206,13 @@ std::map<std::pair<int32_t, int32_t>, double> undisturbed(const TaskRuns &runs) 
   return ns;
 }
 
+/// The part of a task's time on one core that its share of tiles takes on `workers`; 1 if there is
+/// nothing to share or a barrier within it.
+double partOf(const Variant &variant, size_t workers) {
+  const auto tiles = double(variant.phaseTiles[0]);
+  return variant.phaseTiles.size() > 1 ? 1 : std::ceil(tiles / double(workers)) / tiles;
+}
+
 /// What tasks of several cores take beyond their part of the tiles, of tasks that are so short that
 /// this shows.
 std::vector<double> barriers(const Problem &problem, const TaskRuns &alone, const TaskRuns &all,
@@ -219,9 +226,7 @@ std::vector<double> barriers(const Problem &problem, const TaskRuns &alone, cons
     const Entry &entry = problem.entries[static_cast<size_t>(key.first)];
     const Kernel &kernel =
         problem.kernels[static_cast<size_t>(entry.tasks[static_cast<size_t>(key.second)].kernel)];
-    const auto tiles = double(kernel.variants[0].phaseTiles[0]);
-    const double part = std::ceil(tiles / double(workers)) / tiles;
-    if (kernel.variants[0].phaseTiles.size() == 1 && tiles > 1)
+    if (const double part = partOf(kernel.variants[0], workers); part < 1)
       found.push_back(quantile(times, kUndisturbed) - launchNs - part * at->second);
   }
   return found;
@@ -242,6 +247,18 @@ int64_t cacheBytes(int cpu, int level, int64_t usual) {
   return usual;
 }
 
+/// The factor, less 1, by which tasks that are long for their barrier take longer than that says.
+double splitOf(std::span<const HostSample> samples, std::span<const double> parts,
+               const HostModel &model) {
+  double measured = 0, expected = 0;
+  for (size_t i = 0; i < samples.size(); ++i)
+    if (samples[i].allNs > 0 && samples[i].ns > kShortNs && parts[i] < 1) {
+      measured += samples[i].allNs;
+      expected += double(model.launchNs + model.barrierNs) + parts[i] * samples[i].ns;
+    }
+  return expected > 0 ? std::max(0.0, measured / expected - 1) : 0;
+}
+
 void measureRates(const std::vector<int> &cpus, HostModel &model) {
   model.l2Bytes = cacheBytes(cpus[0], 2, 1 << 20);
   model.l3Bytes = cacheBytes(cpus[0], 3, 32 << 20);
@@ -257,7 +274,7 @@ void measureRates(const std::vector<int> &cpus, HostModel &model) {
 StatusOr<double> measureResidual(const std::vector<MeasuredSet> &sets,
                                  const std::vector<std::unique_ptr<Runner>> &alone,
                                  const std::vector<int> &cpus, double seconds) {
-  std::vector<double> ratios;
+  double alongNs = 0, aloneNs = 0;
   for (size_t s = 0; s < sets.size(); ++s) {
     MTC_ASSIGN_OR_RETURN(auto neighbour, Runner::create(sets[(s + 1) % sets.size()], {cpus[1]}));
     MTC_ASSIGN_OR_RETURN(auto loaded, Runner::create(sets[s], {cpus[0]}));
@@ -282,10 +299,10 @@ StatusOr<double> measureResidual(const std::vector<MeasuredSet> &sets,
       const double bytesPerNs =
           double(problem.kernels[static_cast<size_t>(task.kernel)].bytes) / ns;
       if (at != beside.end() && ns > kLongNs && bytesPerNs < kFewBytesPerNs)
-        ratios.push_back(at->second / ns);
+        alongNs += at->second, aloneNs += ns;
     }
   }
-  return std::max(0.0, quantile(ratios, 0.5) - 1);
+  return aloneNs > 0 ? std::max(0.0, alongNs / aloneNs - 1) : 0;
 }
 
 } // namespace
@@ -351,18 +368,23 @@ StatusOr<Calibration> calibrateHost(const CalibrateOptions &options, const Log &
                          measureResidual(sets, alone, cpus, options.seconds * 0.15));
   }
 
+  std::vector<double> parts; // by sample
   for (size_t s = 0; s < sets.size(); ++s) {
     const Problem &problem = alone[s]->problem();
     for (const auto &[key, ns] : undisturbed(alone[s]->runs)) {
       const Entry &entry = problem.entries[static_cast<size_t>(key.first)];
       const int32_t kernel = entry.tasks[static_cast<size_t>(key.second)].kernel;
-      if (const KernelAmounts &amounts = sets[s].amounts[static_cast<size_t>(kernel)];
-          !amounts.family.empty())
-        result.samples.push_back({amounts, sets[s].traffic[static_cast<size_t>(kernel)], ns,
-                                  allNs[s][key], sets[s].name,
-                                  problem.tenants[static_cast<size_t>(entry.tenant)].name});
+      const KernelAmounts &amounts = sets[s].amounts[static_cast<size_t>(kernel)];
+      if (amounts.family.empty())
+        continue;
+      result.samples.push_back({amounts, sets[s].traffic[static_cast<size_t>(kernel)], ns,
+                                allNs[s][key], sets[s].name,
+                                problem.tenants[static_cast<size_t>(entry.tenant)].name});
+      parts.push_back(
+          partOf(problem.kernels[static_cast<size_t>(kernel)].variants[0], cpus.size()));
     }
   }
+  model.split = splitOf(result.samples, parts, model);
   MTC_RETURN_IF_ERROR(fitPrices(result.samples, model));
   return result;
 }

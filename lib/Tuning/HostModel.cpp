@@ -198,13 +198,13 @@ std::vector<ShareTime> learnedTimes(const HostModel &model, const KernelAmounts 
   if (!one)
     return times;
   const auto phases = static_cast<double>(phaseTiles.size());
-  // A plan keeps all cores busy, or tries to.
-  const double busy = cores > 1 ? 1 + model.residual : 1;
-  const double bodyNs = static_cast<double>(*one - model.launchNs) * busy;
+  const double bodyNs = static_cast<double>(*one - model.launchNs);
   for (int32_t count = 1; count <= cores; ++count) {
+    // A plan keeps the other cores busy, or tries to.
+    const double longer = count > 1 ? 1 + model.split : cores > 1 ? 1 + model.residual : 1;
     auto ns = static_cast<double>(model.launchNs);
     for (int64_t tiles : phaseTiles)
-      ns += bodyNs / phases * std::ceil(static_cast<double>(tiles) / count) /
+      ns += longer * bodyNs / phases * std::ceil(static_cast<double>(tiles) / count) /
             static_cast<double>(tiles);
     if (count > 1)
       ns += phases * static_cast<double>(model.barrierNs);

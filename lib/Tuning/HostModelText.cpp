@@ -72,6 +72,8 @@ constexpr NumberField kNumbers[] = {
      [](HostModel &m, double v) { m.launchNs = int64_t(v); }, false},
     {"barrier_ns", [](const HostModel &m) { return double(m.barrierNs); },
      [](HostModel &m, double v) { m.barrierNs = int64_t(v); }, false},
+    {"split", [](const HostModel &m) { return m.split; },
+     [](HostModel &m, double v) { m.split = v; }, false},
     {"residual", [](const HostModel &m) { return m.residual; },
      [](HostModel &m, double v) { m.residual = v; }, false},
     {"samples", [](const HostModel &m) { return double(m.samples); },

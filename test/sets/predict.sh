@@ -12,7 +12,7 @@
 # core with the other core loaded.
 #
 # A makespan is from the first worker's start to the last one's end. Of a pass the lower quartile counts, as it does
-# of the calibration's samples, of passes the median.
+# of the calibration's samples, of passes the least: others on the machine can only lengthen it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . test/sets/common.sh
@@ -31,7 +31,7 @@ calibrate() {
   done
   test/sets/fetch-models.sh spare stretch
   manifests+=(test/sets/spare.yaml)
-  $bin/mtc tune "${manifests[@]}" --calibrate --seconds "${SECONDS_TO_MEASURE:-30}" -o "$work/host.txt" --keep-samples "$work/samples.tsv"
+  $bin/mtc tune "${manifests[@]}" --calibrate --seconds "${SECONDS_TO_MEASURE:-20}" -o "$work/host.txt" --keep-samples "$work/samples.tsv"
 }
 
 compile() {
@@ -101,12 +101,13 @@ report() { # [OUT.md]
     printf '%-58s %8.3f (bound %s) %s\n' "$1" "$2" "$3" "$word"
   }
   {
-    printf 'Measured on %s, %s cores, %s; %s passes.\n\n' "$(sed -n 's/^cpu //p' "$work/host.txt")" \
+    printf '# Predicted and measured makespans\n\nBy `test/sets/predict.sh`, which says how. Measured on %s, %s cores, %s; %s passes; a shared virtual machine.\n\n' "$(sed -n 's/^cpu //p' "$work/host.txt")" \
       "$(sed -n 's/^cores //p' "$work/host.txt")" "$(sed -n 's/^date //p' "$work/host.txt")" \
       "$(ls "$work"/round-S1_document-bundle-*.json | wc -l)"
     markdown < "$work/predictions.tsv"
     echo
     markdown < "$work/rounds.tsv"
+    printf '\n`core time/tasks`: cores times the round by joint, over the times of all its tasks on one core while the other runs\nanother set.\n'
   } | tee "${1:-$work/predict.md}"
   echo
   check "mean error of predictions" "$(awk -F'\t' 'NR > 1 {e = $6 < 0 ? -$6 : $6; s += e; n++} END {print s / n}' "$work/predictions.tsv")" 0.10

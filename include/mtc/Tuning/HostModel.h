@@ -70,8 +70,11 @@ struct HostModel {
   double bytesPerNs = 0;     ///< main memory, all cores together
   int64_t launchNs = 0;      ///< from the end of a task to the start of the next on a core
   int64_t barrierNs = 0;     ///< added to a task of several cores for each phase
-  /// How much longer a task takes for each other core that computes at full rate, beyond the shared
-  /// bandwidth: clocks and last-level cache. 0.02: 2 %.
+  /// How much longer a task of several cores takes than its part of the tiles and its barriers say:
+  /// workers wait for each other, and share a bandwidth. 0.03: 3 %.
+  double split = 0;
+  /// How much longer a task of one core takes while the others run other tasks: caches and clocks.
+  /// Of tasks that draw little from memory: shared bandwidth is the simulator's.
   double residual = 0;
   std::map<std::string, std::array<double, kAmounts>> prices; ///< ns, by family
   int64_t samples = 0;                                        ///< kernels that the prices rest on
@@ -100,9 +103,9 @@ Status fitPrices(std::span<const HostSample> samples, HostModel &model);
 /// nor its group is known. Units: ns.
 std::optional<int64_t> learnedNs(const HostModel &model, const KernelAmounts &amounts);
 
-/// learnedNs() on 1 to all cores by the split of tiles, beside busy neighbours (`residual`), for
-/// Variant::times; numbers of cores that
-/// are no faster than the one before are left out. Empty if the family is not known.
+/// learnedNs() on 1 to all cores, for Variant::times: on one beside busy neighbours (`residual`),
+/// on several by the tiles (`split`, barriers). Numbers of cores that are no faster than the one
+/// before are left out. Empty if the family is not known.
 std::vector<ShareTime> learnedTimes(const HostModel &model, const KernelAmounts &amounts,
                                     const std::vector<int64_t> &phaseTiles, int32_t cores);
 
