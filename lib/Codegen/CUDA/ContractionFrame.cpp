@@ -17,14 +17,30 @@ SmallVector<int64_t> rowLoopsOf(const Contraction &c) {
   return loops;
 }
 
+bool isOfBytes(const Contraction &c) { return c.element.isInteger(32); }
+
+/// Takes back that a host counts the terms of bytes by fours.
+static void ungroup(Contraction &c) {
+  if (c.groups < 0)
+    return;
+  host::Loop &l = c.loops[c.groups];
+  l.extent = 4 * l.extent - (c.groupTail ? 4 - c.groupTail : 0);
+  l.strides[1 - c.vectorInput] = 1;
+  l.strides[c.vectorInput] = c.groupStride;
+  c.groups = -1;
+}
+
 FailureOr<Contraction> analyseContraction(mt::KernelOp kernel) {
   FailureOr<Contraction> c = host::analyseContraction(kernel);
-  if (failed(c) || !c->isProduct || !c->element.isF32() || c->vectorRows || c->vectorInput < 0 ||
-      c->groups >= 0)
+  if (failed(c) || !c->isProduct || !(c->element.isF32() || isOfBytes(*c)) || c->vectorRows ||
+      c->vectorInput < 0)
     return failure();
-  for (int64_t i = 0; i < c->inputs; ++i)
-    if (c->operands[i].panel || !c->plan.storages[c->operands[i].storage].elementType.isF32())
+  for (int64_t i = 0; i < c->inputs; ++i) {
+    Type type = c->plan.storages[c->operands[i].storage].elementType;
+    if (c->operands[i].panel || !(isOfBytes(*c) ? type.isInteger(8) : type.isF32()))
       return failure();
+  }
+  ungroup(*c);
   // Padding must be of the input that varies with the rows.
   for (const Window &w : c->windows)
     if (c->stride(c->vectorInput, w.outer) != 0 || c->stride(1 - c->vectorInput, w.outer) == 0)

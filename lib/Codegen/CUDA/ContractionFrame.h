@@ -14,10 +14,13 @@
 
 namespace mtc::cuda {
 
-/// A contraction that can be cut into tiles of rows and columns: a product of f32 of which one
-/// input varies with the columns, the other with the rows. Fails, without an error, for others
-/// (depthwise, pooling, integers).
+/// A contraction that can be cut into tiles of rows and columns: a product of f32, or of bytes with
+/// sums in i32, of which one input varies with the columns, the other with the rows. Fails, without
+/// an error, for others (depthwise, pooling, wider integers).
 mlir::FailureOr<host::Contraction> analyseContraction(mt::KernelOp kernel);
+
+/// Whether it is one of bytes.
+bool isOfBytes(const host::Contraction &c);
 
 /// The loops that are a contraction's rows, outermost first.
 llvm::SmallVector<int64_t> rowLoopsOf(const host::Contraction &c);

@@ -9,9 +9,10 @@
 // What the barrier has passed has multiplied step k - 1, whose stage the copies overwrite. tf32 is
 // copied as f32 by cp.async, four elements at once where neighbours of memory are neighbours of a
 // tile, and rounded on the way to the tensor cores; f16 and bf16 pass through registers, rounded on
-// the way to shared memory, and are read by ldmatrix. Either direction of a tile may lie side by
-// side in shared memory: whichever does in memory. Rows are padded so that the lanes of a fragment
-// (4 apart in one direction, 8 in the other) and the rows of a matrix hit other banks.
+// the way to shared memory, and are read by ldmatrix; bytes are copied by cp.async where four terms
+// and more are neighbours in memory, else through registers. Either direction of a tile may lie
+// side by side in shared memory: whichever does in memory. Rows are padded so that the lanes of a
+// fragment (4 apart in one direction, 8 in the other) and the rows of a matrix hit other banks.
 //
 // Source: PTX ISA 9.0, 9.7.14.5 (mma, ldmatrix), 9.7.9.25.3 (cp.async); NVIDIA's CUTLASS describes
 // the multistage pipeline (docs: efficient_gemm).
@@ -48,6 +49,8 @@ FormatRow rowOf(MmaFormat format) {
     return {"f16", 2, 16, NVVM::MMATypes::f16};
   case MmaFormat::BF16:
     return {"bf16", 2, 16, NVVM::MMATypes::bf16};
+  case MmaFormat::I8:
+    return {"i8", 1, 32, NVVM::MMATypes::s8};
   }
   llvm_unreachable("unknown format");
 }
@@ -56,15 +59,17 @@ FormatRow rowOf(MmaFormat format) {
 /// eight groups of lanes are four banks apart where they go along rows, the four lanes of a group
 /// eight banks apart where those do; of halves, eight rows of 16 bytes fill all banks.
 int64_t pitchOf(MmaFormat format, int64_t inner, bool termsInside) {
-  return inner + (format == MmaFormat::TF32 && termsInside ? 4 : 8);
+  return inner + (format == MmaFormat::TF32 ? (termsInside ? 4 : 8) : 16 / rowOf(format).bytes);
 }
 
 /// Bytes of both tiles of all stages, in the larger layout of each.
 int64_t sharedBytes(const MmaTile &t) {
   int64_t elements = 0;
-  for (int64_t width : {t.bm, t.bn})
-    elements +=
-        std::max(width * pitchOf(t.format, t.bk, true), t.bk * pitchOf(t.format, width, false));
+  for (int64_t width : {t.bm, t.bn}) {
+    const int64_t terms = width * pitchOf(t.format, t.bk, true);
+    const int64_t across = t.bk * pitchOf(t.format, width, false);
+    elements += t.format == MmaFormat::I8 ? terms : std::max(terms, across);
+  }
   return elements * rowOf(t.format).bytes * t.stages;
 }
 
@@ -104,6 +109,7 @@ private:
   struct Plan {
     Side side;
     bool termsInside;    ///< neighbouring terms, not rows or columns, lie side by side
+    bool termsFirst;     ///< neighbouring threads copy neighbouring terms
     int64_t group;       ///< elements side by side that a thread copies at once
     bool isWide;         ///< they are neighbours in memory too
     bool isAsync;        ///< by cp.async
@@ -114,15 +120,21 @@ private:
   Plan planOf(const Side &side) {
     Plan p;
     p.side = side;
-    p.termsInside = !isContiguousAcross(side);
+    p.termsFirst = !isContiguousAcross(side);
+    p.termsInside = p.termsFirst || t.format == MmaFormat::I8; // bytes cannot be transposed
     const int64_t inner = p.termsInside ? t.bk : side.width;
     p.pitch = pitchOf(t.format, inner, p.termsInside);
     p.size = p.pitch * (p.termsInside ? side.width : t.bk);
     // The elements of a tile are spread evenly.
-    p.group = std::min<int64_t>(4, side.width * t.bk / t.threads());
-    p.isWide = isContiguousGroup(side, p.termsInside, p.group);
+    const int64_t most = side.width * t.bk / t.threads();
+    auto isWide = [&](int64_t group) { return isContiguousGroup(side, p.termsInside, group); };
+    p.group = std::min<int64_t>(t.format == MmaFormat::I8 ? 16 : 4, most);
+    while (p.group > 4 && !isWide(p.group))
+      p.group /= 2;
+    p.isWide = isWide(p.group);
     const Storage &storage = c.plan.storages[c.operands[side.operand].storage];
-    p.isAsync = t.format == MmaFormat::TF32 && storage.kind == Storage::Kind::Argument;
+    const bool isCopied = t.format == MmaFormat::TF32 || (t.format == MmaFormat::I8 && p.isWide);
+    p.isAsync = isCopied && storage.kind == Storage::Kind::Argument;
     if (!p.isWide && p.isAsync)
       p.group = 1;
     p.memory = e.shared(p.size * t.stages, sharedType());
@@ -130,10 +142,19 @@ private:
   }
 
   Type sharedType() {
-    return t.format == MmaFormat::TF32  ? b.getF32Type()
-           : t.format == MmaFormat::F16 ? Type(b.getF16Type())
-                                        : b.getBF16Type();
+    switch (t.format) {
+    case MmaFormat::TF32:
+      return b.getF32Type();
+    case MmaFormat::F16:
+      return b.getF16Type();
+    case MmaFormat::BF16:
+      return b.getBF16Type();
+    case MmaFormat::I8:
+      return b.getI8Type();
+    }
+    llvm_unreachable("unknown format");
   }
+  Type sourceType() { return t.format == MmaFormat::I8 ? Type(b.getI8Type()) : b.getF32Type(); }
 
   /// Elements of shared memory to another row or column and another term.
   int64_t distance(const Plan &p, int64_t across, int64_t terms) {
@@ -154,9 +175,13 @@ private:
   /// read neighbours.
   std::pair<Value, Value> positionOf(const Plan &p, int64_t i) {
     Value position = e.add(e.thread, e.constant(i * t.threads()));
-    auto [outer, inner] = split(position, (p.termsInside ? t.bk : p.side.width) / p.group);
-    inner = e.mul(inner, p.group);
-    return p.termsInside ? std::pair(outer, inner) : std::pair(inner, outer);
+    const int64_t perTerms = p.termsInside ? p.group : 1, perAcross = p.termsInside ? 1 : p.group;
+    if (p.termsFirst) {
+      auto [across, term] = split(position, t.bk / perTerms);
+      return {e.mul(across, perAcross), e.mul(term, perTerms)};
+    }
+    auto [term, across] = split(position, p.side.width / perAcross);
+    return {e.mul(across, perAcross), e.mul(term, perTerms)};
   }
 
   Source sourceOf(const Plan &p, int64_t i, int64_t element, Value firstTerm) {
@@ -180,14 +205,14 @@ private:
       nvgpu::DeviceAsyncCopyOp::create(b, loc, token, p.memory, stored(p, i, stage),
                                        e.memory[c.operands[p.side.operand].storage], source.address,
                                        b.getIndexAttr(p.group), count,
-                                       p.group == 4 ? b.getUnitAttr() : UnitAttr());
+                                       p.group * format.bytes == 16 ? b.getUnitAttr() : UnitAttr());
     }
   }
 
-  /// The thread's groups, as vectors of f32.
+  /// The thread's groups, as vectors.
   SmallVector<Value> load(const Plan &p, Value firstTerm) {
     SmallVector<Value> groups;
-    auto type = VectorType::get({p.group}, b.getF32Type());
+    auto type = VectorType::get({p.group}, sourceType());
     Value memory = e.memory[c.operands[p.side.operand].storage];
     for (int64_t i = 0; i < perThread(p); ++i) {
       SmallVector<Value> elements;
@@ -219,7 +244,7 @@ private:
   void store(const Plan &p, ArrayRef<Value> groups, Value stage) {
     for (auto [i, values] : llvm::enumerate(groups)) {
       Value at = stored(p, static_cast<int64_t>(i), stage);
-      if (t.format == MmaFormat::TF32) {
+      if (sharedType() == sourceType()) {
         vector::StoreOp::create(b, loc, values, p.memory, at);
         continue;
       }
@@ -240,7 +265,7 @@ private:
   //===--------------------------------------------------------------------===//
 
   /// Where the lane's part of its warp's first fragment lies. Of words that is an element of it; of
-  /// halves the row of 16 bytes whose address the lane gives: lanes 8 i and following name the rows
+  /// others the row of 16 bytes whose address the lane gives: lanes 8 i and following name the rows
   /// of matrix i, which lie side by side as the registers of a fragment do - of A first down the
   /// rows, of two fragments of B first along the terms.
   Value firstOf(const Plan &p, Value firstAcross) {
@@ -249,7 +274,7 @@ private:
     auto [matrix, row] = split(lane, 8);
     auto [high, low] = split(matrix, 2);
     Value across = e.mul(p.side.isRows ? low : high, 8),
-          term = e.mul(p.side.isRows ? high : low, 8);
+          term = e.mul(p.side.isRows ? high : low, 16 / format.bytes);
     if (p.termsInside)
       across = e.add(across, row);
     else
@@ -262,7 +287,7 @@ private:
     SmallVector<Value> registers;
     Value start = e.add(stageStart, p.first);
     if (t.format != MmaFormat::TF32) {
-      auto type = VectorType::get({4, 2}, sharedType());
+      auto type = VectorType::get({4, 4 / format.bytes}, sharedType());
       Value at = e.add(start, e.constant(distance(p, across, term)));
       Value all =
           nvgpu::LdMatrixOp::create(b, loc, type, p.memory, at, /*transpose=*/!p.termsInside, 4);
@@ -280,20 +305,28 @@ private:
     return registers;
   }
 
-  /// mma.sync takes pairs of f16, and of bf16 their bits.
-  Value asOperand(Value pair) {
+  /// mma.sync takes pairs of f16, and of others their bits.
+  Value asOperand(Value elements) {
     return t.format == MmaFormat::F16
-               ? pair
-               : LLVM::BitcastOp::create(b, loc, b.getI32Type(), pair).getRes();
+               ? elements
+               : LLVM::BitcastOp::create(b, loc, b.getI32Type(), elements).getRes();
+  }
+
+  NVVM::MMATypes typeOf(const Plan &p) const {
+    return t.format == MmaFormat::I8 && !c.operands[p.side.operand].isSigned ? NVVM::MMATypes::u8
+                                                                             : format.type;
   }
 
   void multiplyFragments(ArrayRef<Value> rows, ArrayRef<Value> columns,
                          MutableArrayRef<Value> sums) {
-    SmallVector<Type> types(4, b.getF32Type());
+    SmallVector<Type> types(4, c.element);
     auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), types);
+    std::optional<NVVM::MMAIntOverflow> overflow;
+    if (t.format == MmaFormat::I8)
+      overflow = NVVM::MMAIntOverflow::wrapped;
     Value all = NVVM::MmaOp::create(b, loc, type, rows, columns, ValueRange(sums),
-                                    {mmaRows, mmaColumns, format.terms}, std::nullopt, std::nullopt,
-                                    std::array{format.type, format.type},
+                                    {mmaRows, mmaColumns, format.terms}, std::nullopt, overflow,
+                                    std::array{typeOf(a), typeOf(w)},
                                     std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
     for (int64_t r = 0; r < 4; ++r)
       sums[r] = LLVM::ExtractValueOp::create(b, loc, all, r);
@@ -351,7 +384,7 @@ private:
     SmallVector<Type> types;
     for (const Plan *p : {&a, &w})
       if (!p->isAsync)
-        types.append(perThread(*p), VectorType::get({p->group}, b.getF32Type()));
+        types.append(perThread(*p), VectorType::get({p->group}, sourceType()));
     if (types.empty())
       return {};
     auto branch = scf::IfOp::create(b, loc, types, condition, /*withElseRegion=*/true);
@@ -449,10 +482,14 @@ private:
 StringRef nameOf(MmaFormat format) { return rowOf(format).name; }
 
 std::optional<MmaFormat> mmaFormat(StringRef name) {
-  for (MmaFormat format : {MmaFormat::TF32, MmaFormat::F16, MmaFormat::BF16})
+  for (MmaFormat format : {MmaFormat::TF32, MmaFormat::F16, MmaFormat::BF16, MmaFormat::I8})
     if (name == nameOf(format))
       return format;
   return std::nullopt;
+}
+
+bool fits(MmaFormat format, const Contraction &c) {
+  return isOfBytes(c) == (format == MmaFormat::I8);
 }
 
 std::pair<MmaTile, double> chooseMmaTile(const Contraction &c, MmaFormat format,
@@ -467,20 +504,20 @@ std::pair<MmaTile, double> chooseMmaTile(const Contraction &c, MmaFormat format,
       {32, 64, 16, 32, 0.25},   {32, 32, 16, 16, 0.15},  {16, 128, 16, 32, 0.15},
       {16, 64, 16, 16, 0.1},    {64, 16, 16, 16, 0.1},   {128, 16, 32, 16, 0.15},
   };
-  // tf32 runs at half the rate of f16: the data sheets that Support/DeviceTable names.
-  const double peak = gpu.f16TensorFlopsPerNs / (format == MmaFormat::TF32 ? 2 : 1);
+  // Rates go with the bits: the data sheets that Support/DeviceTable names.
+  const double peak = gpu.f16TensorFlopsPerNs * 2 / static_cast<double>(rowOf(format).bytes);
   const int64_t units = std::max(1, gpu.units / 4);
   auto terms = static_cast<double>(c.product(c.reductions));
   double least = 0, reached = 0;
   MmaTile best;
   for (const Cut &cut : cuts) {
-    MmaTile tile{format, cut.bm, cut.bn, format == MmaFormat::TF32 ? 16 : 32, cut.wm, cut.wn, 4};
+    MmaTile tile{format, cut.bm, cut.bn, 64 / rowOf(format).bytes, cut.wm, cut.wn, 4};
     while (!isValid(tile) && tile.stages > 2)
       --tile.stages;
     if (!isValid(tile))
       continue;
     double flops = 2.0 * static_cast<double>(cut.bm * cut.bn) * terms;
-    double loads = 4.0 * static_cast<double>(cut.bm + cut.bn) * terms;
+    double loads = (isOfBytes(c) ? 1.0 : 4.0) * static_cast<double>(cut.bm + cut.bn) * terms;
     double ns = std::max(flops / (peak * cut.efficiency), loads / gpu.unitBytesPerNs) *
                 static_cast<double>(llvm::divideCeil(tilesOf(c, cut.bm, cut.bn), units));
     if (least == 0 || ns < least) {
@@ -501,7 +538,7 @@ bool isValid(const MmaTile &t) {
       t.bk < format.terms || t.stages < 2 || t.stages > 8)
     return false;
   const int64_t threads = t.threads();
-  const int64_t leastGroup = t.format == MmaFormat::TF32 ? 1 : 2;
+  const int64_t leastGroup = 4 / format.bytes; // a word
   return threads <= 1024 && registersOf(t) <= std::min<int64_t>(255, (64 << 10) / threads) &&
          std::min(t.bm, t.bn) * t.bk >= threads * leastGroup && sharedBytes(t) <= sharedLimit;
 }

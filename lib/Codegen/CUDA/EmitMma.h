@@ -7,10 +7,11 @@
 
 namespace mtc::cuda {
 
-/// What factors are rounded to before a warp multiplies them; sums are f32.
-enum class MmaFormat { TF32, F16, BF16 };
+/// What factors are rounded to before a warp multiplies them, with sums in f32; I8 are bytes,
+/// signed or not, whose sums in i32 are exact.
+enum class MmaFormat { TF32, F16, BF16, I8 };
 
-/// "tf32", "f16", "bf16".
+/// "tf32", "f16", "bf16", "i8".
 llvm::StringRef nameOf(MmaFormat format);
 std::optional<MmaFormat> mmaFormat(llvm::StringRef name);
 
@@ -27,6 +28,9 @@ struct MmaTile {
 /// peak that it reaches.
 std::pair<MmaTile, double> chooseMmaTile(const host::Contraction &c, MmaFormat format,
                                          const GpuRow &gpu);
+
+/// Whether a format is for the factors of a contraction.
+bool fits(MmaFormat format, const host::Contraction &c);
 
 /// Whether a tile can be emitted: it fits the static shared memory of a block and, by an estimate,
 /// its registers.

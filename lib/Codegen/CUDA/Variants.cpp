@@ -44,8 +44,11 @@ ContractionTile tileOf(DictionaryAttr config) {
           numberOf(config, "tm"), numberOf(config, "tn")};
 }
 
-/// The format of factors that the kernel's class of numerics allows, if it is not f32.
-std::optional<MmaFormat> mmaFormatOf(mt::KernelOp kernel) {
+/// The format of factors on tensor cores: that of bytes, or what the kernel's class of numerics
+/// allows, if it is not f32.
+std::optional<MmaFormat> mmaFormatOf(mt::KernelOp kernel, const host::Contraction &c) {
+  if (isOfBytes(c))
+    return MmaFormat::I8;
   return mmaFormat(kernel.getNumerics().value_or("").rsplit('-').second);
 }
 
@@ -53,7 +56,7 @@ FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const CudaTarget &targe
   FailureOr<host::Contraction> c = analyseContraction(kernel);
   if (failed(c))
     return failure();
-  if (std::optional<MmaFormat> format = mmaFormatOf(kernel)) {
+  if (std::optional<MmaFormat> format = mmaFormatOf(kernel, *c)) {
     auto [tile, efficiency] = chooseMmaTile(*c, *format, target.gpu);
     NamedAttrList config = makeConfig(kernel.getContext(), "contraction",
                                       {{"bm", tile.bm},
@@ -118,14 +121,14 @@ LogicalResult emitContraction(ModuleOp module, mt::KernelOp kernel, DictionaryAt
                     number("wm"),
                     number("wn"),
                     number("stages")};
-    if (failed(c) || !format || !isValid(tile))
+    if (failed(c) || !format || !fits(*format, *c) || !isValid(tile))
       return kernel.emitOpError("does not fit its config: ") << config;
     ThreadEmitter emitter(module, kernel, c->plan, phaseSymbol(symbol, 0), tile.threads());
     emitMma(emitter, *c, tile);
     return success();
   }
   const ContractionTile tile = tileOf(config);
-  if (failed(c) || !isValid(tile))
+  if (failed(c) || isOfBytes(*c) || !isValid(tile))
     return kernel.emitOpError("does not fit its config: ") << config;
   ThreadEmitter emitter(module, kernel, c->plan, phaseSymbol(symbol, 0), tile.threads());
   emitContraction(emitter, *c, tile);

@@ -2,7 +2,7 @@
 // RUN: mtc-cuda-kernels %s --assemble | %FileCheck %s
 
 // Whatever the shape, two stages and more fit a block's static shared memory, and no register is spilled.
-// CHECK-COUNT-15: threads {{[0-9]+}} shared {{[1-9][0-9]*}} registers {{[1-9][0-9]*}} spills 0 blocks {{[1-9]}}
+// CHECK-COUNT-18: threads {{[0-9]+}} shared {{[1-9][0-9]*}} registers {{[1-9][0-9]*}} spills 0 blocks {{[1-9]}}
 // CHECK-NOT: spills
 mt.program @p target("cuda:sm_90a") {
   mt.kernel @large_tf32 kind(contraction) (%x: tensor<1x4096x1024xf32>, %w: tensor<1024x4096xf32>) -> tensor<1x4096x4096xf32> numerics("contraction-k1024-tf32") {
@@ -223,5 +223,50 @@ mt.program @p target("cuda:sm_90a") {
       linalg.yield %s : f32
     } -> tensor<1x64x64x16xf32>
     mt.yield %c : tensor<1x64x64x16xf32>
+  }
+  mt.kernel @large_i8 kind(contraction) (%x: tensor<4096x1024xi8>, %w: tensor<4096x1024xi8>) -> tensor<4096x4096xi32> {
+    %z = arith.constant 0 : i32
+    %e = tensor.empty() : tensor<4096x4096xi32>
+    %f = linalg.fill ins(%z : i32) outs(%e : tensor<4096x4096xi32>) -> tensor<4096x4096xi32>
+    %c = linalg.generic {indexing_maps = [affine_map<(m,n,k) -> (m,k)>, affine_map<(m,n,k) -> (n,k)>, affine_map<(m,n,k) -> (m,n)>], iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%x, %w : tensor<4096x1024xi8>, tensor<4096x1024xi8>) outs(%f : tensor<4096x4096xi32>) {
+    ^bb0(%a: i8, %b: i8, %o: i32):
+      %u = arith.extui %a : i8 to i32
+      %v = arith.extsi %b : i8 to i32
+      %p = arith.muli %u, %v : i32
+      %s = arith.addi %o, %p : i32
+      linalg.yield %s : i32
+    } -> tensor<4096x4096xi32>
+    mt.yield %c : tensor<4096x4096xi32>
+  }
+  mt.kernel @ragged_i8 kind(contraction) (%x: tensor<333x55xi8>, %w: tensor<55x777xi8>) -> tensor<333x777xi32> {
+    %z = arith.constant 0 : i32
+    %e = tensor.empty() : tensor<333x777xi32>
+    %f = linalg.fill ins(%z : i32) outs(%e : tensor<333x777xi32>) -> tensor<333x777xi32>
+    %c = linalg.generic {indexing_maps = [affine_map<(m,n,k) -> (m,k)>, affine_map<(m,n,k) -> (k,n)>, affine_map<(m,n,k) -> (m,n)>], iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%x, %w : tensor<333x55xi8>, tensor<55x777xi8>) outs(%f : tensor<333x777xi32>) {
+    ^bb0(%a: i8, %b: i8, %o: i32):
+      %u = arith.extui %a : i8 to i32
+      %v = arith.extsi %b : i8 to i32
+      %p = arith.muli %u, %v : i32
+      %s = arith.addi %o, %p : i32
+      linalg.yield %s : i32
+    } -> tensor<333x777xi32>
+    mt.yield %c : tensor<333x777xi32>
+  }
+  mt.kernel @row_i8 kind(contraction) (%x: tensor<1x512xi8>, %w: tensor<512x1000xi8>) -> tensor<1x1000xi32> {
+    %z = arith.constant 0 : i32
+    %e = tensor.empty() : tensor<1x1000xi32>
+    %f = linalg.fill ins(%z : i32) outs(%e : tensor<1x1000xi32>) -> tensor<1x1000xi32>
+    %c = linalg.generic {indexing_maps = [affine_map<(m,n,k) -> (m,k)>, affine_map<(m,n,k) -> (k,n)>, affine_map<(m,n,k) -> (m,n)>], iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%x, %w : tensor<1x512xi8>, tensor<512x1000xi8>) outs(%f : tensor<1x1000xi32>) {
+    ^bb0(%a: i8, %b: i8, %o: i32):
+      %u = arith.extui %a : i8 to i32
+      %v = arith.extsi %b : i8 to i32
+      %p = arith.muli %u, %v : i32
+      %s = arith.addi %o, %p : i32
+      linalg.yield %s : i32
+    } -> tensor<1x1000xi32>
+    mt.yield %c : tensor<1x1000xi32>
   }
 }

@@ -34,6 +34,15 @@
 // CHECK-LABEL: kernel conv_tf32
 // CHECK-DAG: cp.async.ca.shared.global [{{.*}}], [{{.*}}], 4, %r{{[0-9]+}};
 // CHECK-DAG: mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32
+
+// Bytes: sixteen terms at a time where they are neighbours; of the other side, whose columns are, four bytes are
+// gathered to a word. Sums wrap, as integers do.
+// CHECK-LABEL: kernel gemm_u8s8
+// CHECK-DAG: cp.async.cg.shared.global [{{.*}}], [{{.*}}], 16;
+// CHECK-DAG: ld.global.nc.b8
+// CHECK-DAG: st.shared.b32
+// CHECK-DAG: ldmatrix.sync.aligned.m8n8.x4.shared.b16
+// CHECK-DAG: mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32
 mt.program @p target("cuda:sm_80") {
   mt.kernel @gemm_tf32 kind(contraction) (%x: tensor<1x384x768xf32>, %w: tensor<768x768xf32>) -> tensor<1x384x768xf32> numerics("contraction-k768-tf32") {
     %z = arith.constant 0.0 : f32
@@ -90,5 +99,20 @@ mt.program @p target("cuda:sm_80") {
       linalg.yield %s : f32
     } -> tensor<1x20x20x64xf32>
     mt.yield %c : tensor<1x20x20x64xf32>
+  }
+  mt.kernel @gemm_u8s8 kind(contraction) (%x: tensor<384x768xi8>, %w: tensor<768x768xi8>) -> tensor<384x768xi32> {
+    %z = arith.constant 0 : i32
+    %e = tensor.empty() : tensor<384x768xi32>
+    %f = linalg.fill ins(%z : i32) outs(%e : tensor<384x768xi32>) -> tensor<384x768xi32>
+    %c = linalg.generic {indexing_maps = [affine_map<(m,n,k) -> (m,k)>, affine_map<(m,n,k) -> (k,n)>, affine_map<(m,n,k) -> (m,n)>], iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%x, %w : tensor<384x768xi8>, tensor<768x768xi8>) outs(%f : tensor<384x768xi32>) {
+    ^bb0(%a: i8, %b: i8, %o: i32):
+      %u = arith.extui %a : i8 to i32
+      %v = arith.extsi %b : i8 to i32
+      %p = arith.muli %u, %v : i32
+      %s = arith.addi %o, %p : i32
+      linalg.yield %s : i32
+    } -> tensor<384x768xi32>
+    mt.yield %c : tensor<384x768xi32>
   }
 }
