@@ -79,6 +79,13 @@ private:
                 bool isWhole = false);
   Status compare(size_t result, const std::vector<bool> &isWritten, const Bytes &got);
 
+  /// Of results of products whose factors are rounded (lib/Codegen/CUDA/README.md).
+  double tolerance(Type type) {
+    const StringRef format = kernel.getNumerics().value_or("").rsplit('-').second;
+    if (!isa<FloatType>(type))
+      return 0;
+    return format == "tf32" || format == "f16" ? 1e-3 : format == "bf16" ? 8e-3 : 0;
+  }
   int64_t elementsOf(size_t buffer) const { return types[buffer].getNumElements(); }
 
   mt::KernelOp kernel;
@@ -162,9 +169,10 @@ Status TileCheck::launch(size_t phase, std::vector<Bytes> &buffers, Range range,
 
 /// Compares the elements of a result that `isWritten` names; all if it is empty.
 Status TileCheck::compare(size_t result, const std::vector<bool> &isWritten, const Bytes &got) {
-  const Comparison c =
-      compareElements(types[result].getElementType(), {got.data(), size_t(got.size)},
-                      {wanted[result].data(), size_t(got.size)}, isWritten);
+  const Type type = types[result].getElementType();
+  const Comparison c = compareElements(type, {got.data(), size_t(got.size)},
+                                       {wanted[result].data(), size_t(got.size)}, isWritten,
+                                       std::max(toleranceOf(type), tolerance(type)));
   report.elements += elementsOf(result);
   report.compared += c.compared;
   report.error = std::max(report.error, c.error);

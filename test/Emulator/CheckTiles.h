@@ -33,7 +33,8 @@ struct TileReport {
 /// Runs ranges of tiles of `variant` (a CUDA one) in the emulator, with every access checked, on
 /// random inputs drawn from `seed`, and compares all that they wrote with what `host` computes from
 /// the same inputs: integers bit by bit, floats to 1e-5 of the largest magnitude of the result
-/// (f16: 2e-3, bf16: 1.6e-2, f64: 1e-12).
+/// (f16: 2e-3, bf16: 1.6e-2, f64: 1e-12; products whose factors are rounded to tf32 or f16: 2e-3,
+/// to bf16: 2e-2).
 ///
 /// A kernel of several phases, or whose threads never wait for each other, is also run as a whole,
 /// without checks of accesses: the ranges must write the bits that the whole run wrote, and all

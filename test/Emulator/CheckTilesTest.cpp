@@ -74,7 +74,7 @@ TEST(CompareElements, TypesAndSpecials) {
       return std::span(reinterpret_cast<const uint8_t *>(values.data()),
                        values.size() * sizeof(values[0]));
     };
-    return compareElements(type, bytes(got), bytes(wanted), {}).firstWrong;
+    return compareElements(type, bytes(got), bytes(wanted), {}, toleranceOf(type)).firstWrong;
   };
   const float inf = INFINITY, nan = NAN;
   using F = std::vector<float>;

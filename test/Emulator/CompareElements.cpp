@@ -38,7 +38,7 @@ static double valueAt(Type type, const uint8_t *bytes, int64_t width) {
   return static_cast<double>(static_cast<int64_t>(bits << unused) >> unused);
 }
 
-static double toleranceOf(Type type) {
+double toleranceOf(Type type) {
   if (!isa<FloatType>(type))
     return 0;
   return type.isF64() ? 1e-12 : type.isF16() ? 2e-3 : type.isBF16() ? 1.6e-2 : 1e-5;
@@ -64,7 +64,7 @@ void fillRandom(Type type, std::span<uint8_t> bytes, std::mt19937_64 &random) {
 }
 
 Comparison compareElements(Type type, std::span<const uint8_t> got, std::span<const uint8_t> wanted,
-                           const std::vector<bool> &isChosen) {
+                           const std::vector<bool> &isChosen, double tolerance) {
   const int64_t width = host::elementBytes(type);
   const auto elements = static_cast<int64_t>(wanted.size()) / width;
   double largest = 0;
@@ -87,7 +87,7 @@ Comparison compareElements(Type type, std::span<const uint8_t> got, std::span<co
     const double difference = std::abs(x - y);
     if (std::isfinite(difference) && largest > 0)
       result.error = std::max(result.error, difference / largest);
-    if (difference <= toleranceOf(type) * largest)
+    if (difference <= tolerance * largest)
       continue;
     if (result.firstWrong < 0) {
       result.firstWrong = e;

@@ -23,10 +23,15 @@ struct Comparison {
   double got = 0, wanted = 0; ///< there
 };
 
-/// Compares the elements that `isChosen` names; all if it is empty. Integers are equal, floats
-/// differ by at most 1e-5 (f16: 2e-3, bf16: 1.6e-2, f64: 1e-12) of the largest finite magnitude in
-/// `wanted`. NaN and infinities agree with themselves only.
+/// How far a float may be off, over the largest finite magnitude of its tensor, after sums in its
+/// own precision: 1e-5 (f16: 2e-3, bf16: 1.6e-2, f64: 1e-12). 0 for integers.
+double toleranceOf(mlir::Type type);
+
+/// Compares the elements that `isChosen` names; all if it is empty. Floats differ by at most
+/// `tolerance` of the largest finite magnitude in `wanted`. NaN and infinities agree with
+/// themselves only.
 Comparison compareElements(mlir::Type type, std::span<const uint8_t> got,
-                           std::span<const uint8_t> wanted, const std::vector<bool> &isChosen);
+                           std::span<const uint8_t> wanted, const std::vector<bool> &isChosen,
+                           double tolerance);
 
 } // namespace mtc::emulator
