@@ -15,9 +15,10 @@
 // CHECK: #[[O:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d1, d2, d3)>
 // CHECK: #[[QK:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d4)>
 mt.program @p {
-  mt.weight @t.w : tensor<8x3x3x3xf32> from("a.onnx" at 0)
-  // CHECK: mt.weight @t.w.permuted : tensor<8x3x3x3xf32> derive(@t.w)
+  mt.weight @t.w : tensor<8x5x3x3xf32> from("a.onnx" at 0)
+  // CHECK: mt.weight @t.w.permuted : tensor<8x3x3x5xf32> derive(@t.w)
   // CHECK: linalg.transpose {{.*}} permutation = [0, 2, 3, 1]
+  mt.weight @t.few : tensor<8x3x3x3xf32> from("b.onnx" at 0)
   mt.tenant @t {
     // Bytes move at the boundary only: the flattened, transposed result [N, H * W, C] is a view.
     // CHECK-LABEL: mt.entry @conv_to_sequence
@@ -30,17 +31,17 @@ mt.program @p {
     // CHECK: tensor.collapse_shape %{{.*}} {{\[}}[0], [1, 2], [3]] : tensor<1x4x8x8xf32> into tensor<1x32x8xf32>
     // CHECK-NOT: linalg.transpose
     // CHECK: mt.return %{{.*}} : tensor<1x32x8xf32>
-    mt.entry @conv_to_sequence(%x: tensor<1x3x7x8xf32> {mt.name = "x"}) -> (tensor<1x32x8xf32> {mt.name = "y"}) {
+    mt.entry @conv_to_sequence(%x: tensor<1x5x7x8xf32> {mt.name = "x"}) -> (tensor<1x32x8xf32> {mt.name = "y"}) {
       %zero = arith.constant 0.0 : f32
-      %w = mt.get_weight @t.w : tensor<8x3x3x3xf32>
+      %w = mt.get_weight @t.w : tensor<8x5x3x3xf32>
       %p = tensor.pad %x low[0, 0, 1, 1] high[0, 0, 1, 1] {
       ^bb0(%i: index, %j: index, %k: index, %l: index):
         tensor.yield %zero : f32
-      } : tensor<1x3x7x8xf32> to tensor<1x3x9x10xf32>
+      } : tensor<1x5x7x8xf32> to tensor<1x5x9x10xf32>
       %e = tensor.empty() : tensor<1x8x4x8xf32>
       %z = linalg.fill ins(%zero : f32) outs(%e : tensor<1x8x4x8xf32>) -> tensor<1x8x4x8xf32>
       %c = linalg.generic {indexing_maps = [#a, #w, #o], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
-          ins(%p, %w : tensor<1x3x9x10xf32>, tensor<8x3x3x3xf32>) outs(%z : tensor<1x8x4x8xf32>) {
+          ins(%p, %w : tensor<1x5x9x10xf32>, tensor<8x5x3x3xf32>) outs(%z : tensor<1x8x4x8xf32>) {
       ^bb0(%u: f32, %v: f32, %acc: f32):
         %m = arith.mulf %u, %v : f32
         %s = arith.addf %acc, %m : f32
@@ -62,6 +63,29 @@ mt.program @p {
       mt.return %y : tensor<1x32x8xf32>
     }
 
+    // Few channels that only the convolution reads stay as the caller has them.
+    // CHECK-LABEL: mt.entry @few_channels
+    // CHECK-NOT: linalg.transpose
+    // CHECK: tensor.pad %arg0 low[0, 0, 1, 1] high[0, 0, 1, 1]
+    // CHECK: linalg.generic {{.*}} ins(%padded, %{{.*}} : tensor<1x3x9x10xf32>, tensor<8x3x3x3xf32>) outs(%{{.*}} : tensor<1x4x8x8xf32>)
+    mt.entry @few_channels(%x: tensor<1x3x7x8xf32> {mt.name = "x"}) -> (tensor<1x8x4x8xf32> {mt.name = "y"}) {
+      %zero = arith.constant 0.0 : f32
+      %w = mt.get_weight @t.few : tensor<8x3x3x3xf32>
+      %p = tensor.pad %x low[0, 0, 1, 1] high[0, 0, 1, 1] {
+      ^bb0(%i: index, %j: index, %k: index, %l: index):
+        tensor.yield %zero : f32
+      } : tensor<1x3x7x8xf32> to tensor<1x3x9x10xf32>
+      %e = tensor.empty() : tensor<1x8x4x8xf32>
+      %z = linalg.fill ins(%zero : f32) outs(%e : tensor<1x8x4x8xf32>) -> tensor<1x8x4x8xf32>
+      %c = linalg.generic {indexing_maps = [#a, #w, #o], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
+          ins(%p, %w : tensor<1x3x9x10xf32>, tensor<8x3x3x3xf32>) outs(%z : tensor<1x8x4x8xf32>) {
+      ^bb0(%u: f32, %v: f32, %acc: f32):
+        %m = arith.mulf %u, %v : f32
+        %s = arith.addf %acc, %m : f32
+        linalg.yield %s : f32
+      } -> tensor<1x8x4x8xf32>
+      mt.return %c : tensor<1x8x4x8xf32>
+    }
     // Transposes between matrix products of an attention become maps; the result is written in the order
     // that its reshape needs.
     // CHECK-LABEL: mt.entry @attention
