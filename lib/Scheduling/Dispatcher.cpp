@@ -88,7 +88,7 @@ bool Dispatcher::ready(size_t tenant, int64_t nowNs) const {
           nowNs - queue.front().arrivalNs >= service.waitNs);
 }
 
-std::optional<Job> Dispatcher::next(int64_t nowNs) {
+std::optional<PartitionJob> Dispatcher::next(int64_t nowNs) {
   if (waiting_ == 0)
     return std::nullopt;
   for (size_t p = 0; p < busy_.size(); ++p) {
@@ -114,7 +114,7 @@ std::optional<Job> Dispatcher::next(int64_t nowNs) {
       return b.requests >= static_cast<int64_t>(queue.size());
     });
     const BatchEntry &taken = batch == entries.end() ? entries.back() : *batch;
-    Job job{static_cast<int32_t>(p), chosen, taken.entry, {}};
+    PartitionJob job{static_cast<int32_t>(p), chosen, taken.entry, {}};
     for (int32_t r = 0; r < taken.requests && !queue.empty(); ++r) {
       job.requests.push_back(queue.front().request);
       queue.pop_front();

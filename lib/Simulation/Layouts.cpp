@@ -69,6 +69,16 @@ static std::vector<Service> wantedServices(const OpenLoad &load) {
   return services;
 }
 
+Layout wholeLayout(const Problem &problem, const OpenLoad &load) {
+  Layout layout{{}, wantedServices(load)};
+  Partition &whole = layout.partitions.emplace_back();
+  whole.granules = allGranules(problem.device.granules);
+  for (size_t t = 0; t < layout.services.size(); ++t)
+    if (!layout.services[t].entries.empty())
+      whole.tenants.push_back(static_cast<int32_t>(t));
+  return layout;
+}
+
 Layout streamsLayout(const Problem &problem, const OpenLoad &load) {
   Layout layout{{}, wantedServices(load)};
   for (size_t t = 0; t < layout.services.size(); ++t)

@@ -31,7 +31,7 @@ TEST(Dispatcher, FirstComeFirstServed) {
   dispatcher.arrive(0, 8, 11);
   dispatcher.arrive(1, 9, 12);
   for (int64_t wanted : {7, 8, 9}) {
-    std::optional<Job> job = dispatcher.next(20);
+    std::optional<PartitionJob> job = dispatcher.next(20);
     ASSERT_TRUE(job);
     EXPECT_EQ(job->requests, (std::vector<int64_t>{wanted}));
     EXPECT_FALSE(dispatcher.next(20)); // the partition is busy
@@ -51,7 +51,7 @@ TEST(Dispatcher, EarliestDeadlineFirst) {
   dispatcher.arrive(1, 2, 899);
   dispatcher.arrive(1, 3, 901);
   for (int64_t wanted : {2, 1, 3}) {
-    std::optional<Job> job = dispatcher.next(950);
+    std::optional<PartitionJob> job = dispatcher.next(950);
     ASSERT_TRUE(job);
     EXPECT_EQ(job->requests, (std::vector<int64_t>{wanted}));
     dispatcher.finish(job->partition);
@@ -65,7 +65,7 @@ TEST(Dispatcher, Batches) {
   dispatcher.arrive(0, 2, 50);
   EXPECT_FALSE(dispatcher.next(60));
   EXPECT_EQ(dispatcher.wakeNs(), 100);
-  std::optional<Job> job = dispatcher.next(100);
+  std::optional<PartitionJob> job = dispatcher.next(100);
   ASSERT_TRUE(job);
   EXPECT_EQ(job->entry, 2); // the entry of four, half full: one of 1 would leave a request
   EXPECT_EQ(job->requests, (std::vector<int64_t>{1, 2}));
@@ -88,7 +88,7 @@ TEST(Dispatcher, WaitingHoldsNobodyUp) {
   Dispatcher dispatcher(oneForBoth());
   dispatcher.arrive(0, 1, 0);
   dispatcher.arrive(1, 2, 5);
-  std::optional<Job> job = dispatcher.next(5);
+  std::optional<PartitionJob> job = dispatcher.next(5);
   ASSERT_TRUE(job);
   EXPECT_EQ(job->tenant, 1);
 }

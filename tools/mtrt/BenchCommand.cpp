@@ -8,6 +8,7 @@
 // 4, shared VM, 2026-11-23).
 //
 //===----------------------------------------------------------------------===//
+#include "BenchOpen.h"
 #include "Commands.h"
 #include "TaskTimes.h"
 #include "Tensors.h"
@@ -36,6 +37,7 @@ struct BenchArguments {
   OutputOptions output;
   std::string mode = "round", fill = "seed:0", trace, requireStable, policy;
   int warmup = 5, iterations = 60;
+  OpenOptions open;
 };
 
 int64_t nowNs() {
@@ -166,6 +168,14 @@ StatusOr<host::Peak> peakOf(const DeviceOptions &device, int workers) {
 }
 
 Status bench(const BenchArguments &arguments) {
+  if (const char *option = openOptionOf(arguments.open); option && arguments.mode != "open")
+    return invalidInput(fmt::format("{} is of --mode open, not {}", option, arguments.mode));
+  if (arguments.mode == "open") {
+    if (!arguments.policy.empty() || !arguments.trace.empty() || !arguments.requireStable.empty())
+      return invalidInput("--policy, --trace and --require-stable are of other modes than open");
+    MTC_ASSIGN_OR_RETURN(const Fill fill, parseFill(arguments.fill));
+    return benchOpen(arguments.device, arguments.output, fill, arguments.warmup, arguments.open);
+  }
   const bool solo = arguments.mode != "round", kernels = arguments.mode == "kernels";
   double stable = 0;
   if (!arguments.requireStable.empty()) {
@@ -298,10 +308,11 @@ std::function<Status()> declareBench(CLI::App &app) {
   addDeviceOptions(app, arguments->device);
   app.add_option("--mode", arguments->mode,
                  "round: all tenants together; solo: each alone; kernels: alone, time per task and "
-                 "its part of the roofline measured at the start")
+                 "its part of the roofline measured at the start; open: requests arrive at the "
+                 "tenants' rates")
       ->type_name("M")
       ->capture_default_str()
-      ->check(CLI::IsMember({"round", "solo", "kernels"}));
+      ->check(CLI::IsMember({"round", "solo", "kernels", "open"}));
   app.add_option("--policy", arguments->policy,
                  "plan here by this policy instead of taking the bundle's plans, e.g. sequential")
       ->type_name("P");
@@ -322,6 +333,7 @@ std::function<Status()> declareBench(CLI::App &app) {
       ->type_name("P");
   app.add_option("--trace", arguments->trace, "write a Chrome trace of the last iteration")
       ->type_name("FILE");
+  addOpenOptions(app, arguments->open);
   addOutputOptions(app, arguments->output);
   return [arguments] { return bench(*arguments); };
 }

@@ -75,8 +75,8 @@ void prepareCuda() {
   ::setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", /*overwrite=*/1);
 }
 
-StatusOr<std::shared_ptr<Session>>
-openSession(const DeviceOptions &options, const OutputOptions &output, SessionOptions session) {
+StatusOr<SessionOptions> sessionOptions(const DeviceOptions &options, const OutputOptions &output,
+                                        SessionOptions session) {
   session.device = options.device;
   session.cudaDriver = options.cudaDriver;
   session.nodeByNode = options.nodeByNode;
@@ -94,6 +94,12 @@ openSession(const DeviceOptions &options, const OutputOptions &output, SessionOp
     if (level >= least)
       fmt::print(stderr, "mtrt: {}\n", text);
   };
+  return session;
+}
+
+StatusOr<std::shared_ptr<Session>>
+openSession(const DeviceOptions &options, const OutputOptions &output, SessionOptions session) {
+  MTC_ASSIGN_OR_RETURN(session, sessionOptions(options, output, std::move(session)));
   MTC_ASSIGN_OR_RETURN(auto program, BundleReader::open(options.bundle));
   return Session::create(std::move(program), std::move(session));
 }

@@ -51,6 +51,11 @@ void addDeviceOptions(CLI::App &app, DeviceOptions &options);
 /// What has to stand in the environment before the CUDA driver starts.
 void prepareCuda();
 
+/// What a session is to be created with; the runtime's notices go to stderr.
+/// Fails if --cpus is no list (InvalidInput).
+StatusOr<SessionOptions> sessionOptions(const DeviceOptions &options, const OutputOptions &output,
+                                        SessionOptions session = {});
+
 /// Opens the bundle and a session on it; the runtime's notices go to stderr.
 /// Fails as BundleReader::open and Session::create do.
 StatusOr<std::shared_ptr<Session>>

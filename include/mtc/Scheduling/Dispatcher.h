@@ -56,7 +56,7 @@ Status check(const Problem &problem, const Layout &layout);
 std::vector<Service> singleServices(const Problem &problem);
 
 /// What a partition is to run.
-struct Job {
+struct PartitionJob {
   int32_t partition = 0;
   int32_t tenant = 0;
   int32_t entry = 0;
@@ -64,9 +64,9 @@ struct Job {
 };
 
 /// Queues of requests per tenant: an idle partition takes the tenant whose oldest request has the
-/// earliest deadline (Service::deadlineNs), of those that are ready. A tenant is ready when its largest entry is
-/// full or its oldest request has waited long enough; it then takes the least entry that holds all
-/// waiting requests, or the largest.
+/// earliest deadline (Service::deadlineNs), of those that are ready. A tenant is ready when its
+/// largest entry is full or its oldest request has waited long enough; it then takes the least
+/// entry that holds all waiting requests, or the largest.
 ///
 /// Ownership: copies the layout. Not thread-safe. Times are ns of any clock, never going back.
 ///
@@ -80,7 +80,7 @@ public:
   void finish(int32_t partition);
 
   /// The next job to start now, if any; call until there is none.
-  std::optional<Job> next(int64_t nowNs);
+  std::optional<PartitionJob> next(int64_t nowNs);
 
   /// When next() is to be called again though nothing arrives or ends; INT64_MAX: never.
   int64_t wakeNs() const;

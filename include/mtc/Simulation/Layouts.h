@@ -29,6 +29,10 @@ OpenLoad openLoadOf(const Problem &problem);
 /// The same with all rates, or that of one tenant, `factor` times as high.
 OpenLoad scaled(OpenLoad load, double factor, int32_t tenant = -1);
 
+/// All tenants on the whole device, one request after the other, first come first served: a server
+/// that knows nothing of the set. A baseline.
+Layout wholeLayout(const Problem &problem, const OpenLoad &load);
+
 /// A stream per tenant on the whole device: what users of GPU streams get. A baseline.
 Layout streamsLayout(const Problem &problem, const OpenLoad &load);
 

@@ -64,9 +64,13 @@ private:
   std::map<int32_t, SoloPlan> streams_;
 };
 
+/// Parts of a run from which intervals are estimated; one more, the first, is warm-up.
+inline constexpr size_t kLoadParts = 20;
+
 struct OpenLoadOptions {
   /// At least as many of every tenant that has a rate, warm-up not counted.
   int64_t requests = 10'000;
+  int64_t horizonNs = 0; ///< not 0: arrivals come so long, in place of `requests`
   uint64_t seed = 1;
   /// Tasks share the device one by one; false: a job is one task with its plan's mean demands, 20
   /// to 100 times faster.
@@ -77,15 +81,23 @@ struct OpenLoadOptions {
   int64_t mostRequests = 5'000'000;
 };
 
+/// Requests that took [fromNs, toNs).
+struct LatencyBin {
+  int64_t fromNs = 0, toNs = 0, requests = 0;
+};
+
 /// Latencies of a tenant, from arrival to end.
 struct TenantLoad {
   int64_t requests = 0;
-  int64_t p50Ns = 0, p99Ns = 0;
+  int64_t p50Ns = 0, p90Ns = 0, p99Ns = 0;
   /// 95 % interval of p99, from 20 parts of the run (they need not be independent of each other one
   /// by one, only part by part).
   int64_t p99LowNs = 0, p99HighNs = 0;
   double missed = 0;      ///< part of the requests beyond the SLO
   double utilisation = 0; ///< of the device: granules that its jobs held, mean over the run
+  int64_t unserved = 0;   ///< when the run ended; latencies count them with the time until then
+  double servedPerSecond = 0;
+  std::vector<LatencyBin> histogram; ///< ascending, four bins in a doubling, without empty ones
 };
 
 struct OpenOutcome {
