@@ -148,11 +148,14 @@ static Status runPasses(ModuleOp module, const char *phase,
                                         : diagnostics.toError(std::string("phase ") + phase);
 }
 
-/// The passes of the tasks phase. Kernels of a host want packed weights and minimal filtering, and
-/// run recurrences; those of a GPU take weights as they are, and recurrences step by step.
+/// The passes of the tasks phase. Kernels of a host want packed weights and minimal
+/// filtering; those of a GPU take weights as they are. Recurrences run step by step there, and where
+/// a step has large weights.
 static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool optimize) {
-  const bool isHost = std::holds_alternative<host::HostTarget>(target);
-  passes.addPass(mt::createUnrollRecurrences(mt::UnrollRecurrencesOptions{isHost}));
+  const auto *host = std::get_if<host::HostTarget>(&target);
+  constexpr int64_t kCodesOfCore = 512 << 10; // half an L2 cache
+  if (!host || host->cores > 1)
+    passes.addPass(mt::createUnrollRecurrences({.leastCodes = host ? kCodesOfCore : 0}));
   if (optimize) {
     passes.addPass(mt::createNarrowContractions());
     passes.addPass(mt::createFoldWeights());
@@ -161,7 +164,7 @@ static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool o
     passes.addPass(mt::createFuseElementwise());
   }
   passes.addPass(mt::createFormTasks(mt::FormTasksOptions{optimize}));
-  if (const auto *host = std::get_if<host::HostTarget>(&target); host && optimize) {
+  if (host && optimize) {
     const int64_t lanes = host->vectorBytes / 4;
     passes.addPass(mt::createUseWinograd(mt::UseWinogradOptions{lanes}));
     passes.addPass(mt::createPackWeights(mt::PackWeightsOptions{lanes}));

@@ -125,5 +125,44 @@ mt.program @p {
       } -> tensor<5x10xi32>
       mt.return %y : tensor<5x10xi32>
     }
+
+    // A step of a recurrence multiplies codes, too: those of the weight are read from outside.
+    // CHECK-LABEL: mt.entry @steps
+    // CHECK: %[[W:.*]] = mt.get_weight @w
+    // CHECK-NOT: linalg.generic
+    // CHECK: mt.recurrence inputs({{.*}}) states({{.*}}) invariants(%[[W]] : tensor<6x10xi8>)
+    // CHECK-NEXT: ^bb0(%{{.*}}: tensor<1x10xi32>, %[[H:.*]]: tensor<1x6xi8>, %[[V:.*]]: tensor<6x10xi8>):
+    // CHECK: linalg.generic {{.*}} ins(%[[H]], %[[V]] : tensor<1x6xi8>, tensor<6x10xi8>)
+    mt.entry @steps (%x: tensor<4x1x10xi32> {mt.name = "x"}, %h: tensor<1x6xi8> {mt.name = "h"})
+        -> (tensor<4x1x10xi32> {mt.name = "y"}, tensor<1x6xi8> {mt.name = "l"}) {
+      %w = mt.get_weight @w : tensor<6x10xi8>
+      %we = tensor.empty() : tensor<6x10xi32>
+      %ww = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]} ins(%w : tensor<6x10xi8>) outs(%we : tensor<6x10xi32>) {
+      ^bb0(%c: i8, %out: i32):
+        %e = arith.extsi %c : i8 to i32
+        linalg.yield %e : i32
+      } -> tensor<6x10xi32>
+      %y, %l = mt.recurrence inputs(%x : tensor<4x1x10xi32>) states(%h : tensor<1x6xi8>) invariants(%ww : tensor<6x10xi32>) {
+      ^bb0(%slice: tensor<1x10xi32>, %state: tensor<1x6xi8>, %wide: tensor<6x10xi32>):
+        %se = tensor.empty() : tensor<1x6xi32>
+        %sw = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]} ins(%state : tensor<1x6xi8>) outs(%se : tensor<1x6xi32>) {
+        ^bb0(%c: i8, %out: i32):
+          %e = arith.extui %c : i8 to i32
+          linalg.yield %e : i32
+        } -> tensor<1x6xi32>
+        %zero = arith.constant 0 : i32
+        %ye = tensor.empty() : tensor<1x10xi32>
+        %yf = linalg.fill ins(%zero : i32) outs(%ye : tensor<1x10xi32>) -> tensor<1x10xi32>
+        %p = linalg.generic {indexing_maps = [#a, #b, #o], iterator_types = ["parallel", "parallel", "reduction"]} ins(%sw, %wide : tensor<1x6xi32>, tensor<6x10xi32>) outs(%yf : tensor<1x10xi32>) {
+        ^bb0(%u: i32, %v: i32, %acc: i32):
+          %q = arith.muli %u, %v : i32
+          %r = arith.addi %acc, %q : i32
+          linalg.yield %r : i32
+        } -> tensor<1x10xi32>
+        %n = linalg.add ins(%p, %slice : tensor<1x10xi32>, tensor<1x10xi32>) outs(%ye : tensor<1x10xi32>) -> tensor<1x10xi32>
+        mt.yield %n, %state : tensor<1x10xi32>, tensor<1x6xi8>
+      } : tensor<4x1x10xi32>, tensor<1x6xi8>
+      mt.return %y, %l : tensor<4x1x10xi32>, tensor<1x6xi8>
+    }
   }
 }

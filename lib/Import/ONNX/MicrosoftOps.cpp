@@ -140,8 +140,7 @@ onnx::OpSchema dynamicQuantizeLstmSchema() {
 //===----------------------------------------------------------------------===//
 
 const OpRow rows[] = {
-    {domain, "DynamicQuantizeLSTM", 1, dynamicQuantizeLstm, "f32, weights i8 u8",
-     "unrolled over at most 256 steps"},
+    {domain, "DynamicQuantizeLSTM", 1, dynamicQuantizeLstm, "f32, weights i8 u8", ""},
 };
 
 } // namespace

@@ -7,20 +7,16 @@
 //===----------------------------------------------------------------------===//
 #include "Recurrent.h"
 
-#include "mtc/Dialect/MT/IR/MT.h"
+#include "mtc/Dialect/MT/IR/Isolate.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 
 namespace mtc::onnx_import {
 namespace {
-
-/// Of steps that multiply codes: those are unrolled.
-constexpr int64_t maxSteps = 256;
 
 Value sigmoid(Scalars &s, Value x) { return s.sigmoid(x); }
 Value tanh(Scalars &s, Value x) { return s.tanh(x); }
@@ -161,42 +157,6 @@ Value maskedBy(Layer &l, Value running, Value now, Value otherwise) {
   });
 }
 
-/// Ops of a step that depend on no slice and no state move before the recurrence; other values from
-/// outside become invariants, but for what costs nothing to repeat.
-void isolate(mt::RecurrenceOp op) {
-  Region &body = op.getBody();
-  for (Operation &inner : llvm::make_early_inc_range(body.front().without_terminator())) {
-    llvm::SetVector<Value> reads(inner.operand_begin(), inner.operand_end());
-    getUsedValuesDefinedAbove(inner.getRegions(), reads);
-    if (llvm::none_of(reads, [&](Value v) { return v.getParentRegion() == &body; }))
-      inner.moveBefore(op);
-  }
-  SmallVector<Value> invariants;
-  bool changes = true;
-  while (changes) {
-    changes = false;
-    invariants.clear();
-    llvm::SetVector<Value> reads;
-    getUsedValuesDefinedAbove(body, reads);
-    for (Value v : reads) {
-      Operation *def = v.getDefiningOp();
-      bool isFill = isa_and_nonnull<linalg::FillOp>(def) &&
-                    def->getOperand(1).getDefiningOp<tensor::EmptyOp>();
-      if (!isFill && !isa_and_nonnull<arith::ConstantOp, tensor::EmptyOp>(def)) {
-        invariants.push_back(v);
-        continue;
-      }
-      OpBuilder b = OpBuilder::atBlockBegin(&body.front());
-      replaceAllUsesInRegionWith(v, b.clone(*def)->getResult(0), body);
-      changes = true;
-    }
-  }
-  for (Value v : invariants) {
-    op.getInvariantsMutable().append(v);
-    replaceAllUsesInRegionWith(v, body.front().addArgument(v.getType(), v.getLoc()), body);
-  }
-}
-
 /// The states after a step from those before: h, and c for an LSTM.
 using Step = function_ref<SmallVector<Value>(Value inputGates, ArrayRef<Value> states)>;
 
@@ -229,7 +189,7 @@ SmallVector<Value> runSteps(Layer &l, bool reverse, Value inputGates, ArrayRef<V
       yielded.push_back(maskedBy(l, running, now, old));
     mt::YieldOp::create(b, yielded);
   }
-  isolate(op);
+  mt::isolate(op);
   y = reshape(b, op.getResult(0), {l.steps, 1, l.batch, l.hidden});
   return SmallVector<Value>(op.getResults().drop_front());
 }
@@ -300,8 +260,6 @@ runLayer(Layer &l, unsigned stateCount,
          function_ref<SmallVector<Value>(int64_t, Direction &, Value, ArrayRef<Value>)> step) {
   if (!l.c.type(0).getElementType().isF32())
     return l.c.reject("element types other than f32");
-  if (l.recur && l.steps > maxSteps)
-    return l.c.reject("more than " + Twine(maxSteps) + " time steps");
   bool firstReverse = l.c.stringAttr("direction", "forward") == "reverse";
   SmallVector<Value> ys;
   SmallVector<SmallVector<Value>> finals;

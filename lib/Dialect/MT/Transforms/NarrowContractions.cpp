@@ -16,6 +16,7 @@
 //===----------------------------------------------------------------------===//
 #include "Decoded.h"
 #include "Structure.h"
+#include "mtc/Dialect/MT/IR/Isolate.h"
 #include "mtc/Dialect/MT/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -315,16 +316,33 @@ private:
 
 struct NarrowContractions : mtc::mt::impl::NarrowContractionsBase<NarrowContractions> {
   void runOnOperation() override {
-    getOperation().walk([&](EntryOp entry) {
-      auto all = llvm::to_vector(entry.getBody().front().getOps<linalg::GenericOp>());
-      for (linalg::GenericOp op : all)
-        if (isContraction(op))
-          narrow(op);
-      // What nobody reads any more; consumers lie behind.
-      for (Operation &op : llvm::make_early_inc_range(llvm::reverse(entry.getBody().front())))
-        if (isOpTriviallyDead(&op))
-          op.erase();
+    SmallVector<RecurrenceOp> recurrences;
+    getOperation().walk([&](RecurrenceOp op) { recurrences.push_back(op); });
+    for (RecurrenceOp op : recurrences) {
+      if (!multipliesIntegers(op.getBody().front()))
+        continue;
+      // Codes of weights are found, and sums over them left, before the recurrence.
+      openUp(op);
+      narrowAll(op.getBody().front());
+      isolate(op);
+    }
+    getOperation().walk([&](EntryOp entry) { narrowAll(entry.getBody().front()); });
+  }
+
+  static bool multipliesIntegers(Block &body) {
+    return llvm::any_of(body.getOps<linalg::GenericOp>(), [](linalg::GenericOp op) {
+      return isContraction(op) && typeOf(op.getResult(0)).getElementType().isInteger();
     });
+  }
+
+  static void narrowAll(Block &body) {
+    for (linalg::GenericOp op : llvm::to_vector(body.getOps<linalg::GenericOp>()))
+      if (isContraction(op))
+        narrow(op);
+    // What nobody reads any more; consumers lie behind.
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
+      if (isOpTriviallyDead(&op))
+        op.erase();
   }
 
   static void narrow(linalg::GenericOp op) {

@@ -14,10 +14,11 @@ class MT_ProgramPass<string name> : Pass<name, "::mtc::mt::ProgramOp">;
 def UnrollRecurrences : MT_ProgramPass<"mt-unroll-recurrences"> {
   let summary = "write the steps of recurrences one after the other";
   let description = [{
-    For targets that have no emitter for recurrences. With `only-integers` the others keep those whose steps multiply floats; products
-    of codes are narrowed among the ops of an entry. Fails on more than 256 steps.
+    For targets that have no emitter for recurrences; fails on more than 256 steps. With `least-codes` only those of at most 256 steps
+    whose products of codes have weights too large for the caches of one core: those are better split over cores step by step.
   }];
-  let options = [Option<"onlyIntegers", "only-integers", "bool", /*default=*/"false", "only where a step multiplies integers">];
+  let options = [Option<"leastCodes", "least-codes", "int64_t", /*default=*/"0",
+      "only where a step multiplies by at least so many codes of weights; 0: all">];
   let dependentDialects = ["::mlir::tensor::TensorDialect"];
 }
 
@@ -25,7 +26,8 @@ def NarrowContractions : MT_ProgramPass<"mt-narrow-contractions"> {
   let summary = "multiply 8-bit codes instead of the numbers they stand for";
   let description = [{
     A contraction of two operands that are codes of 8 bits minus a zero point, times a scale, becomes one of the codes in i32; zero
-    points and scales are applied to its result. Integer results stay equal, bit for bit.
+    points and scales are applied to its result. Integer results stay equal, bit for bit. Steps of recurrences are rewritten, too; what
+    depends on weights alone moves before the recurrence.
   }];
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
 }
