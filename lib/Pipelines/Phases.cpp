@@ -148,7 +148,7 @@ static Status runPasses(ModuleOp module, const char *phase,
                                         : diagnostics.toError(std::string("phase ") + phase);
 }
 
-/// The passes of the tasks phase. Kernels of a host want packed weights and minimal
+/// The passes of the tasks phase. Kernels of a host want narrow and packed weights and minimal
 /// filtering; those of a GPU take weights as they are. Recurrences run step by step there, and where
 /// a step has large weights.
 static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool optimize) {
@@ -162,6 +162,8 @@ static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool o
     passes.addPass(mt::createFoldScales());
     passes.addPass(mt::createPropagateLayout());
     passes.addPass(mt::createFuseElementwise());
+    if (host)
+      passes.addPass(mt::createNarrowWeights());
   }
   passes.addPass(mt::createFormTasks(mt::FormTasksOptions{optimize}));
   if (host && optimize) {

@@ -24,6 +24,23 @@ TEST(Contraction, Gemm) {
     check(gemm(m, n, k, n > 16 ? 32 : 16));
 }
 
+// Weights are widened where they are read: one row, few and many, remainders of panels, vectors and
+// register tiles, packed and not, and sums that are cut into blocks.
+TEST(Contraction, NarrowWeights) {
+  for (const Narrow &w : {Narrow{"f16"},
+                          {"bf16"},
+                          {"i8"},
+                          {"i8", false},
+                          {"i8", true, -7},
+                          {"i8", false, 113},
+                          {"i16"}}) {
+    check(gemm(1, 100, 65, 32, Epilogue::BiasRelu, w));
+    check(gemm(37, 75, 33, 32, Epilogue::None, w));
+    check(gemm(5, 9, 700, 16, Epilogue::BiasGelu, w));
+    check(gemm(20, 48, 17, 0, Epilogue::Residual, w));
+  }
+}
+
 TEST(Contraction, GemmWithEpilogues) {
   for (Epilogue e : {Epilogue::None, Epilogue::BiasRelu, Epilogue::BiasGelu, Epilogue::Residual})
     check(gemm(37, 80, 45, 32, e));

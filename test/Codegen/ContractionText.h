@@ -14,6 +14,29 @@ inline std::string productBody() {
          "linalg.yield %s : f32\n";
 }
 
+/// A weight that is widened to f32 in the product: f16, bf16, or integers minus a zero point.
+struct Narrow {
+  std::string type = "f32";
+  bool isSigned = true;
+  int zero = 0;
+};
+inline std::string productBody(const Narrow &w) {
+  if (w.type == "f32")
+    return productBody();
+  std::string widen;
+  if (w.type == "f16" || w.type == "bf16")
+    widen = "%wn = arith.extf %b : " + w.type + " to f32\n";
+  else if (w.zero == 0)
+    widen = std::string("%wn = arith.") + (w.isSigned ? "s" : "u") + "itofp %b : " + w.type +
+            " to f32\n";
+  else
+    widen = std::string("%wide = arith.ext") + (w.isSigned ? "s" : "u") + "i %b : " + w.type +
+            " to i32\n%zero = arith.constant " + n2s(w.zero) +
+            " : i32\n%code = arith.subi %wide, %zero : i32\n%wn = arith.sitofp %code : i32 to f32\n";
+  return "^bb0(%a: f32, %b: " + w.type + ", %o: f32):\n" + widen +
+         "%p = arith.mulf %a, %wn : f32\n%s = arith.addf %o, %p : f32\nlinalg.yield %s : f32\n";
+}
+
 /// Constants, the generic that makes %y of %c, and the kernel's further arguments. The last of
 /// `dims` is n.
 struct EpilogueText {
@@ -58,9 +81,9 @@ inline std::string kernelText(const std::string &arguments, const EpilogueText &
 
 /// [batch, m, k] x [k, n], the weight packed to panels of `nr` (0: as it is).
 inline std::string gemm(int64_t m, int64_t n, int64_t k, int64_t nr,
-                        Epilogue e = Epilogue::BiasRelu) {
-  std::string a = tensor({1, m, k}), w = tensor({k, n}), o = tensor({1, m, n});
-  std::string packed = tensor({(n + nr - 1) / std::max<int64_t>(1, nr), k, nr});
+                        Epilogue e = Epilogue::BiasRelu, const Narrow &narrow = {}) {
+  std::string a = tensor({1, m, k}), w = tensor({k, n}, narrow.type), o = tensor({1, m, n});
+  std::string packed = tensor({(n + nr - 1) / std::max<int64_t>(1, nr), k, nr}, narrow.type);
   EpilogueText ep = epilogueText(e, "b,m,n", o, n, 3);
   std::string body;
   if (nr)
@@ -70,7 +93,7 @@ inline std::string gemm(int64_t m, int64_t n, int64_t k, int64_t nr,
   body += generic(
       "%c", map("b,m,n,k", "b,m,k") + ", " + map("b,m,n,k", "k,n") + ", " + map("b,m,n,k", "b,m,n"),
       iterators(3, 1), std::string("%x, ") + (nr ? "%u" : "%w") + " : " + a + ", " + w, "%f : " + o,
-      o, productBody());
+      o, productBody(narrow));
   return kernelText("%x: " + a + ", %w: " + (nr ? packed : w), ep, o, body);
 }
 

@@ -54,6 +54,22 @@ inline void fill(Buffer &buffer, unsigned seed) {
     buffer.as<float>()[i] = static_cast<float>(random() >> 8) * 0x1p-23f - 1.0f;
 }
 
+/// The same as f16 or bf16.
+inline void fill(Buffer &buffer, mlir::Type element, unsigned seed) {
+  if (!element.isF16() && !element.isBF16())
+    return fill(buffer, seed);
+  std::mt19937 random(seed);
+  for (size_t i = 0; i < buffer.size() / 2; ++i) {
+    float x = static_cast<float>(random() >> 8) * 0x1p-23f - 1.0f;
+    uint32_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    if (element.isF16())
+      buffer.as<_Float16>()[i] = static_cast<_Float16>(x);
+    else
+      buffer.as<uint16_t>()[i] = static_cast<uint16_t>(bits >> 16);
+  }
+}
+
 /// A program given as text (the inside of mt.program), tuned, compiled and loaded.
 class Program {
 public:
@@ -132,7 +148,7 @@ public:
     };
     for (mlir::Type t : kernel(k).getArgumentTypes()) {
       all.emplace_back(bytes(t));
-      fill(all.back(), 17 + all.size());
+      fill(all.back(), mlir::getElementTypeOrSelf(t), 17 + all.size());
     }
     for (mlir::Type t : kernel(k).getResultTypes())
       all.emplace_back(bytes(t));

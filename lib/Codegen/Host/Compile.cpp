@@ -21,7 +21,7 @@ namespace mtc::host {
 namespace {
 
 /// Changes whenever emission does: objects of older revisions are not taken from the cache.
-constexpr llvm::StringLiteral codegenRevision = "mtc host codegen 18";
+constexpr llvm::StringLiteral codegenRevision = "mtc host codegen 19";
 
 /// One object to make: the first kernel that needs it, and how.
 struct Job {

@@ -131,7 +131,7 @@ private:
     std::optional<mt::Product> product = generic ? mt::productOf(generic) : std::nullopt;
     if (product) {
       c.isProduct = true;
-      signs = product->isSigned;
+      factors = *product;
       return success(c.element.isF32() || c.element.isF64() || c.element.isInteger(32) ||
                      c.element.isInteger(64));
     }
@@ -180,8 +180,10 @@ private:
     c.outputs = c.epilogue ? c.epilogue.getNumDpsInits() : 1;
     c.operands.resize(c.inputs + c.epilogueInputs + c.outputs);
     if (c.isProduct)
-      for (int64_t i = 0; i < c.inputs; ++i)
-        c.operands[i].isSigned = signs[i];
+      for (int64_t i = 0; i < c.inputs; ++i) {
+        c.operands[i].isSigned = factors.isSigned[i];
+        c.operands[i].zero = factors.zero[i];
+      }
     c.loops.resize(loops);
     SmallVector<int64_t> extents = c.op.getStaticLoopRanges();
     for (auto [d, type] : llvm::enumerate(c.op.getIteratorTypesArray())) {
@@ -492,7 +494,7 @@ private:
   Contraction c;
   Operation *combine = nullptr;
   int64_t panelLoop = -1, packedGroups = -1;
-  std::array<bool, 2> signs = {true, true};
+  mt::Product factors;
 };
 
 } // namespace

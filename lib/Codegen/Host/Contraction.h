@@ -23,6 +23,7 @@ struct Operand {
   int64_t panel = 0;  ///< > 0: packed along n in panels of this many
   int64_t panelStride = 0;
   bool isSigned = true; ///< how an integer is extended to the accumulators' width
+  int64_t zero = 0;     ///< what is subtracted from it then
 };
 
 struct Loop {

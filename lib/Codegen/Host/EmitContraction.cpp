@@ -475,14 +475,29 @@ private:
     return columns == 1 ? extend(v, input) : v;
   }
 
-  /// A vector or number of an input as wide as the accumulators.
+  /// A vector or number of an input as wide as the accumulators. Of narrow weights this is done for
+  /// every register tile: it costs nothing beside its multiplications (see the README).
   Value extend(Value v, int64_t input) {
-    if (getElementTypeOrSelf(v) == c.element)
+    Type from = getElementTypeOrSelf(v);
+    if (from == c.element)
       return v;
-    Type type = isa<VectorType>(v.getType()) ? Type(vectorType) : c.element;
-    if (c.operands[input].isSigned)
-      return arith::ExtSIOp::create(b, e.loc, type, v);
-    return arith::ExtUIOp::create(b, e.loc, type, v);
+    auto like = [&](Type element) {
+      return isa<VectorType>(v.getType()) ? Type(VectorType::get({t.lanes}, element)) : element;
+    };
+    if (isa<FloatType>(from))
+      return arith::ExtFOp::create(b, e.loc, like(c.element), v);
+    const Operand &o = c.operands[input];
+    Type wide = isa<FloatType>(c.element) ? b.getI32Type() : c.element;
+    if (from != wide)
+      v = o.isSigned ? Value(arith::ExtSIOp::create(b, e.loc, like(wide), v))
+                     : Value(arith::ExtUIOp::create(b, e.loc, like(wide), v));
+    if (o.zero) {
+      Value zero = e.constant(cast<TypedAttr>(b.getIntegerAttr(wide, o.zero)));
+      if (isa<VectorType>(v.getType()))
+        zero = broadcast(e, zero, t.lanes);
+      v = arith::SubIOp::create(b, e.loc, v, zero);
+    }
+    return wide == c.element ? v : Value(arith::SIToFPOp::create(b, e.loc, like(c.element), v));
   }
 
   Value zeroOf(VectorType type) { return e.constant(cast<TypedAttr>(b.getZeroAttr(type))); }

@@ -37,6 +37,11 @@ Work workOf(mt::KernelOp kernel, const HostTarget &target) {
       work.flops += static_cast<int64_t>(static_cast<double>(iterations) * bytes);
       return;
     }
+    auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
+    if (generic && mt::productOf(generic)) { // widening is free
+      work.flops += 2 * iterations;
+      return;
+    }
     for (Operation &inner : op.getBlock()->without_terminator())
       cost += isa<math::MathDialect>(inner.getDialect()) ? 10 : 1; // a polynomial
     work.flops += iterations * cost;

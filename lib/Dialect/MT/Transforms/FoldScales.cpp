@@ -74,8 +74,9 @@ public:
     Chain chain{op, 1, {}, {}, {}, false};
     if (!weights.find(op.getOperand(1)))
       chain.weight = 0;
-    if (!weights.find(op.getOperand(chain.weight)))
-      return std::nullopt;
+    if (!weights.find(op.getOperand(chain.weight)) ||
+        getElementTypeOrSelf(op.getOperand(chain.weight)) != getElementTypeOrSelf(op.getResult(0)))
+      return std::nullopt; // codes cannot be scaled
     Value value = op.getResult(0);
     if (value.hasOneUse())
       if ((chain.collapse = dyn_cast<tensor::CollapseShapeOp>(*value.user_begin())))

@@ -3,6 +3,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/SmallBitVector.h"
 
@@ -10,36 +11,64 @@ using namespace mlir;
 
 namespace mtc::mt {
 
+/// Reads how a factor of a product comes from argument `number`; counts the operations on the way.
+static bool readFactor(Value v, unsigned number, Product &product, unsigned &count) {
+  const bool isF32 = v.getType().isF32();
+  product.isSigned[number] = true;
+  product.zero[number] = 0;
+  auto step = [&](Operation *op) {
+    ++count;
+    return op->getOperand(0);
+  };
+  if (isF32) {
+    if (auto widen = v.getDefiningOp<arith::ExtFOp>())
+      v = step(widen);
+    else if (Operation *op = v.getDefiningOp();
+             isa_and_nonnull<arith::SIToFPOp, arith::UIToFPOp>(op)) {
+      product.isSigned[number] = isa<arith::SIToFPOp>(op);
+      v = step(op);
+      APInt zero;
+      auto difference = v.getDefiningOp<arith::SubIOp>();
+      if (difference && v.getType().isInteger(32) && product.isSigned[number] &&
+          matchPattern(difference.getRhs(), m_ConstantInt(&zero))) {
+        product.zero[number] = zero.getSExtValue();
+        v = step(difference);
+      }
+    }
+  }
+  if (Operation *op = v.getDefiningOp();
+      product.isSigned[number] && isa_and_nonnull<arith::ExtSIOp, arith::ExtUIOp>(op)) {
+    product.isSigned[number] = isa<arith::ExtSIOp>(op);
+    v = step(op);
+  }
+  auto argument = dyn_cast<BlockArgument>(v);
+  const bool fits = !isF32 || !v.getType().isInteger() || v.getType().getIntOrFloatBitWidth() <= 16;
+  return argument && argument.getArgNumber() == number && fits;
+}
+
 std::optional<Product> productOf(linalg::GenericOp op) {
   if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 || op.getNumReductionLoops() == 0)
     return std::nullopt;
   Block &body = *op.getBody();
-  Product product{{true, true}};
-  Value factors[2] = {body.getArgument(0), body.getArgument(1)};
-  SmallVector<Operation *> rest;
-  for (Operation &inner : body.without_terminator()) {
-    auto argument = inner.getNumOperands() == 1 ? dyn_cast<BlockArgument>(inner.getOperand(0))
-                                                : BlockArgument();
-    if (!isa<arith::ExtSIOp, arith::ExtUIOp>(inner) || !argument || argument.getOwner() != &body ||
-        argument.getArgNumber() > 1) {
-      rest.push_back(&inner);
-      continue;
-    }
-    product.isSigned[argument.getArgNumber()] = isa<arith::ExtSIOp>(inner);
-    factors[argument.getArgNumber()] = inner.getResult(0);
-  }
-  if (rest.size() != 2 || !isa<arith::MulFOp, arith::MulIOp>(rest[0]) ||
-      !isa<arith::AddFOp, arith::AddIOp>(rest[1]))
+  Operation *sum = body.getTerminator()->getOperand(0).getDefiningOp();
+  if (!isa_and_nonnull<arith::AddFOp, arith::AddIOp>(sum))
     return std::nullopt;
-  auto isPair = [](Operation *o, Value x, Value y) {
-    return (o->getOperand(0) == x && o->getOperand(1) == y) ||
-           (o->getOperand(0) == y && o->getOperand(1) == x);
-  };
-  Value sum = rest[1]->getResult(0);
-  bool isProduct = isPair(rest[0], factors[0], factors[1]) &&
-                   isPair(rest[1], body.getArgument(2), rest[0]->getResult(0)) &&
-                   body.getTerminator()->getOperand(0) == sum;
-  return isProduct ? std::optional(product) : std::nullopt;
+  Value accumulator = body.getArgument(2);
+  Operation *product = sum->getOperand(sum->getOperand(0) == accumulator).getDefiningOp();
+  if (!isa_and_nonnull<arith::MulFOp, arith::MulIOp>(product) ||
+      !llvm::is_contained(sum->getOperands(), accumulator))
+    return std::nullopt;
+  const unsigned all = llvm::count_if(body.without_terminator(), [](Operation &inner) {
+    return !inner.hasTrait<OpTrait::ConstantLike>();
+  });
+  for (unsigned left : {0u, 1u}) {
+    Product found;
+    unsigned count = 2;
+    if (readFactor(product->getOperand(left), 0, found, count) &&
+        readFactor(product->getOperand(1 - left), 1, found, count) && count == all)
+      return found;
+  }
+  return std::nullopt;
 }
 
 bool isContraction(linalg::GenericOp op) { return productOf(op).has_value(); }

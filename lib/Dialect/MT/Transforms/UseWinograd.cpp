@@ -105,7 +105,8 @@ std::optional<Convolution> readConvolution(linalg::GenericOp op, unsigned b) {
   auto result = cast<RankedTensorType>(op.getResult(0).getType());
   auto weight = dyn_cast<BlockArgument>(op.getOperand(b));
   if (op.getNumLoops() != 7 || x.getNumResults() != 4 || w.getNumResults() != 4 ||
-      y.getNumResults() != 4 || !result.getElementType().isF32() || !weight || !weight.hasOneUse())
+      y.getNumResults() != 4 || !result.getElementType().isF32() || !weight ||
+      !weight.hasOneUse() || !getElementTypeOrSelf(weight).isF32())
     return std::nullopt;
   auto rows = sumOfLoops(x.getResult(1)), columns = sumOfLoops(x.getResult(2));
   auto n = loopOf(x.getResult(0)), c = loopOf(x.getResult(3)), f = loopOf(y.getResult(3));

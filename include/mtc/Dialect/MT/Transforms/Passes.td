@@ -65,6 +65,16 @@ def FuseElementwise : MT_ProgramPass<"mt-fuse-elementwise"> {
       "::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect"];
 }
 
+def NarrowWeights : MT_ProgramPass<"mt-narrow-weights"> {
+  let summary = "read weights as narrow as the model has them";
+  let description = [{
+    A weight of at least 4 KiB that was widened from f16, bf16 or codes of 8 bits, and is used only by products without a window and by
+    look-ups, is stored narrow again. Products and look-ups widen what they read; zero points that differ are subtracted in codes of 16
+    bits; scales multiply the sums, or the numbers looked up. Weights whose scale varies along a sum stay wide.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
 def FormTasks : MT_ProgramPass<"mt-form-tasks"> {
   let summary = "outline groups of ops into kernels and replace them by tasks";
   let description = [{
