@@ -75,20 +75,24 @@ int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 Status wrong(const std::string &what) { return invalidInput("the config does not fit: " + what); }
 
-/// Fails unless the config holds exactly these single numbers, each at least 1, or lists.
+/// Fails unless the config holds these single numbers, each at least 1, or lists, and beside them
+/// none but the optional ones.
 Status requireNumbers(const Config &config, const char *emitter, std::vector<const char *> names,
-                      bool lists = false) {
+                      bool lists = false, std::vector<const char *> optional = {}) {
   if (config.emitter != emitter)
     return wrong(fmt::format("emitter '{}' instead of '{}'", config.emitter, emitter));
+  size_t required = 0;
   for (const ConfigNumber &number : config.numbers) {
-    if (std::find(names.begin(), names.end(), number.name) == names.end())
+    const bool isRequired = std::find(names.begin(), names.end(), number.name) != names.end();
+    required += isRequired;
+    if (!isRequired && std::find(optional.begin(), optional.end(), number.name) == optional.end())
       return wrong(fmt::format("unknown number '{}'", number.name));
     if (number.isList != lists || number.values.empty() ||
         *std::min_element(number.values.begin(), number.values.end()) < 1)
       return wrong(fmt::format("'{}' is not positive", number.name));
   }
-  if (config.numbers.size() != names.size())
-    return wrong(fmt::format("{} numbers instead of {}", config.numbers.size(), names.size()));
+  if (required != names.size())
+    return wrong(fmt::format("{} numbers instead of {}", required, names.size()));
   return okStatus();
 }
 
@@ -98,14 +102,15 @@ Status requireNumbers(const Config &config, const char *emitter, std::vector<con
 
 /// A register tile is written out: larger ones cost more code than they save time.
 constexpr int64_t kMostRows = 16, kMostAccumulators = 30, kMostVectors = 8;
+constexpr int64_t kMostWrittenOut = 64;
 
 bool fitsPanels(int64_t panel, int64_t span, int64_t n) {
   return !panel || panel % span == 0 || span % panel == 0 || (span >= n && span <= panel);
 }
 
 Status verifyContraction(const ContractionShape &s, const CoreShape &core, const Config &config) {
-  MTC_RETURN_IF_ERROR(
-      requireNumbers(config, "contraction", {"lanes", "mr", "nv", "rows", "steps"}));
+  MTC_RETURN_IF_ERROR(requireNumbers(config, "contraction", {"lanes", "mr", "nv", "rows", "steps"},
+                                     /*lists=*/false, {"order", "unroll"}));
   const int64_t lanes = config.get("lanes"), mr = config.get("mr"), nv = config.get("nv");
   const int64_t full = core.vectorBytes / s.accumulatorBytes, span = nv * lanes;
   if (lanes != full && !(lanes == full / 2 && lanes >= 8))
@@ -123,6 +128,12 @@ Status verifyContraction(const ContractionShape &s, const CoreShape &core, const
   if (config.get("rows") > s.rows || config.get("steps") > steps)
     return wrong(fmt::format("blocks of {} rows and {} steps, of {} and {}", config.get("rows"),
                              config.get("steps"), s.rows, steps));
+  const int64_t unroll = config.get("unroll", 1);
+  if (s.inner % unroll || (unroll > 1 && unroll * mr * nv > kMostWrittenOut))
+    return wrong(
+        fmt::format("{} of {} products written out for {} accumulators", unroll, s.inner, mr * nv));
+  if (config.get("order", 0) > 1)
+    return wrong(fmt::format("an order {} of tiles", config.get("order")));
   return okStatus();
 }
 
@@ -140,6 +151,27 @@ Config contractionConfig(int64_t lanes, int64_t mr, int64_t nv, int64_t rows, in
           {{"lanes", {lanes}}, {"mr", {mr}}, {"nv", {nv}}, {"rows", {rows}}, {"steps", {steps}}}};
 }
 
+/// A config and the same with other numbers that decide how its tiles follow each other and how the
+/// innermost loop is written: one of these at a time.
+void addWithVariations(const ContractionShape &s, const CoreShape &core, Config config,
+                       std::vector<Config> &space) {
+  const int64_t groups = ceilDivide(s.n, config.get("nv") * config.get("lanes"));
+  const int64_t blocks = ceilDivide(s.rows, config.get("rows")) *
+                         ceilDivide(ceilDivide(s.m, config.get("mr")), config.get("steps"));
+  space.push_back(config);
+  auto add = [&](size_t place, const char *name, int64_t value) {
+    Config other = config;
+    other.numbers.insert(other.numbers.begin() + ptrdiff_t(place), {name, {value}});
+    if (verifyContraction(s, core, other).ok())
+      space.push_back(std::move(other));
+  };
+  // Sorted by name: lanes, mr, nv, order, rows, steps, unroll.
+  if (groups > 1 && blocks > 1)
+    add(3, "order", 1);
+  for (int64_t unroll : {2, 4})
+    add(5, "unroll", unroll);
+}
+
 std::vector<Config> contractionSpace(const ContractionShape &s, const CoreShape &core) {
   std::vector<Config> space;
   const int64_t full = core.vectorBytes / s.accumulatorBytes;
@@ -151,14 +183,14 @@ std::vector<Config> contractionSpace(const ContractionShape &s, const CoreShape 
         const int64_t steps = ceilDivide(s.m, mr);
         // What is copied for each tile must serve many rows.
         if (s.packs) {
-          space.push_back(contractionConfig(lanes, mr, nv, s.rows, steps));
+          addWithVariations(s, core, contractionConfig(lanes, mr, nv, s.rows, steps), space);
           continue;
         }
         for (int64_t block : doublings(steps))
-          space.push_back(contractionConfig(lanes, mr, nv, 1, block));
+          addWithVariations(s, core, contractionConfig(lanes, mr, nv, 1, block), space);
         for (int64_t block : doublings(s.rows))
           if (block > 1)
-            space.push_back(contractionConfig(lanes, mr, nv, block, steps));
+            addWithVariations(s, core, contractionConfig(lanes, mr, nv, block, steps), space);
       }
   return space;
 }
@@ -177,14 +209,14 @@ double imbalance(int64_t tiles, int32_t granules) {
 
 /// Cycles of one product step of a register tile: two multiply-adds and two loads a cycle, latency
 /// 4. Narrower vectors cost little less an instruction.
-double stepCycles(const ContractionShape &s, double width, int64_t mr, int64_t nv) {
+double stepCycles(const ContractionShape &s, double width, int64_t mr, int64_t nv, int64_t unroll) {
   if (mr == 0 || nv == 0)
     return 0;
   const auto accumulators = double(mr * nv);
   const double loads = s.vectorRows ? accumulators + double(nv) : double(mr + nv);
   return std::max({accumulators * 0.5 * width * s.operations,
                    loads * 0.5 * (s.vectorRows ? width : 1.0), 4.0}) +
-         0.5;
+         0.5 / double(unroll);
 }
 
 double contractionCycles(const ContractionShape &s, const CoreShape &core, const Config &config,
@@ -194,12 +226,14 @@ double contractionCycles(const ContractionShape &s, const CoreShape &core, const
   const double width = lanes * s.accumulatorBytes == core.vectorBytes ? 1.0 : 0.6;
   const int64_t span = nv * lanes, wholeN = s.n / span, restN = ceilDivide(s.n % span, lanes);
   const int64_t wholeM = s.m / mr, restM = s.m % mr;
+  const int64_t unroll = config.get("unroll", 1);
+  auto step = [&](int64_t rows, int64_t vectors) {
+    return stepCycles(s, width, rows, vectors, unroll);
+  };
   const auto depth = double(s.depth), outer = double(s.batch * s.rows);
-  double cycles =
-      outer * depth *
-      (double(wholeM) *
-           (double(wholeN) * stepCycles(s, width, mr, nv) + stepCycles(s, width, mr, restN)) +
-       double(wholeN) * stepCycles(s, width, restM, nv) + stepCycles(s, width, restM, restN));
+  double cycles = outer * depth *
+                  (double(wholeM) * (double(wholeN) * step(mr, nv) + step(mr, restN)) +
+                   double(wholeN) * step(restM, nv) + step(restM, restN));
   const int64_t groups = ceilDivide(s.n, span), steps = ceilDivide(s.m, mr);
   const int64_t stepBlocks = ceilDivide(steps, stepBlock);
   const int64_t rowBlocks = ceilDivide(s.rows, rowBlock);
@@ -214,8 +248,12 @@ double contractionCycles(const ContractionShape &s, const CoreShape &core, const
   if (!s.vectorRows) {
     const double perRegisterTile = panel > kLevel1Bytes ? panel / kLevel2Rate : 0;
     cycles += 0.5 * outer * double(steps * groups) * perRegisterTile;
-    if (rows + panels > kLevel2Bytes)
+    // Tiles that follow each other share their rows, or with order=1 their panel.
+    const double allRows = depth * double(s.rows * s.m) * bytes / 2;
+    if (config.get("order", 0) == 0 && rows + panels > kLevel2Bytes)
       cycles += double(s.batch * rowBlocks * stepBlocks) * panels / kLevel3Rate;
+    if (config.get("order", 0) == 1 && allRows + panel > kLevel2Bytes)
+      cycles += double(s.batch * groups) * allRows / kLevel3Rate;
     if (rows > kLevel2Bytes)
       cycles += double(tiles) * rows / kLevel3Rate;
   }

@@ -18,6 +18,13 @@ inline std::vector<Config> someConfigs(mt::KernelOp kernel, const HostTarget &ta
   EXPECT_EQ(configAttr(kernel.getContext(), result[0]), chosen);
   EXPECT_TRUE(verify(shape, coreShape(target), result[0]).ok())
       << printConfig(result[0]) << verify(shape, coreShape(target), result[0]).message();
+  // Of what a config may leave out, one each.
+  for (const char *name : {"order", "unroll"})
+    for (const Config &config : space)
+      if (config.get(name) > 0) {
+        result.push_back(config);
+        break;
+      }
   SplitMix64 random(7);
   for (size_t i = 0; i < count && !space.empty(); ++i) {
     size_t at = i == 0 ? 0 : i == 1 ? space.size() - 1 : random.below(space.size());

@@ -54,7 +54,7 @@ Config change(Config config, const std::string &name, std::vector<int64_t> value
 
 // Each way in which a contraction's config cannot be used.
 TEST(ConfigSpace, RejectsContractions) {
-  ContractionShape gemm{.rows = 4, .m = 384, .n = 40, .depth = 768, .panel = 32};
+  ContractionShape gemm{.rows = 4, .m = 384, .n = 40, .depth = 768, .inner = 768, .panel = 32};
   auto good = parseConfig("contraction lanes=16 mr=12 nv=2 rows=1 steps=4");
   ASSERT_TRUE(good.ok());
   EXPECT_TRUE(verify(gemm, kCore, *good).ok()) << verify(gemm, kCore, *good).message();
@@ -72,6 +72,13 @@ TEST(ConfigSpace, RejectsContractions) {
   expect(*parseConfig("rows rows=[4]"), "emitter 'rows' instead of 'contraction'");
   expect(*parseConfig("contraction mr=12"), "1 numbers instead of 5");
   expect(*parseConfig("contraction tricks=1"), "unknown number 'tricks'");
+  const std::string small = "contraction lanes=16 mr=8 nv=2 ";
+  EXPECT_TRUE(verify(gemm, kCore, *parseConfig(small + "order=1 rows=1 steps=4 unroll=4")).ok());
+  expect(*parseConfig(small + "order=2 rows=1 steps=4"), "an order 2 of tiles");
+  expect(*parseConfig(small + "rows=1 steps=4 unroll=5"),
+         "5 of 768 products written out for 16 accumulators");
+  expect(*parseConfig(small + "rows=1 steps=4 unroll=8"),
+         "8 of 768 products written out for 16 accumulators");
 }
 
 TEST(ConfigSpace, RejectsRowsAndWinograd) {
@@ -117,6 +124,15 @@ TEST(ConfigSpace, ModelRanksThePlainCases) {
   const char *tiny = "contraction lanes=16 mr=2 nv=2 rows=1 steps=7";
   EXPECT_LT(cycles(good, 1), cycles(tiny, 1));
   EXPECT_LT(cycles(good, 2), cycles(good, 1));
+  // Many rows and few columns: whoever walks them once for each panel reads them twice.
+  ContractionShape tall{.m = 100000, .n = 64, .depth = 256, .inner = 256, .panel = 32};
+  auto tallCycles = [&](const char *text) {
+    return modelledCycles(tall, kCore, *parseConfig(text), 1);
+  };
+  EXPECT_LT(tallCycles("contraction lanes=16 mr=14 nv=2 rows=1 steps=4"),
+            tallCycles("contraction lanes=16 mr=14 nv=2 order=1 rows=1 steps=4"));
+  EXPECT_LT(tallCycles("contraction lanes=16 mr=14 nv=2 rows=1 steps=4 unroll=2"),
+            tallCycles("contraction lanes=16 mr=14 nv=2 rows=1 steps=4"));
   RowsShape rows{{{4, 1 << 20}}};
   EXPECT_LT(modelledCycles(rows, kCore, *parseConfig("rows rows=[1]"), 4),
             modelledCycles(rows, kCore, *parseConfig("rows rows=[4]"), 4));

@@ -37,7 +37,9 @@ struct Config {
   int64_t get(std::string_view name, int64_t otherwise = 0) const;
 };
 
-/// "contraction lanes=16 mr=14 nv=2 rows=1 steps=4", "rows rows=[4,8]".
+/// "contraction lanes=16 mr=14 nv=2 rows=1 steps=4", "rows rows=[4,8]". Of a contraction these may
+/// be there, too: order=1 (tiles of the same columns follow each other, else of the same rows),
+/// unroll=N (products of the innermost loop that are written out).
 std::string printConfig(const Config &config);
 
 /// The reverse. Fails if the text is none (InvalidInput).
@@ -50,6 +52,7 @@ struct ContractionShape {
   int64_t m = 1;     ///< of the loop that becomes the rows of a register tile
   int64_t n = 1;     ///< of the loop that becomes vectors
   int64_t depth = 1; ///< products of an element
+  int64_t inner = 1; ///< trips of the innermost loop over them, if their number is fixed; else 1
   int64_t panel = 0; ///< > 0: the vector operand lies in panels of this width
   int64_t accumulatorBytes = 4;
   int64_t operandBytes = 4;   ///< of an element that is multiplied

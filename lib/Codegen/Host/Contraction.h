@@ -84,6 +84,8 @@ struct Tiling {
   int64_t nv = 1;        ///< vectors of a register tile
   int64_t rowBlock = 1;  ///< indices of `rows` per tile
   int64_t stepBlock = 1; ///< register tiles along m per tile
+  int64_t order = 0;     ///< 1: tiles of the same columns follow each other, else of the same rows
+  int64_t unroll = 1;    ///< products of the innermost loop that are written out
 };
 
 /// Where the register tiles along m lie: edges are unrolled, the inside loops.

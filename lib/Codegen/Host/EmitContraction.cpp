@@ -73,9 +73,10 @@ public:
       rest = arith::DivUIOp::create(b, e.loc, rest, extent);
       return index;
     };
-    Value group = next(groups);
+    Value group = t.order == 0 ? next(groups) : Value();
     stepBlock = next(stepBlocks);
     Value rowBlock = next(rowBlocks);
+    group = t.order == 0 ? group : next(groups);
     indices.assign(c.loops.size(), Value());
     for (int64_t l : llvm::reverse(c.batch))
       indices[l] = next(c.extent(l));
@@ -119,9 +120,9 @@ private:
 
   Lanes lanesOf(int64_t j) { return {t.lanes, j == vectors - 1 ? lastMask : Value()}; }
 
-  Value loop(Value from, Value to, int64_t step, ValueRange carried,
-             function_ref<SmallVector<Value>(Value, ValueRange)> body,
-             SmallVectorImpl<Value> *results = nullptr) {
+  void loop(Value from, Value to, int64_t step, ValueRange carried,
+            function_ref<SmallVector<Value>(Value, ValueRange)> body,
+            SmallVectorImpl<Value> *results = nullptr) {
     auto op = scf::ForOp::create(b, e.loc, from, to, e.constant(step), carried);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(op.getBody());
@@ -132,7 +133,6 @@ private:
     }
     if (results)
       results->assign(op.getResults().begin(), op.getResults().end());
-    return Value();
   }
 
   /// Position of an operand for the current outer indices and columns, without m and reductions.
@@ -353,7 +353,7 @@ private:
         elementBytes(c.element) * c.plan.storages[c.operands[input].storage].elements <= cacheBytes)
       return false;
     for (const Reduction &r : llvm::reverse(list)) {
-      if (r.mode != Reduction::Mode::Plain || r.strides[input] != length)
+      if ((r.mode != Reduction::Mode::Plain && !r.isPart) || r.strides[input] != length)
         return false;
       length *= r.extent;
     }

@@ -23,6 +23,8 @@ static ContractionShape shapeOf(const Contraction &c, const HostTarget &target) 
   shape.m = c.extent(c.m);
   shape.n = c.extent(c.n);
   shape.depth = c.product(c.reductions);
+  if (!c.reductions.empty() && !c.windowOfInner(c.reductions.back()))
+    shape.inner = c.extent(c.reductions.back());
   for (const Operand &o : c.operands)
     shape.panel = std::max(shape.panel, o.panel);
   shape.accumulatorBytes = c.accumulatorBytes();
@@ -73,6 +75,7 @@ KernelFeatureMap kernelFeatures(mt::KernelOp kernel, const HostTarget &target) {
     features["m"] = double(c->m);
     features["n"] = double(c->n);
     features["depth"] = double(c->depth);
+    features["inner"] = double(c->inner);
     features["panel"] = double(c->panel);
     features["accumulator_bytes"] = double(c->accumulatorBytes);
     features["operand_bytes"] = double(c->operandBytes);

@@ -86,6 +86,19 @@ SmallVector<Reduction> reductionsFor(const Contraction &c, const Tiling &t,
       list.back().extent * t.mr * t.nv <= 64) {
     list.back().mode = Reduction::Mode::Unrolled;
     list.back().window = nullptr;
+  } else if (!list.empty() && list.back().mode == Reduction::Mode::Plain && !list.back().cutFrom &&
+             !list.back().tail && t.unroll > 1 && list.back().extent % t.unroll == 0) {
+    // A longer one in parts, if the config says so: the order of its additions stays.
+    Reduction part = list.back();
+    part.extent = t.unroll;
+    part.mode = Reduction::Mode::Unrolled;
+    part.isPart = true;
+    part.startsBlock = false;
+    part.window = nullptr;
+    list.back().extent /= t.unroll;
+    for (int64_t &stride : list.back().strides)
+      stride *= t.unroll;
+    list.push_back(std::move(part));
   }
   // Windows without an inner loop: a loop of one trip or none.
   for (const Window &w : c.windows)

@@ -19,6 +19,7 @@ struct Reduction {
   const Window *window = nullptr;
   enum class Mode { Plain, Bounded, Unrolled } mode = Mode::Plain;
   bool startsBlock = false; ///< what it and the loops inside give is one block
+  bool isPart = false;      ///< written out, of a loop that is the one before it
   bool mayMerge = true;     ///< with the loop inside or outside
   int64_t cutFrom = 0;      ///< > 0: blocks of a loop of that many trips, the last one shorter
   int64_t tail = 0;         ///< > 0: numbers in its last group of four

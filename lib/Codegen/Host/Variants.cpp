@@ -105,7 +105,11 @@ static FailureOr<Tiling> tilingOf(DictionaryAttr config) {
       return failure();
     *field = value.getInt();
   }
-  return t;
+  for (auto [name, field] : {std::pair("order", &t.order), {"unroll", &t.unroll}})
+    if (auto value = config.getAs<IntegerAttr>(name))
+      *field = value.getInt();
+  const bool isKnown = t.order >= 0 && t.order <= 1 && t.unroll >= 1;
+  return isKnown ? t : FailureOr<Tiling>(failure());
 }
 
 /// The blocks that a config says; fails if they do not fit `w`.
