@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <tuple>
 
 namespace mtc {
 namespace {
@@ -42,37 +43,53 @@ double waste(int64_t extent, int64_t block) {
   return double(blocks * block - extent) / double(blocks * block);
 }
 
-void addContraction(const ContractionShape &s, const Config &config, int32_t granules,
-                    std::vector<double> &x) {
+/// The largest power of two up to a page that divides `bytes`: rows so far apart share few sets of
+/// a cache.
+double alignment(int64_t bytes) { return logOf(double(std::gcd(bytes, int64_t(4096)))); }
+
+void addContraction(const ContractionShape &s, const CoreShape &core, const Config &config,
+                    int32_t granules, double cycles, std::vector<double> &x) {
   const int64_t lanes = config.get("lanes", 1), mr = config.get("mr", 1), nv = config.get("nv", 1);
   const int64_t rows = config.get("rows", 1), steps = config.get("steps", 1);
   const int64_t span = nv * lanes;
-  const double tiles = double(s.batch) * std::ceil(double(s.rows) / double(rows)) *
-                       std::ceil(double(s.m) / double(mr * steps)) *
-                       std::ceil(double(s.n) / double(span));
-  x.insert(x.end(), {double(mr),
-                     double(nv),
-                     double(mr * nv),
-                     double(lanes),
-                     waste(s.n, span),
-                     waste(s.m, mr),
-                     logOf(tiles),
-                     tiles / granules - std::floor(tiles / granules),
-                     logOf(double(s.depth * span * s.operandBytes)),
-                     logOf(double(s.depth * rows * steps * mr * s.operandBytes)),
-                     logOf(double(rows * steps * mr)),
-                     logOf(double(s.depth)),
-                     logOf(double(s.n)),
-                     logOf(double(s.m)),
-                     logOf(double(s.rows)),
-                     double(s.packs),
-                     double(s.vectorRows),
-                     double(s.panel),
-                     s.operations,
-                     double(s.panel ? span > s.panel : 0)});
+  const double stepBlocks = std::ceil(double(s.m) / double(mr * steps)),
+               rowBlocks = std::ceil(double(s.rows) / double(rows)),
+               groups = std::ceil(double(s.n) / double(span));
+  const double tiles = double(s.batch) * rowBlocks * stepBlocks * groups;
+  const double products = double(s.batch * s.rows * s.m) * double(s.n) * double(s.depth);
+  const double full = double(core.vectorBytes) / double(s.accumulatorBytes);
+  const double bytes = double(s.operandBytes);
+  const double blockRows =
+      std::min(double(s.m), double(steps * mr)) * std::min(double(s.rows), double(rows));
+  x.insert(
+      x.end(),
+      {// the register tile
+       double(mr), double(nv), double(mr * nv),
+       double(mr * nv + (nv + 1) * s.vectorsPerLoad) / double(core.vectorRegisters),
+       double(mr + nv) / double(mr * nv), double(lanes) / full, double(config.get("unroll", 1)),
+       double(config.get("ahead", 0)), double(config.get("order", 0)),
+       // what it computes in vain
+       waste(s.n, span), waste(s.n, lanes), waste(s.m, mr), double(s.m < mr * 2),
+       // the model's cycles over those of products alone
+       logOf(cycles * double(granules) * full * 2 / products),
+       // tiles against cores
+       logOf(tiles), std::min(8.0, tiles / granules),
+       std::ceil(tiles / granules) * granules / tiles, logOf(groups), logOf(stepBlocks),
+       logOf(rowBlocks), logOf(products / tiles),
+       // bytes of a panel, of the rows of a tile, of both, of all panels, of the tile's results
+       logOf(double(s.depth * span) * bytes), logOf(double(s.depth) * blockRows * bytes),
+       logOf(double(s.depth) * (blockRows + double(span)) * bytes),
+       logOf(double(s.depth * s.n) * bytes), logOf(blockRows * double(span) * 4), logOf(blockRows),
+       double(steps > 1), double(rows > 1),
+       // where rows and results lie
+       alignment(s.depth * s.operandBytes), alignment(s.n * s.accumulatorBytes),
+       // the kernel
+       logOf(double(s.depth)), logOf(double(s.n)), logOf(double(s.m)), logOf(double(s.rows)),
+       double(s.packs), double(s.vectorRows), double(s.panel), s.operations,
+       double(s.panel ? span > s.panel : 0)});
 }
 
-void addRows(const RowsShape &s, const Config &config, std::vector<double> &x) {
+void addRows(const RowsShape &s, const Config &config, int32_t granules, std::vector<double> &x) {
   double tiles = 0, tileBytes = 0, bytes = 0;
   for (size_t i = 0; i < s.segments.size(); ++i) {
     const int64_t perTile = !config.numbers.empty() && i < config.numbers[0].values.size()
@@ -82,8 +99,9 @@ void addRows(const RowsShape &s, const Config &config, std::vector<double> &x) {
     tileBytes = std::max(tileBytes, double(perTile * s.segments[i].bytes));
     bytes += double(s.segments[i].rows * s.segments[i].bytes);
   }
-  x.insert(x.end(), {logOf(tiles), logOf(tileBytes), logOf(bytes), double(s.segments.size()),
-                     logOf(double(s.segments[0].bytes))});
+  x.insert(x.end(), {logOf(tiles), std::min(8.0, tiles / granules),
+                     std::ceil(tiles / granules) * granules / tiles, logOf(tileBytes), logOf(bytes),
+                     double(s.segments.size()), logOf(double(s.segments[0].bytes))});
 }
 
 std::vector<double> featuresOf(const KernelFeatureMap &kernel, const KernelShape &shape,
@@ -98,9 +116,10 @@ std::vector<double> featuresOf(const KernelFeatureMap &kernel, const KernelShape
                            logOf(get(kernel, "flops") / std::max(1.0, get(kernel, "bytes"))),
                            get(kernel, "vector_bytes")};
   if (const auto *c = std::get_if<ContractionShape>(&shape)) {
-    addContraction(*c, config, granules, x);
+    addContraction(*c, coreOf(kernel), config, granules,
+                   modelledCycles(shape, coreOf(kernel), config, granules), x);
   } else if (const auto *r = std::get_if<RowsShape>(&shape)) {
-    addRows(*r, config, x);
+    addRows(*r, config, granules, x);
   } else if (const auto *w = std::get_if<WinogradShape>(&shape)) {
     const int64_t mr = config.get("mr", 1), block = config.get("block", 1);
     x.insert(x.end(),
@@ -110,22 +129,45 @@ std::vector<double> featuresOf(const KernelFeatureMap &kernel, const KernelShape
   return x;
 }
 
-struct Rows {
-  std::map<int, std::vector<Example>> byForm;
+/// What a kernel's times on a share have in common.
+std::vector<double> levelFeaturesOf(const KernelFeatureMap &kernel, int32_t granules,
+                                    const std::string &neighbour) {
+  std::vector<double> x = {double(granules),
+                           double(neighbourIndex(neighbour)),
+                           get(kernel, "kind"),
+                           logOf(get(kernel, "flops")),
+                           logOf(get(kernel, "bytes")),
+                           logOf(get(kernel, "flops") / std::max(1.0, get(kernel, "bytes"))),
+                           get(kernel, "vector_bytes")};
+  for (const char *name : {"m", "n", "depth", "rows", "panel", "packs", "vector_rows", "operations",
+                           "segments", "row_bytes0", "tiles", "channels"})
+    x.push_back(logOf(get(kernel, name)));
+  return x;
+}
+
+/// The records of one kernel on one share.
+struct Group {
+  std::vector<double> level; ///< features
+  std::vector<Example> configs;
 };
 
-void addExample(const KernelFeatureMap &kernel, const TimeRecord &record, Rows &rows) {
+/// By form, then by kernel, granules and neighbour.
+using Groups = std::map<int, std::map<std::tuple<std::string, int32_t, std::string>, Group>>;
+
+void addExample(const KernelFeatureMap &kernel, const TimeRecord &record, Groups &groups) {
   StatusOr<Config> config = parseConfig(record.key.config);
   if (!config.ok() || record.samples == 0)
     return;
   const KernelShape shape = shapeOf(kernel);
   if (shape.index() != 0 && !verify(shape, coreOf(kernel), *config).ok())
     return;
-  Example example;
-  example.features = featuresOf(kernel, shape, *config, record.key.granules, record.key.neighbour);
+  const TimeKey &key = record.key;
+  Group &group = groups[int(shape.index())][{key.kernel, key.granules, key.neighbour}];
+  group.level = levelFeaturesOf(kernel, key.granules, key.neighbour);
+  Example &example = group.configs.emplace_back();
+  example.features = featuresOf(kernel, shape, *config, key.granules, key.neighbour);
   example.target =
-      std::log(double(record.ns)) - logOf(modelled(kernel, shape, *config, record.key.granules));
-  rows.byForm[int(shape.index())].push_back(std::move(example));
+      std::log(double(record.ns)) - logOf(modelled(kernel, shape, *config, key.granules));
 }
 
 std::map<std::string, const KernelFeatureMap *> featuresByKernel(const TuningRecords &records) {
@@ -147,6 +189,7 @@ KernelShape shapeOf(const KernelFeatureMap &f) {
     s.m = count(f, "m");
     s.n = count(f, "n");
     s.depth = count(f, "depth");
+    s.inner = count(f, "inner");
     s.panel = count(f, "panel");
     s.accumulatorBytes = count(f, "accumulator_bytes");
     s.operandBytes = count(f, "operand_bytes");
@@ -171,15 +214,29 @@ KernelShape shapeOf(const KernelFeatureMap &f) {
 LearnedTimes LearnedTimes::train(const TuningRecords &records, const std::string &device,
                                  size_t least) {
   const auto features = featuresByKernel(records);
-  Rows rows;
+  Groups groups;
   for (const TimeRecord &record : records.times)
     if (auto kernel = features.find(record.key.kernel);
         record.key.device == device && kernel != features.end())
-      addExample(*kernel->second, record, rows);
+      addExample(*kernel->second, record, groups);
+  // What the times of a kernel have in common says nothing about its configs, and would drown what
+  // they differ by.
+  BoostedTrees::Options ofLevels;
+  ofLevels.leastInLeaf = 2; // there are few: one a kernel and share
   LearnedTimes result;
-  for (const auto &[form, examples] : rows.byForm)
-    if (examples.size() >= least)
-      result.models_.emplace(form, BoostedTrees::train(examples));
+  for (auto &[form, byShare] : groups) {
+    std::vector<Example> levels, configs;
+    for (auto &[share, group] : byShare) {
+      double mean = 0;
+      for (const Example &example : group.configs)
+        mean += example.target / double(group.configs.size());
+      levels.push_back({std::move(group.level), mean});
+      for (Example &example : group.configs)
+        configs.push_back({std::move(example.features), example.target - mean});
+    }
+    if (configs.size() >= least)
+      result.models_[form] = {BoostedTrees::train(levels, ofLevels), BoostedTrees::train(configs)};
+  }
   return result;
 }
 
@@ -190,9 +247,10 @@ bool LearnedTimes::knows(const KernelFeatureMap &kernel) const {
 double LearnedTimes::ns(const KernelFeatureMap &kernel, const Config &config, int32_t granules,
                         const std::string &neighbour) const {
   const KernelShape shape = shapeOf(kernel);
-  const double residual = models_.at(int(shape.index()))
-                              .predict(featuresOf(kernel, shape, config, granules, neighbour));
-  const double log = residual + logOf(modelled(kernel, shape, config, granules));
+  const Model &model = models_.at(int(shape.index()));
+  const double log = logOf(modelled(kernel, shape, config, granules)) +
+                     model.level.predict(levelFeaturesOf(kernel, granules, neighbour)) +
+                     model.config.predict(featuresOf(kernel, shape, config, granules, neighbour));
   return std::max(1.0, std::exp(std::min(log, 40.0)));
 }
 
@@ -224,15 +282,40 @@ double rankCorrelation(std::span<const double> a, std::span<const double> b) {
   return xx == 0 || yy == 0 ? 0 : xy / std::sqrt(xx * yy);
 }
 
+namespace {
+
+/// The logarithm of what the best of `order` (by the first halves) gains over `first`.
+double gainOver(size_t first, std::span<const size_t> order,
+                const std::vector<double> (&halves)[2]) {
+  size_t best = first;
+  for (size_t at : order)
+    if (halves[0][at] < halves[0][best])
+      best = at;
+  return std::log(halves[1][first] / halves[1][best]);
+}
+
+} // namespace
+
 RankingQuality evaluateRanking(const TuningRecords &records, const std::string &device,
-                               int32_t granules) {
+                               int32_t granules,
+                               const std::map<std::string, std::string> &defaults) {
   constexpr size_t folds = 5;
+  /// Among fewer the first five say nothing.
+  constexpr size_t kLeastConfigs = 8;
   const auto features = featuresByKernel(records);
   std::map<std::string, std::vector<const TimeRecord *>> timesOf;
+  auto isAlone = [&](const TimeRecord &record) {
+    return record.key.device == device && record.key.granules == granules &&
+           record.key.neighbour == "none" && record.samples > 0 &&
+           features.contains(record.key.kernel);
+  };
+  // Where some were sampled equally, only they can be compared.
+  const bool hasHalves =
+      std::any_of(records.times.begin(), records.times.end(), [&](const TimeRecord &record) {
+        return isAlone(record) && record.halves[0] > 0;
+      });
   for (const TimeRecord &record : records.times)
-    if (record.key.device == device && record.key.granules == granules &&
-        record.key.neighbour == "none" && record.samples > 0 &&
-        features.contains(record.key.kernel))
+    if (isAlone(record) && (record.halves[0] > 0 || !hasHalves))
       timesOf[record.key.kernel].push_back(&record);
   std::map<std::string, size_t> foldOf;
   for (const auto &[kernel, times] : timesOf) {
@@ -240,7 +323,7 @@ RankingQuality evaluateRanking(const TuningRecords &records, const std::string &
     foldOf[kernel] = next;
   }
   RankingQuality quality;
-  int64_t within = 0;
+  int64_t within = 0, gained = 0;
   for (size_t fold = 0; fold < folds; ++fold) {
     TuningRecords seen;
     seen.kernels = records.kernels;
@@ -251,18 +334,21 @@ RankingQuality evaluateRanking(const TuningRecords &records, const std::string &
     for (const auto &[kernel, times] : timesOf) {
       const KernelFeatureMap &kernelFeatures = *features.at(kernel);
       const KernelShape shape = shapeOf(kernelFeatures);
-      if (foldOf[kernel] != fold || times.size() < 4 || !learned.knows(kernelFeatures))
+      if (foldOf[kernel] != fold || times.size() < kLeastConfigs || !learned.knows(kernelFeatures))
         continue;
-      std::vector<double> measured, byLearned, byModel;
+      std::vector<double> measured, byLearned, byModel, halves[2];
       for (const TimeRecord *record : times) {
         const Config config = *parseConfig(record->key.config);
         measured.push_back(double(record->ns));
         byLearned.push_back(learned.ns(kernelFeatures, config, granules));
         byModel.push_back(modelled(kernelFeatures, shape, config, granules));
+        for (int half : {0, 1})
+          halves[half].push_back(double(record->halves[size_t(half)]));
       }
       ++quality.kernels;
       quality.learned += rankCorrelation(measured, byLearned);
       quality.modelled += rankCorrelation(measured, byModel);
+      quality.repeatable += hasHalves ? rankCorrelation(halves[0], halves[1]) : 0;
       std::vector<size_t> order(times.size());
       std::iota(order.begin(), order.end(), 0);
       std::stable_sort(order.begin(), order.end(),
@@ -270,6 +356,17 @@ RankingQuality evaluateRanking(const TuningRecords &records, const std::string &
       double first = measured[order[0]];
       for (size_t i = 1; i < std::min<size_t>(5, order.size()); ++i)
         first = std::min(first, measured[order[i]]);
+      auto ours = defaults.find(kernel);
+      const auto at = std::find_if(times.begin(), times.end(), [&](const TimeRecord *record) {
+        return ours != defaults.end() && record->key.config == ours->second;
+      });
+      if (at != times.end() && hasHalves) {
+        ++gained;
+        const auto place = size_t(at - times.begin());
+        quality.gainOfAll *= std::exp(gainOver(place, order, halves));
+        quality.gainOfTenth *=
+            std::exp(gainOver(place, std::span(order).first((order.size() + 9) / 10), halves));
+      }
       within += first <= 1.1 * *std::min_element(measured.begin(), measured.end());
     }
   }
@@ -277,7 +374,11 @@ RankingQuality evaluateRanking(const TuningRecords &records, const std::string &
     const auto kernels = double(quality.kernels);
     quality.learned /= kernels;
     quality.modelled /= kernels;
+    quality.repeatable /= kernels;
     quality.firstFive = double(within) / kernels;
+    const double root = 1 / double(std::max<int64_t>(1, gained));
+    quality.gainOfTenth = std::pow(quality.gainOfTenth, root);
+    quality.gainOfAll = std::pow(quality.gainOfAll, root);
   }
   return quality;
 }

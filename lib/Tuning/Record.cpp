@@ -13,7 +13,7 @@ namespace mtc {
 using Json = nlohmann::ordered_json;
 
 const std::vector<std::string> &neighbourNames() {
-  static const std::vector<std::string> names = {"none", "low", "medium", "high"};
+  static const std::vector<std::string> names = {"none", "low", "medium", "high", kFlushed};
   return names;
 }
 
@@ -57,6 +57,10 @@ std::string printRecords(const TuningRecords &records) {
     if (record.samples > 0) {
       json["ns"] = record.ns;
       json["samples"] = record.samples;
+      if (record.halves[0] > 0)
+        json["halves"] = record.halves;
+      if (!record.code.empty())
+        json["code"] = record.code;
     } else {
       json["why"] = record.failure;
     }
@@ -96,6 +100,18 @@ public:
     if (value < least || value > most)
       return wrong(name, fmt::format("{} to {}, not {}", least, most, value)), least;
     return value;
+  }
+
+  std::array<int64_t, 2> halves() {
+    auto at = json.find("halves");
+    if (at == json.end())
+      return {0, 0};
+    auto isTime = [](const Json &value) {
+      return value.is_number_integer() && value.get<double>() >= 1 && value.get<double>() < 9e18;
+    };
+    if (!at->is_array() || at->size() != 2 || !isTime((*at)[0]) || !isTime((*at)[1]))
+      return wrong("halves", "two times"), std::array<int64_t, 2>{0, 0};
+    return {(*at)[0].get<int64_t>(), (*at)[1].get<int64_t>()};
   }
 
   KernelFeatureMap features() {
@@ -140,6 +156,9 @@ std::string addLine(const Json &json, TuningRecords &records) {
     if (type == "time") {
       record.ns = fields.number("ns", 1, INT64_MAX);
       record.samples = int32_t(fields.number("samples", 1, INT32_MAX));
+      record.halves = fields.halves();
+      if (json.contains("code"))
+        record.code = fields.text("code");
     } else {
       record.failure = fields.text("why", /*mayBeEmpty=*/true);
     }
@@ -182,7 +201,7 @@ StatusOr<TuningRecords> parseRecords(std::string_view text, const std::string &c
       const std::string theirs = fields.text("compiler");
       if (fields.number("version", 1, 1); !fields.error.empty())
         return fail(fields.error);
-      if (theirs != compiler)
+      if (!compiler.empty() && theirs != compiler)
         return fail(fmt::format("is of compiler '{}', this is '{}'", theirs, compiler));
       hasHeader = true;
       continue;

@@ -97,7 +97,9 @@ std::vector<CrossCell> crossTable(const std::vector<TunedKernel> &kernels) {
 
 static std::string shareName(const Share &share) {
   return fmt::format("{}, {}", share.first,
-                     share.second == "none" ? "alone" : "neighbours " + share.second);
+                     share.second == "none"     ? "alone"
+                     : share.second == kFlushed ? "caches flushed"
+                                                : "neighbours " + share.second);
 }
 
 /// The fewest granules, alone, within 10 % of the best time; 0: nothing was measured.
@@ -118,7 +120,8 @@ std::string tuningTable(const std::vector<TunedKernel> &kernels, const std::stri
                         const std::string &device) {
   const std::set<Share> shares = sharesOf(kernels);
   std::string text = fmt::format(
-      "# Tuned kernels\n\nMeasured on {}, for {}; lower quartiles, warm caches.\n\n"
+      "# Tuned kernels\n\nMeasured on {}, for {}; lower quartiles; caches are warm unless "
+      "flushed.\n\n"
       "## Gain\n\n"
       "| granules | kernels | default, us a pass | tuned, us a pass | speed-up, geometric "
       "mean of kernels |\n|---|---|---|---|---|\n",

@@ -13,7 +13,7 @@ namespace mtc {
 
 std::vector<Config> chooseCandidates(const std::vector<Config> &space, const Config &first,
                                      int64_t count, int32_t granules, uint64_t seed,
-                                     const RankConfig &rank) {
+                                     const RankConfig &rank, int64_t drawnPercent) {
   std::vector<Config> chosen;
   if (count > 0)
     chosen.push_back(first);
@@ -32,15 +32,18 @@ std::vector<Config> chooseCandidates(const std::vector<Config> &space, const Con
     taken[i] = space[i] == first;
   size_t left = size_t(std::count(taken.begin(), taken.end(), 0)), next[2] = {0, 0};
   SplitMix64 random(SplitMix64(seed).next());
+  int side = 0;
   for (size_t turn = 0; left > 0 && int64_t(chosen.size()) < count; ++turn, --left) {
     size_t at = 0;
-    if (turn % 4 == 3) {
+    const auto at100 = [&](size_t turns) { return int64_t(turns) * drawnPercent / 100; };
+    if (at100(turn + 1) > at100(turn)) {
       for (size_t skip = random.below(left);; ++at)
         if (!taken[at] && skip-- == 0)
           break;
     } else {
-      const std::vector<size_t> &order = orders[turn % 2];
-      size_t &place = next[turn % 2];
+      const std::vector<size_t> &order = orders[side];
+      size_t &place = next[side];
+      side = 1 - side;
       while (taken[order[place]])
         ++place;
       at = order[place];
@@ -91,9 +94,14 @@ int64_t lowerQuartile(std::vector<int64_t> samples) {
 
 int64_t HalvedCandidate::ns() const { return lowerQuartile(samples); }
 
-/// Samples of a candidate before the next one's turn: each turn begins with a run that does not
-/// count.
-static constexpr int32_t kTurn = 3;
+std::array<int64_t, 2> halvesOf(std::span<const int64_t> samples, int32_t samplesOfTurn) {
+  std::vector<int64_t> halves[2];
+  for (size_t i = 0; i < samples.size(); ++i)
+    halves[i / size_t(samplesOfTurn) % 2].push_back(samples[i]);
+  if (halves[1].empty())
+    return {0, 0};
+  return {lowerQuartile(halves[0]), lowerQuartile(halves[1])};
+}
 
 StatusOr<std::vector<HalvedCandidate>> halve(size_t candidates, const HalvingOptions &options,
                                              const SampleCandidate &sample) {
@@ -101,10 +109,10 @@ StatusOr<std::vector<HalvedCandidate>> halve(size_t candidates, const HalvingOpt
   std::vector<size_t> alive(candidates);
   std::iota(alive.begin(), alive.end(), 0);
   auto round = [&](int32_t samples) -> Status {
-    for (int32_t done = 0; done < samples; done += kTurn)
+    for (int32_t done = 0; done < samples; done += kSamplesOfTurn)
       for (size_t candidate : alive) {
         MTC_ASSIGN_OR_RETURN(std::vector<int64_t> more,
-                             sample(candidate, std::min(kTurn, samples - done)));
+                             sample(candidate, std::min(kSamplesOfTurn, samples - done)));
         std::vector<int64_t> &all = results[candidate].samples;
         all.insert(all.end(), more.begin(), more.end());
       }

@@ -56,6 +56,8 @@ TimeRecord timeOf(int writer, int batch, int row) {
                 "CPU " + std::to_string(writer)};
   record.ns = 1000 + batch * 10 + row;
   record.samples = 3;
+  record.halves = {1000 + batch, 1000 + row};
+  record.code = "c" + std::to_string(row);
   return record;
 }
 

@@ -72,6 +72,7 @@ TuningRecords made(int kernels) {
       record.ns = int64_t(1e6 * (1 + 0.2 * double(config.get("mr"))) *
                           (1 + 0.05 * std::log2(double(config.get("rows") * config.get("steps")))));
       record.samples = 9;
+      record.halves = {record.ns, record.ns + 1};
       records.times.push_back(std::move(record));
     }
     records.kernels.push_back(std::move(kernel));
@@ -81,12 +82,20 @@ TuningRecords made(int kernels) {
 
 // On kernels that were not seen the learned ranking finds the law, the model's does not.
 TEST(Learn, RanksKernelsNotSeen) {
-  const RankingQuality quality = evaluateRanking(made(60), "CPU", 1);
+  const TuningRecords records = made(60);
+  std::map<std::string, std::string> defaults;
+  for (const TimeRecord &record : records.times)
+    defaults[record.key.kernel] = record.key.config; // the last, which is any
+  const RankingQuality quality = evaluateRanking(records, "CPU", 1, defaults);
   EXPECT_GE(quality.kernels, 50);
   EXPECT_GT(quality.learned, 0.8);
   EXPECT_LT(quality.modelled, 0.5);
   EXPECT_GT(quality.firstFive, 0.8);
-  EXPECT_EQ(evaluateRanking(made(60), "another CPU", 1).kernels, 0);
+  EXPECT_NEAR(quality.repeatable, 1, 1e-6);
+  EXPECT_GT(quality.gainOfAll, 1.2);
+  EXPECT_GT(quality.gainOfTenth, 1.1);
+  EXPECT_LE(quality.gainOfTenth, quality.gainOfAll);
+  EXPECT_EQ(evaluateRanking(records, "another CPU", 1).kernels, 0);
 }
 
 // Times are those of the records to a few percent; what was seldom measured is not learned.

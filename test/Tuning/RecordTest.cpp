@@ -19,6 +19,8 @@ TimeRecord timeOf(std::string config, int64_t ns, int32_t samples) {
 TuningRecords example() {
   TuningRecords records;
   records.times = {timeOf("rows rows=4", 1234, 9), timeOf("rows rows=8", 0, 0)};
+  records.times[0].halves = {1230, 1240};
+  records.times[0].code = "04c1";
   records.times[1].failure = "takes more than 20 s to compile";
   records.kernels = {{kKernel, {{"flops", 1e9}, {"third", 1.0 / 3}}}};
   records.searches = {{kKernel, "CPU", 16, 7}};
@@ -32,6 +34,8 @@ TEST(Record, RoundTrip) {
   ASSERT_TRUE(records.ok()) << records.status().message();
   EXPECT_EQ(records->times.size(), 2u);
   EXPECT_EQ(records->times[0].key, example().times[0].key);
+  EXPECT_EQ(records->times[0].halves, example().times[0].halves);
+  EXPECT_EQ(records->times[0].code, "04c1");
   EXPECT_EQ(records->kernels[0].features.at("third"), 1.0 / 3);
   EXPECT_EQ(printHeader("mtc 1") + printRecords(*records), text);
 }
@@ -42,6 +46,8 @@ TEST(Record, FilesCanBeConcatenated) {
   auto records = parseRecords(once + once, "mtc 1", "a.jsonl");
   ASSERT_TRUE(records.ok());
   EXPECT_EQ(records->times.size(), 4u);
+  EXPECT_FALSE(parseRecords(printHeader("mtc 9") + once, "mtc 1", "a.jsonl").ok());
+  EXPECT_TRUE(parseRecords(printHeader("mtc 9") + once, "", "a.jsonl").ok());
 }
 
 void expectRefused(const std::string &text, const std::string &message) {
@@ -74,6 +80,11 @@ TEST(Record, WhatIsRefused) {
                 "2: 'ns' must be a whole number");
   expectRefused(header + time + "1" + rest + "18446744073709551615,\"samples\":1}\n",
                 "2: 'ns' must be a smaller number");
+  for (const char *halves : {"7", "[7]", "[7,0]", "[7,1.5]", "[7,1e300]"})
+    expectRefused(header + time + "1" + rest + "5,\"samples\":4,\"halves\":" + halves + "}\n",
+                  "2: 'halves' must be two times");
+  expectRefused(header + time + "1" + rest + "5,\"samples\":4,\"code\":5}\n",
+                "2: 'code' must be a text");
   expectRefused("{\"type\":\"tuning\",\"version\":2,\"compiler\":\"mtc 1\"}\n",
                 "1: 'version' must be 1 to 1, not 2");
 }

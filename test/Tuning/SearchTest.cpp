@@ -36,11 +36,34 @@ TEST(Search, Candidates) {
   EXPECT_EQ(chosen[2], numbered(100));
   for (size_t i = 0; i < chosen.size(); ++i)
     EXPECT_EQ(std::count(chosen.begin(), chosen.end(), chosen[i]), 1);
+  auto drawn = [&](int64_t percent) {
+    return chooseCandidates(spaceOf(100), numbered(50), 12, 4, 1, rank, percent);
+  };
+  EXPECT_EQ(drawn(25), chosen);
+  EXPECT_EQ(drawn(0)[11], numbered(6));
+  EXPECT_NE(drawn(100)[1], numbered(1));
   EXPECT_EQ(choose(1), chosen);
   EXPECT_NE(choose(2), chosen);
   EXPECT_EQ(chooseCandidates(spaceOf(3), numbered(2), 12, 4, 1, rank).size(), 3u);
   EXPECT_EQ(chooseCandidates({}, numbered(2), 12, 4, 1, rank).size(), 1u);
   EXPECT_TRUE(chooseCandidates(spaceOf(3), numbered(2), 0, 4, 1, rank).empty());
+}
+
+// With all to be left nobody drops out; every other turn is a half.
+TEST(Search, Equally) {
+  HalvingOptions options;
+  options.lastSamples = 12;
+  options.leave = 9;
+  auto sample = [](size_t candidate, int32_t count) -> StatusOr<std::vector<int64_t>> {
+    return std::vector<int64_t>(size_t(count), 100 + int64_t(candidate));
+  };
+  auto results = halve(9, options, sample);
+  ASSERT_TRUE(results.ok());
+  for (const HalvedCandidate &result : *results)
+    EXPECT_EQ(result.samples.size(), 12u);
+  const int64_t samples[] = {5, 6, 7, 15, 16, 17, 4, 8, 9};
+  EXPECT_EQ(halvesOf(samples, 3), (std::array<int64_t, 2>{5, 15}));
+  EXPECT_EQ(halvesOf(std::span(samples, 3), 3), (std::array<int64_t, 2>{0, 0}));
 }
 
 // Steps follow the weights within the limits; all are used while kernels have configs left.

@@ -32,13 +32,15 @@ struct Share {
 
 std::vector<Share> sharesOf(int cpus, const std::vector<std::string> &neighbours) {
   std::vector<Share> shares;
-  for (int granules = 1; granules < cpus; granules *= 2) {
+  auto add = [&](int granules, bool isLast) {
     shares.push_back({granules, "none"});
     for (const std::string &neighbour : neighbours)
-      if (granules == 1 && neighbour != "none")
+      if (neighbour == kFlushed || (granules == 1 && neighbour != "none" && !isLast))
         shares.push_back({granules, neighbour});
-  }
-  shares.push_back({cpus, "none"});
+  };
+  for (int granules = 1; granules < cpus; granules *= 2)
+    add(granules, false);
+  add(cpus, true);
   return shares;
 }
 
@@ -93,6 +95,8 @@ Status measure(host::Meter &meter, const BundleTarget &target, size_t kernel,
   for (const Share &share : shares) {
     HalvingOptions halving;
     halving.lastSamples = options.samples;
+    if (options.equally)
+      halving.leave = usable.size();
     MTC_ASSIGN_OR_RETURN(
         auto halved, halve(usable.size(), halving,
                            [&](size_t at, int32_t samples) { return sample(at, share, samples); }));
@@ -107,7 +111,7 @@ Status measure(host::Meter &meter, const BundleTarget &target, size_t kernel,
   }
   // Who won may have been lucky: the winners and the first are sampled anew, in turns, so often
   // that nobody compares them with the others, and what they won by does not count.
-  const int finals = winners.size() > 1 ? 2 * options.samples + 2 : 0;
+  const int finals = winners.size() > 1 && !options.equally ? 2 * options.samples + 2 : 0;
   for (size_t s = 0; s < shares.size() && finals > 0; ++s) {
     for (size_t at : winners)
       results[s][at].samples.clear();
@@ -128,6 +132,8 @@ Status measure(host::Meter &meter, const BundleTarget &target, size_t kernel,
                     shares[s].neighbour, options.device};
       record.ns = lowerQuartile(samples);
       record.samples = int32_t(samples.size());
+      if (options.equally)
+        record.halves = halvesOf(samples, kSamplesOfTurn);
       records.times.push_back(std::move(record));
     }
   writeAll(fd, printHeader("-") + printRecords(records) + "end\n");

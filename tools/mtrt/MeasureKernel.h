@@ -13,13 +13,16 @@ namespace mtc::tool {
 struct MeasureOptions {
   std::vector<std::string> neighbours = {"none", "high"};
   int samples = 15;                   ///< of the candidates that are left at the end
+  bool equally = false;               ///< no halving: all candidates as often, see measureKernel
   int64_t timeoutNs = 60'000'000'000; ///< without a sign of life from the process
   std::string device;
 };
 
 /// Measures the variants of a kernel by successive halving on each share - one CPU, beside each
 /// neighbour, and all of them; on more than two also the powers of two between - and then the
-/// winners and the first variant anew on all shares, so that times can be compared.
+/// winners and the first variant anew on all shares, so that times can be compared. With `equally`
+/// every variant is sampled as often as the others, in turns, and the halves of its samples are
+/// kept: for rankings to learn from.
 ///
 /// A forked process does it: a variant that crashes it, fails or hangs is recorded as a failure,
 /// and the others are measured without it. The caller must have no threads.

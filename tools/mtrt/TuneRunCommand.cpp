@@ -2,13 +2,14 @@
 //
 // Measures the variants of a bundle's kernels where the device is and writes lines of JSON that
 // `mtc tune --import` reads. A kernel's lines are written together when it is done, so what an
-// interrupted run has written holds.
+// interrupted run has written holds, and the next one goes on behind it.
 //
 //===----------------------------------------------------------------------===//
 #include "Commands.h"
 #include "MeasureKernel.h"
 #include "mtc/Runtime/Cpu.h"
 #include "mtc/Support/Cores.h"
+#include "mtc/Support/File.h"
 #include "mtc/Support/Text.h"
 
 #include <fcntl.h>
@@ -21,7 +22,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <memory>
+#include <set>
 
 namespace mtc::tool {
 namespace {
@@ -90,6 +93,28 @@ StatusOr<Candidates> candidatesOf(const BundleReader &bundle, const BundleTarget
   return invalidInput("the bundle does not say which kernels it has: it is of an older compiler");
 }
 
+/// The kernels whose search a file holds to the end, if there is such a file.
+///
+/// Fails if it holds something else: to append to that would make it useless.
+StatusOr<std::set<std::string>> searchedIn(const std::string &path, const Candidates &candidates,
+                                           const std::string &device) {
+  std::set<std::string> kernels;
+  std::error_code error;
+  if (path == "-" || !std::filesystem::is_regular_file(path, error))
+    return kernels;
+  MTC_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+  const auto bytes = file.bytes();
+  MTC_ASSIGN_OR_RETURN(const TuningRecords records,
+                       parseRecords({reinterpret_cast<const char *>(bytes.data()), bytes.size()},
+                                    candidates.compiler, path));
+  for (const SearchRecord &record : records.searches)
+    for (const CandidateKernel &kernel : candidates.kernels)
+      if (kernel.searched > 0 && record.kernel == kernel.kernel && record.device == device &&
+          record.seed == candidates.seed && record.candidates >= kernel.searched)
+        kernels.insert(record.kernel);
+  return kernels;
+}
+
 Status tuneRun(TuneRunArguments &arguments) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point start = Clock::now();
@@ -117,6 +142,8 @@ Status tuneRun(TuneRunArguments &arguments) {
   MTC_ASSIGN_OR_RETURN(host::Meter meter, host::Meter::create(*target, cpus));
   arguments.measure.device = host::cpuModel();
 
+  MTC_ASSIGN_OR_RETURN(const std::set<std::string> searched,
+                       searchedIn(arguments.file, candidates, arguments.measure.device));
   Appender file;
   MTC_RETURN_IF_ERROR(file.open(arguments.file));
   MTC_RETURN_IF_ERROR(file.write(printHeader(candidates.compiler)));
@@ -125,7 +152,8 @@ Status tuneRun(TuneRunArguments &arguments) {
   const size_t all = candidates.kernels.size();
   for (size_t k = 0; k < all && elapsedNs() < budgetNs; ++k) {
     const CandidateKernel &candidate = candidates.kernels[k];
-    if (candidate.kernel.empty() || target->symbols[k].empty() || target->symbols[k][0].empty())
+    if (candidate.kernel.empty() || target->symbols[k].empty() || target->symbols[k][0].empty() ||
+        searched.contains(candidate.kernel))
       continue;
     TuningRecords records;
     MTC_ASSIGN_OR_RETURN(records.times,
@@ -167,12 +195,13 @@ std::function<Status()> declareTuneRun(CLI::App &app) {
       ->type_name("")
       ->required();
   app.add_option("-o,--output", arguments->file,
-                 "append lines of JSON to a file; default: '-', stdout")
+                 "append lines of JSON to a file, without what it has; default: '-', stdout")
       ->type_name("FILE");
   app.add_option("--cpus", arguments->cpus, "CPUs to measure on, e.g. 2-5; default: all allowed")
       ->type_name("LIST");
   app.add_option("--neighbours", arguments->measure.neighbours,
-                 "what runs on the other CPUs while one is measured: none, low, medium, high")
+                 "what runs on the other CPUs while one is measured: none, low, medium, high; "
+                 "flushed: none, and no operand in a cache")
       ->type_name("N,...")
       ->delimiter(',')
       ->capture_default_str()
@@ -182,6 +211,8 @@ std::function<Status()> declareTuneRun(CLI::App &app) {
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(1, 100000));
+  app.add_flag("--equally", arguments->measure.equally,
+               "sample every variant equally often, for rankings to learn from");
   app.add_option("--budget", arguments->budget, "begin no kernel after this time, e.g. 60s")
       ->type_name("T");
   addOutputOptions(app, arguments->output);

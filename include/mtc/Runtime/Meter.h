@@ -32,7 +32,8 @@ public:
 
   /// Samples of a variant of the prepared kernel on the first `granules` CPUs, in ns a run; short
   /// runs are repeated within a sample. `neighbour` (a name of neighbourNames() in Tuning) is what
-  /// the other CPUs do meanwhile.
+  /// the other CPUs do meanwhile; with "flushed" the operands are dropped from all caches before
+  /// each run, and no run is repeated.
   ///
   /// Fails if the kernel returns an error, there are fewer CPUs or no such neighbour
   /// (InvalidInput).

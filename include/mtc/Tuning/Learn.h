@@ -66,7 +66,10 @@ public:
             const std::string &neighbour = "none") const;
 
 private:
-  std::map<int, BoostedTrees> models_; ///< by form
+  struct Model {
+    BoostedTrees level, config; ///< of a kernel's times on a share; what its configs differ by
+  };
+  std::map<int, Model> models_; ///< by form
 };
 
 /// Spearman's rank correlation of two lists of equal length; ties share their mean rank. 0 if one
@@ -75,15 +78,22 @@ double rankCorrelation(std::span<const double> a, std::span<const double> b);
 
 /// How well rankings hold for kernels that were not learned from.
 struct RankingQuality {
-  int64_t kernels = 0;  ///< with four configs or more on one share
-  double learned = 0;   ///< mean rank correlation within a kernel
-  double modelled = 0;  ///< that of modelledCycles
-  double firstFive = 0; ///< kernels whose best of the first five candidates is within 10 %
+  int64_t kernels = 0;   ///< with eight configs or more on one share
+  double learned = 0;    ///< mean rank correlation within a kernel
+  double modelled = 0;   ///< that of modelledCycles
+  double repeatable = 0; ///< that of the two halves of the samples; 0: they were not kept
+  double firstFive = 0;  ///< kernels whose best of the first five candidates is within 10 %
+  /// What the learned ranking's first tenth of the configs gains over the defaults, and what all of
+  /// them gain, in geometric mean: found by one half of the samples, measured by the other, so that
+  /// luck does not count. 1: the halves were not kept, or defaults not measured.
+  double gainOfTenth = 1, gainOfAll = 1;
 };
 
-/// Learns from four fifths of the kernels, ranks the configs of the others, five times. Only times
-/// of all configs of a kernel taken with equally few samples are compared, alone on `granules`.
+/// Learns from four fifths of the kernels, ranks the configs of the others, five times, by their
+/// times alone on `granules`; if some configs were sampled equally often, by theirs only.
+/// `defaults` are the printed configs of kernels without measurements.
 RankingQuality evaluateRanking(const TuningRecords &records, const std::string &device,
-                               int32_t granules);
+                               int32_t granules,
+                               const std::map<std::string, std::string> &defaults = {});
 
 } // namespace mtc

@@ -6,7 +6,8 @@
 //   {"type":"tuning","version":1,"compiler":"mtc 0.1.0, ..."}
 //   {"type":"kernel","kernel":"9f31...","features":{"flops":1024,...}}
 //   {"type":"time","kernel":"9f31...","config":"contraction mr=14 ...","granules":1,
-//    "neighbour":"none","device":"AMD EPYC ...","ns":1234,"samples":9}
+//    "neighbour":"none","device":"AMD EPYC ...","ns":1234,"samples":9,
+//    "halves":[1233,1236],"code":"04c1..."}       (both may be missing)
 //   {"type":"failure", ... instead of ns and samples "why":"takes more than 20 s to compile"}
 //   {"type":"search","kernel":"9f31...","device":"AMD EPYC ...","candidates":16,"seed":0}
 //
@@ -17,6 +18,7 @@
 
 #include "mtc/Support/Status.h"
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -38,14 +40,21 @@ struct TimeKey {
 };
 
 /// "none", "low", "medium", "high": how much of the memory's bandwidth and of the shared caches the
-/// other granules use.
+/// other granules use; kFlushed.
 const std::vector<std::string> &neighbourNames();
+
+/// No neighbour either, but nothing of the kernel's operands is in a cache when it starts.
+constexpr const char *kFlushed = "flushed";
 
 struct TimeRecord {
   TimeKey key;
   int64_t ns = 0;      ///< the lower quartile of the samples; 0: failed
   int32_t samples = 0; ///< 0: failed
   std::string failure; ///< why the config cannot be used; empty: it can
+  /// What every other turn of the samples gives, and what the others give; 0: not kept. How well
+  /// the two order configs bounds how well any prediction can.
+  std::array<int64_t, 2> halves = {0, 0};
+  std::string code; ///< hash of what the emitter wrote, see host::emissionHash; empty: not kept
 };
 
 /// Numbers that learned times are made from, by name.
@@ -86,7 +95,7 @@ std::string printRecords(const TuningRecords &records);
 ///
 /// Fails if a line is no record, a record is cut short or holds what cannot be (an empty kernel, no
 /// granules, a negative time), or stands behind no header or one of another compiler than
-/// `compiler` (InvalidInput; `name` and the line are named).
+/// `compiler`, unless that is empty (InvalidInput; `name` and the line are named).
 StatusOr<TuningRecords> parseRecords(std::string_view text, const std::string &compiler,
                                      const std::string &name);
 

@@ -10,6 +10,7 @@
 #include "mtc/Tuning/ConfigSpace.h"
 #include "mtc/Tuning/Record.h"
 
+#include <array>
 #include <functional>
 #include <span>
 
@@ -19,14 +20,14 @@ namespace mtc {
 using RankConfig = std::function<double(const Config &, int32_t granules)>;
 
 /// The configs to measure: `first` (what would be taken unmeasured), then those that `rank` puts
-/// first on one granule and on all of them in turn, and for every fourth place one drawn from the
-/// rest, since a model that never sees what it thinks bad never learns. At most `count`, all
-/// different.
+/// first on one granule and on all of them in turn, and for `drawnPercent` of the places one drawn
+/// from the rest, since a model that never sees what it thinks bad never learns. At most `count`,
+/// all different.
 ///
 /// Equal arguments give equal configs.
 std::vector<Config> chooseCandidates(const std::vector<Config> &space, const Config &first,
                                      int64_t count, int32_t granules, uint64_t seed,
-                                     const RankConfig &rank);
+                                     const RankConfig &rank, int64_t drawnPercent = 25);
 
 /// Splits `steps` among kernels in proportion to their weights: each at least 2 where there are as
 /// many, none more than its `limit`. What rounding leaves goes to the heaviest. Deterministic.
@@ -46,8 +47,12 @@ struct HalvedCandidate {
 struct HalvingOptions {
   int32_t firstSamples = 3;
   int32_t lastSamples = 15; ///< of those that are left at the end
-  size_t leave = 3;
+  size_t leave = 3;         ///< with all candidates or more: each is sampled equally often
 };
+
+/// Samples of a candidate before the next one's turn: each turn begins with a run that does not
+/// count.
+constexpr int32_t kSamplesOfTurn = 3;
 
 /// Successive halving: all candidates are sampled a little, the faster half is sampled again as
 /// often as before, and so on until few are left. Candidate 0 is always kept. Samples of a round
@@ -59,6 +64,9 @@ StatusOr<std::vector<HalvedCandidate>> halve(size_t candidates, const HalvingOpt
 
 /// The quartile that times of records are.
 int64_t lowerQuartile(std::vector<int64_t> samples);
+
+/// That of every other turn of a candidate and that of the rest; zeros with fewer than two turns.
+std::array<int64_t, 2> halvesOf(std::span<const int64_t> samples, int32_t samplesOfTurn);
 
 /// A variant to offer the scheduler: a config with its times alone.
 struct ChosenVariant {

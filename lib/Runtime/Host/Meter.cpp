@@ -58,9 +58,16 @@ private:
   std::atomic<int> arrived_{0}, round_{0};
 };
 
+/// As in Tuning/Record.h: no neighbour, but nothing of the operands is in a cache.
+constexpr std::string_view kFlushed = "flushed";
+
+/// Drops a line from all caches of all cores; what was written goes to memory.
+void flushLine(const char *at) { __builtin_ia32_clflush(at); }
+
 /// Of ten microseconds, how many a neighbour streams; negative: no such name.
 int streamedTenths(const std::string &neighbour) {
   return neighbour == "none"     ? 0
+         : neighbour == kFlushed ? 0
          : neighbour == "low"    ? 2
          : neighbour == "medium" ? 5
          : neighbour == "high"   ? 10
@@ -151,7 +158,16 @@ struct Meter::State {
     return status;
   }
 
-  StatusOr<std::vector<int64_t>> sample(size_t index, int members, int samples) {
+  /// Drops the operands from all caches.
+  void flush() const {
+    constexpr int64_t line = 64;
+    for (const Mapping &mapping : memory)
+      for (int64_t at = 0; at < mapping.bytes(); at += line)
+        flushLine(static_cast<const char *>(mapping.data()) + at);
+    __builtin_ia32_mfence();
+  }
+
+  StatusOr<std::vector<int64_t>> sample(size_t index, int members, int samples, bool flushes) {
     const MtcKernelFn function = code.kernel(kernel, index);
     if (!function)
       return invalidInput(fmt::format("kernel {} has no code of a variant {}", kernel, index));
@@ -166,7 +182,8 @@ struct Meter::State {
     const auto shares = std::make_unique<Share[]>(size_t(members));
     std::atomic<int32_t> status{0};
     std::vector<int64_t> ns;
-    int64_t &count = repeats[{index, members}];
+    int64_t once = 1;
+    int64_t &count = flushes ? once : repeats[{index, members}];
     auto worker = [&](int rank) {
       pin(cpus[size_t(rank)]);
       uint32_t epoch = 0;
@@ -186,6 +203,11 @@ struct Meter::State {
       }
       for (int i = 0; i < samples; ++i) {
         barrier.arrive(members);
+        if (flushes) {
+          if (rank == 0)
+            flush();
+          barrier.arrive(members);
+        }
         const int64_t start = nowNs();
         for (int64_t r = 0; r < count; ++r)
           runOnce();
@@ -241,12 +263,12 @@ StatusOr<std::vector<int64_t>> Meter::run(size_t variant, int granules,
                                           const std::string &neighbour, int samples) {
   const int tenths = streamedTenths(neighbour);
   if (tenths < 0)
-    return invalidInput(
-        fmt::format("neighbour '{}' is unknown; known: none, low, medium, high", neighbour));
+    return invalidInput(fmt::format("neighbour '{}' is unknown; known: none, low, medium, high, {}",
+                                    neighbour, kFlushed));
   if (granules < 1 || granules > cpus())
     return invalidInput(fmt::format("{} CPUs wanted, {} available", granules, cpus()));
   state_->startNeighbours(granules, tenths);
-  return state_->sample(variant, granules, samples);
+  return state_->sample(variant, granules, samples, neighbour == kFlushed);
 }
 
 } // namespace mtc::host

@@ -21,18 +21,18 @@ namespace {
 
 /// "mtct": files of SQLite that are no tuning databases are told apart.
 constexpr int64_t kApplicationId = 0x6d746374;
-constexpr int64_t kFormat = 1;
+constexpr int64_t kFormat = 2;
 /// How long a writer waits for others; a batch takes milliseconds.
 constexpr int kBusyMs = 120'000;
 
 constexpr const char *kSchema = R"(
   PRAGMA application_id = 0x6d746374;
-  PRAGMA user_version = 1;
+  PRAGMA user_version = 2;
   CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE times (kernel TEXT NOT NULL, config TEXT NOT NULL, granules INTEGER NOT NULL,
     neighbour TEXT NOT NULL, device TEXT NOT NULL, ns INTEGER NOT NULL, samples INTEGER NOT NULL,
-    failure TEXT NOT NULL, hash TEXT NOT NULL,
-    PRIMARY KEY (kernel, config, granules, neighbour, device)) WITHOUT ROWID;
+    failure TEXT NOT NULL, half INTEGER NOT NULL, other INTEGER NOT NULL, code TEXT NOT NULL,
+    hash TEXT NOT NULL, PRIMARY KEY (kernel, config, granules, neighbour, device)) WITHOUT ROWID;
   CREATE TABLE kernels (kernel TEXT PRIMARY KEY, features TEXT NOT NULL, hash TEXT NOT NULL)
     WITHOUT ROWID;
   CREATE TABLE searches (kernel TEXT NOT NULL, device TEXT NOT NULL, candidates INTEGER NOT NULL,
@@ -129,7 +129,7 @@ StatusOr<TuningRecords> readRows(sqlite3 *connection, const std::string &path,
       Statement times,
       Statement::prepare(connection, path,
                          "SELECT kernel, config, granules, neighbour, device, ns, samples, failure,"
-                         " hash FROM times WHERE ?1 = '' OR device = ?1"
+                         " half, other, code, hash FROM times WHERE ?1 = '' OR device = ?1"
                          " ORDER BY kernel, config, granules, neighbour, device"));
   times.bind(1, device);
   for (;;) {
@@ -142,7 +142,9 @@ StatusOr<TuningRecords> readRows(sqlite3 *connection, const std::string &path,
     record.ns = times.number(5);
     record.samples = int32_t(times.number(6));
     record.failure = times.text(7);
-    if (times.text(8) != rowHash(record))
+    record.halves = {times.number(8), times.number(9)};
+    record.code = times.text(10);
+    if (times.text(11) != rowHash(record))
       return damaged("times", record.key.kernel);
     records.times.push_back(std::move(record));
   }
@@ -219,9 +221,10 @@ Status TuningDatabase::add(const TuningRecords &records) {
         Statement times,
         Statement::prepare(
             connection, path,
-            "INSERT INTO times VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE"
-            " SET ns = ?6, samples = ?7, failure = ?8, hash = ?9 WHERE ?7 > samples OR"
-            " (?7 = samples AND (?6 < ns OR (?6 = ns AND ?8 < failure)))"));
+            "INSERT INTO times VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON"
+            " CONFLICT DO UPDATE SET ns = ?6, samples = ?7, failure = ?8, half = ?9, other = ?10,"
+            " code = ?11, hash = ?12 WHERE ?7 > samples OR (?7 = samples AND (?6 < ns OR (?6 = ns "
+            "AND ?8 < failure)))"));
     for (const TimeRecord &record : records.times) {
       const TimeKey &key = record.key;
       const std::string hash = rowHash(record);
@@ -233,7 +236,10 @@ Status TuningDatabase::add(const TuningRecords &records) {
                               .bind(6, record.ns)
                               .bind(7, int64_t(record.samples))
                               .bind(8, record.failure)
-                              .bind(9, hash)
+                              .bind(9, record.halves[0])
+                              .bind(10, record.halves[1])
+                              .bind(11, record.code)
+                              .bind(12, hash)
                               .run());
     }
     MTC_ASSIGN_OR_RETURN(
