@@ -192,6 +192,9 @@ StatusOr<CompileReport> compileSet(const CompileOptions &options, const Log &log
     for (const std::string &warning : std::exchange(compilation->warnings, {}))
       if (log.warning)
         log.warning(warning);
+    for (const std::string &note : std::exchange(compilation->notes, {}))
+      if (log.info)
+        log.info(note);
     report.phases.push_back({name, nsSince(phaseStart)});
     if (step.phase == Phase::Schedule) {
       phaseStart = Clock::now();

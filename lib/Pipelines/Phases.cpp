@@ -221,6 +221,18 @@ static Status useTuning(Compilation &compilation, TargetCompilation &target,
   return okStatus();
 }
 
+/// Takes measured variants that came with the compiler; returns for how many kernels.
+static int64_t useShippedTuning(Compilation &compilation, TargetCompilation &target,
+                                const host::HostTarget &host, const CompileOptions &options) {
+  const TuningRecords records = readShipped(options.shippedTuning, compilation.notes);
+  const std::string device = options.tuningDevice.empty() ? host::cpuModel() : options.tuningDevice;
+  const int64_t used =
+      useShipped(programOf(*target.module), host, records, device, compilation.notes);
+  if (used > 0)
+    compilation.tuningDevice = device;
+  return used;
+}
+
 Status tuneKernels(Compilation &compilation, const CompileOptions &options) {
   MTC_ASSIGN_OR_RETURN(const std::optional<HostModel> measured, readHostModel(options.calibration));
   host::TuneKernelsOptions hostOptions;
@@ -244,9 +256,12 @@ Status tuneKernels(Compilation &compilation, const CompileOptions &options) {
     // one by what the records teach.
     if (options.optimize && !options.tuningDatabase.empty())
       MTC_RETURN_IF_ERROR(useTuning(compilation, target, *host, options));
+    int64_t shipped = 0;
+    if (options.optimize && options.tuningDatabase.empty() && !options.shippedTuning.empty())
+      shipped = useShippedTuning(compilation, target, *host, options);
     if (measured)
       MTC_RETURN_IF_ERROR(priceKernels(programOf(*target.module), *host, *measured));
-    if (measured || !options.tuningDatabase.empty())
+    if (measured || !options.tuningDatabase.empty() || shipped > 0)
       countOrigins(programOf(*target.module), target.tuning);
   }
   return okStatus();
@@ -387,7 +402,10 @@ Status writeBundle(Compilation &compilation, const CompileOptions &options, cons
   }
   MTC_ASSIGN_OR_RETURN(Contents contents, makeContents(std::move(compiled)));
   contents.compilerVersion = compilerVersion();
-  contents.compileCommand = normalizedCommand(options, targetNames);
+  CompileOptions again = options;
+  again.tuningDevice =
+      compilation.tuningDevice.empty() ? again.tuningDevice : compilation.tuningDevice;
+  contents.compileCommand = normalizedCommand(again, targetNames);
   constexpr size_t maxTextBytes = 4 << 20;
   for (Phase phase : {Phase::Model, Phase::Schedule})
     contents.texts.push_back(

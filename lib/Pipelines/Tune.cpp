@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <numeric>
 
 using namespace mlir;
@@ -33,7 +34,7 @@ struct Searched {
   std::string hash;
   double weight = 0; ///< modelled ns times uses
   int64_t uses = 0;
-  std::vector<Config> space;
+  int64_t configs = 0; ///< of its space and the first
   Config first;
   int64_t candidates = 0;
   bool isKnown = false;
@@ -89,6 +90,14 @@ public:
         learned(LearnedTimes::train(options.known, options.device)) {}
 
   StatusOr<TuneReport> run() {
+    MTC_RETURN_IF_ERROR(search());
+    if (options.ship)
+      ship();
+    return std::move(report);
+  }
+
+private:
+  Status search() {
     const auto start = std::chrono::steady_clock::now();
     report.target = target.name;
     collect();
@@ -98,7 +107,7 @@ public:
         if (kernel.candidates > 0)
           all.push_back(&kernel);
       MTC_RETURN_IF_ERROR(writeCandidates(all, options.pack).status());
-      return std::move(report);
+      return okStatus();
     }
     const int64_t total = std::accumulate(
         kernels.begin(), kernels.end(), int64_t(0),
@@ -122,10 +131,30 @@ public:
       if (log.progress)
         log.progress("tuning candidates", report.candidates, total);
     }
-    return std::move(report);
+    return okStatus();
   }
 
-private:
+  /// The records that are worth shipping, of all that is known now.
+  void ship() {
+    llvm::StringMap<std::map<TimeKey, TimeRecord>> timesOf;
+    for (const TuningRecords *records :
+         std::initializer_list<const TuningRecords *>{&options.known, &measured})
+      for (const TimeRecord &record : records->times) {
+        if (record.key.device != options.device)
+          continue;
+        auto [at, isNew] = timesOf[record.key.kernel].try_emplace(record.key, record);
+        if (!isNew && isBetter(record, at->second))
+          at->second = record;
+      }
+    for (Searched &kernel : kernels) {
+      std::vector<TimeRecord> times;
+      for (const auto &[key, record] : timesOf[kernel.hash])
+        times.push_back(record);
+      if (!times.empty())
+        report.toShip.append(recordsToShip(kernel.kernel, target, times));
+    }
+  }
+
   /// The kernels of the program, the most expensive first, with their candidates counted.
   void collect() {
     auto uses = countUses(program);
@@ -141,7 +170,8 @@ private:
       if (FailureOr<Config> first = host::configOf(variant.getConfig());
           succeeded(first) && check(shape, core).ok()) {
         searched.first = *first;
-        searched.space = configSpace(shape, core);
+        const std::vector<Config> space = configSpace(shape, core);
+        searched.configs = int64_t(space.size()) + !llvm::is_contained(space, *first);
       }
       kernels.push_back(std::move(searched));
     }
@@ -151,11 +181,10 @@ private:
     std::vector<double> weights;
     std::vector<int64_t> limits;
     for (const Searched &kernel : kernels) {
-      const auto inSpace = llvm::is_contained(kernel.space, kernel.first);
-      const int64_t configs = int64_t(kernel.space.size()) + (inSpace ? 0 : 1);
+      const int64_t configs = kernel.configs;
       weights.push_back(kernel.weight);
       // A kernel with one config is measured, too: the schedule needs its time.
-      limits.push_back(kernel.first.emitter.empty() ? 0 : std::min<int64_t>(configs, 64));
+      limits.push_back(kernel.first.emitter.empty() ? 0 : std::min(configs, options.kernelSteps));
       report.searchable += configs > 1;
     }
     report.kernels = int64_t(kernels.size());
@@ -178,11 +207,14 @@ private:
     const CoreShape core = host::coreShape(target);
     const KernelFeatureMap features = host::kernelFeatures(kernel.kernel, target);
     const bool isLearned = learned.knows(features);
-    return chooseCandidates(kernel.space, kernel.first, kernel.candidates, target.cores,
-                            uint64_t(options.seed), [&](const Config &config, int32_t granules) {
-                              return isLearned ? learned.ns(features, config, granules)
-                                               : modelledCycles(shape, core, config, granules);
-                            });
+    return chooseCandidates(
+        configSpace(shape, core), kernel.first, kernel.candidates, target.cores,
+        uint64_t(options.seed),
+        [&](const Config &config, int32_t granules) {
+          return isLearned ? learned.ns(features, config, granules)
+                           : modelledCycles(shape, core, config, granules);
+        },
+        options.drawnPercent);
   }
 
   /// A copy of a kernel whose variants are its candidates.
@@ -293,6 +325,7 @@ private:
     MTC_ASSIGN_OR_RETURN(TuningRecords records,
                          parseRecords(*lines, host::codeVersion(), "what was measured"));
     records.append(std::move(*failed));
+    measured.append(records);
     return options.keep(records);
   }
 
@@ -302,6 +335,7 @@ private:
   mt::ProgramOp program;
   LearnedTimes learned; ///< from what was known at the start: it ranks what is new
   std::vector<Searched> kernels;
+  TuningRecords measured; ///< now
   TuneReport report;
 };
 

@@ -2,8 +2,14 @@
 #include "UseTuning.h"
 
 #include "mtc/Codegen/Host/KernelSpace.h"
+#include "mtc/Support/File.h"
 #include "mtc/Tuning/Learn.h"
-#include "mtc/Tuning/Search.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
 
 using namespace mlir;
 
@@ -64,32 +70,137 @@ static SmallVector<Attribute> learnedAttrs(mt::KernelOp kernel, const host::Host
   return attributes;
 }
 
-void useRecords(mt::ProgramOp program, const host::HostTarget &target, const TuningRecords &records,
-                const std::string &device) {
+/// Records by kernel, of one device.
+static llvm::StringMap<std::vector<TimeRecord>> timesByKernel(const TuningRecords &records,
+                                                              const std::string &device) {
   llvm::StringMap<std::vector<TimeRecord>> timesOf;
   for (const TimeRecord &record : records.times)
     if (record.key.device == device)
       timesOf[record.key.kernel].push_back(record);
+  return timesOf;
+}
+
+std::vector<ChosenVariant> chooseFor(mt::KernelOp kernel, const host::HostTarget &target,
+                                     llvm::ArrayRef<TimeRecord> times, double margin) {
+  const std::string first = printedConfig(cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]));
+  const KernelShape shape = host::kernelShape(kernel, target);
   const CoreShape core = host::coreShape(target);
+  auto isUsable = [&](const std::string &text) {
+    StatusOr<Config> config = parseConfig(text);
+    return text == first || (config.ok() && verify(shape, core, *config).ok());
+  };
+  return chooseVariants(times, first, target.cores, isUsable, margin);
+}
+
+void useRecords(mt::ProgramOp program, const host::HostTarget &target, const TuningRecords &records,
+                const std::string &device) {
+  const auto timesOf = timesByKernel(records, device);
   const LearnedTimes learned = LearnedTimes::train(records, device);
   for (auto kernel : program.getBody().getOps<mt::KernelOp>()) {
     auto known = timesOf.find(host::kernelHash(kernel, target));
     SmallVector<Attribute> attributes;
-    if (known != timesOf.end()) {
-      const std::string first = printedConfig(cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]));
-      const KernelShape shape = host::kernelShape(kernel, target);
-      auto isUsable = [&](const std::string &text) {
-        StatusOr<Config> config = parseConfig(text);
-        return text == first || (config.ok() && verify(shape, core, *config).ok());
-      };
-      attributes = variantAttrs(kernel, target,
-                                chooseVariants(known->second, first, target.cores, isUsable));
-    }
+    if (known != timesOf.end())
+      attributes = variantAttrs(kernel, target, chooseFor(kernel, target, known->second));
     if (attributes.empty())
       attributes = learnedAttrs(kernel, target, learned);
     if (!attributes.empty())
       kernel.setVariantsAttr(ArrayAttr::get(kernel.getContext(), attributes));
   }
+}
+
+//===----------------------------------------------------------------------===//
+// what is shipped
+//===----------------------------------------------------------------------===//
+
+TuningRecords readShipped(const std::string &folder, std::vector<std::string> &notes) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto &entry : std::filesystem::directory_iterator(folder, error))
+    if (entry.path().extension() == ".jsonl")
+      files.push_back(entry.path().string());
+  std::sort(files.begin(), files.end());
+  TuningRecords records;
+  for (const std::string &file : files) {
+    StatusOr<std::string> text = readTextFile(file);
+    StatusOr<TuningRecords> more = text.ok() ? parseRecords(*text, "", file) : text.status();
+    if (more.ok())
+      records.append(std::move(*more));
+    else
+      notes.push_back(more.status().message() + "; it is not used");
+  }
+  return records;
+}
+
+int64_t useShipped(mt::ProgramOp program, const host::HostTarget &target,
+                   const TuningRecords &records, const std::string &device,
+                   std::vector<std::string> &notes) {
+  const auto timesOf = timesByKernel(records, device);
+  if (records.times.empty())
+    return 0;
+  auto note = [&](const std::string &what) {
+    notes.push_back(fmt::format("{}: shipped times {}", target.name, what));
+    return 0;
+  };
+  if (timesOf.empty())
+    return note(fmt::format("are not of '{}'", device));
+  int64_t used = 0, stale = 0;
+  for (auto kernel : program.getBody().getOps<mt::KernelOp>()) {
+    auto known = timesOf.find(host::kernelHash(kernel, target));
+    if (known == timesOf.end())
+      continue;
+    // Only times of the very code that would be emitted now, for this number of cores.
+    std::vector<TimeRecord> times;
+    llvm::StringMap<std::string> codeOf;
+    int32_t cores = 0;
+    for (const TimeRecord &record : known->second) {
+      auto [code, isNew] = codeOf.try_emplace(record.key.config);
+      StatusOr<Config> config = parseConfig(record.key.config);
+      if (isNew && config.ok()) {
+        FailureOr<std::string> hash =
+            host::emissionHash(kernel, target, host::configAttr(kernel.getContext(), *config));
+        code->second = succeeded(hash) ? *hash : "";
+      }
+      if (record.code.empty() || record.code != code->second)
+        continue;
+      cores = std::max(cores, record.key.granules);
+      times.push_back(record);
+    }
+    SmallVector<Attribute> attributes;
+    if (cores == target.cores)
+      attributes = variantAttrs(kernel, target, chooseFor(kernel, target, times));
+    if (attributes.empty()) {
+      ++stale;
+      continue;
+    }
+    kernel.setVariantsAttr(ArrayAttr::get(kernel.getContext(), attributes));
+    ++used;
+  }
+  note(fmt::format("taken for {} kernels; of {} their code or the cores are others'", used, stale));
+  return used;
+}
+
+TuningRecords recordsToShip(mt::KernelOp kernel, const host::HostTarget &target,
+                            llvm::ArrayRef<TimeRecord> times) {
+  // Whoever takes them cannot measure again: what wins must win by more than a search asks for.
+  constexpr double margin = 0.05;
+  TuningRecords records;
+  std::set<std::string> kept = {printedConfig(cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]))};
+  for (const ChosenVariant &variant : chooseFor(kernel, target, times, margin))
+    kept.insert(variant.config);
+  for (const std::string &text : kept) {
+    StatusOr<Config> config = parseConfig(text);
+    if (!config.ok())
+      continue;
+    FailureOr<std::string> code =
+        host::emissionHash(kernel, target, host::configAttr(kernel.getContext(), *config));
+    for (const TimeRecord &record : times)
+      if (record.key.config == text && record.samples > 0 && succeeded(code)) {
+        records.times.push_back(record);
+        records.times.back().halves = {0, 0};
+        records.times.back().code = *code;
+      }
+  }
+  return records;
 }
 
 void countOrigins(mt::ProgramOp program, TuningSummary &summary) {

@@ -5,6 +5,7 @@
 #include "mtc/Dialect/MT/IR/MT.h"
 #include "mtc/Pipelines/Compile.h"
 #include "mtc/Tuning/Candidates.h"
+#include "mtc/Tuning/Search.h"
 
 namespace mtc {
 
@@ -13,6 +14,26 @@ namespace mtc {
 /// for their form.
 void useRecords(mt::ProgramOp program, const host::HostTarget &target, const TuningRecords &records,
                 const std::string &device);
+
+/// The variants to offer of a kernel with such records; see chooseVariants.
+std::vector<ChosenVariant> chooseFor(mt::KernelOp kernel, const host::HostTarget &target,
+                                     llvm::ArrayRef<TimeRecord> times, double margin = 0.03);
+
+/// The records of all files *.jsonl of a folder, whatever compiler they are of; what cannot be read
+/// is left out and noted. No such folder: none.
+TuningRecords readShipped(const std::string &folder, std::vector<std::string> &notes);
+
+/// Takes measured variants from records that hold for `device`, as many cores as the target has and
+/// the very code that this compiler emits (host::emissionHash), and leaves the others alone.
+/// Returns for how many kernels, and notes what was left out.
+int64_t useShipped(mt::ProgramOp program, const host::HostTarget &target,
+                   const TuningRecords &records, const std::string &device,
+                   std::vector<std::string> &notes);
+
+/// What of a kernel's records is worth shipping: those of its first config and of the variants that
+/// would be chosen, with the hashes of their code.
+TuningRecords recordsToShip(mt::KernelOp kernel, const host::HostTarget &target,
+                            llvm::ArrayRef<TimeRecord> times);
 
 /// Counts in `summary` where the times of the program's kernels come from.
 void countOrigins(mt::ProgramOp program, TuningSummary &summary);

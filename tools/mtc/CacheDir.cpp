@@ -7,6 +7,7 @@
 #include "CacheDir.h"
 
 #include <cstdlib>
+#include <filesystem>
 
 namespace mtc::tool {
 
@@ -16,6 +17,12 @@ std::string defaultCacheFolder() {
     return std::string(cache) + "/mtc";
   const char *home = std::getenv("HOME");
   return home && *home ? std::string(home) + "/.cache/mtc" : "";
+}
+
+std::string shippedTuningFolder() {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? "" : (self.parent_path().parent_path() / "share/mtc/tuning").string();
 }
 
 } // namespace mtc::tool

@@ -133,6 +133,7 @@ std::function<Status()> declareCompile(CLI::App &app) {
   auto arguments = std::make_shared<CompileArguments>();
   CompileOptions &options = arguments->options;
   options.cacheFolder = defaultCacheFolder();
+  options.shippedTuning = shippedTuningFolder();
   addSetOptions(app, options.set);
   addLimitOptions(app, options.limits);
   addCalibrationOption(app, options);
@@ -176,6 +177,10 @@ std::function<Status()> declareCompile(CLI::App &app) {
   app.add_option("--tuning-device", options.tuningDevice,
                  "whose times to take from it, as 'mtc tune --export' names it; default: this CPU")
       ->type_name("NAME");
+  app.add_option("--shipped-tuning", options.shippedTuning,
+                 "folder of measured variants that came with mtc, '' for none; default: "
+                 "share/mtc/tuning beside mtc's folder")
+      ->type_name("DIR");
   app.add_option("--report", arguments->report,
                  "write a page with timeline, slowdowns and loads; it needs nothing else")
       ->type_name("OUT.html");

@@ -35,11 +35,11 @@ namespace {
 struct TuneArguments {
   TuneOptions options;
   CalibrateArguments calibrate;
-  std::string database, budget, cpus, exportFile, report, json;
+  std::string database, budget, cpus, exportFile, shipFile, report, json;
   std::vector<std::string> imports;
   std::vector<std::string> neighbours = {"none", "high"};
   int64_t samples = 15;
-  bool quiet = false;
+  bool quiet = false, equally = false;
 };
 
 Status importFiles(TuneArguments &arguments, TuningDatabase &database) {
@@ -80,15 +80,27 @@ nlohmann::ordered_json summarize(const TuneReport &report, const std::vector<Tun
 }
 
 /// How well learned and modelled rankings hold, for the report.
-std::string rankingText(const TuningRecords &records, const std::string &device) {
-  const RankingQuality quality = evaluateRanking(records, device, 1);
+std::string rankingText(const TuneReport &report, const TuningRecords &records,
+                        const std::string &device) {
+  std::map<std::string, std::string> defaults;
+  for (const TuneReport::Row &row : report.rows)
+    defaults[row.kernel] = row.config;
+  const RankingQuality quality = evaluateRanking(records, device, 1, defaults);
   if (quality.kernels == 0)
     return "\n## Ranking\n\nToo few records to learn from.\n";
+  const std::string repeatable =
+      quality.repeatable == 0
+          ? "How well they repeat was not measured (--equally)"
+          : fmt::format(
+                "Half of the samples orders them like the other half by {:.2f}; found by one "
+                "half and measured by the other, the best is {:.3f}x as fast as the default "
+                "in geometric mean, the best of the ranking's first tenth {:.3f}x",
+                quality.repeatable, quality.gainOfAll, quality.gainOfTenth);
   return fmt::format(
       "\n## Ranking\n\nOf {} kernels that were not learned from, on one core: rank "
       "correlation with the measured times {:.2f} learned, {:.2f} modelled; the best "
-      "of the first five is within 10 % of the best known for {:.0f} %.\n",
-      quality.kernels, quality.learned, quality.modelled, 100 * quality.firstFive);
+      "of the first five is within 10 % of the best known for {:.0f} %. {}.\n",
+      quality.kernels, quality.learned, quality.modelled, 100 * quality.firstFive, repeatable);
 }
 
 Status calibrate(const TuneArguments &arguments) {
@@ -142,6 +154,7 @@ Status tune(TuneArguments &arguments) {
   if (hasSet) {
     MTC_ASSIGN_OR_RETURN(options.known, database.read(options.device));
     options.keep = [&](const TuningRecords &records) { return database.add(records); };
+    options.ship = !arguments.shipFile.empty();
     options.measure = [&](const std::string &bundle) {
       std::vector<std::string> words = {"tune-run", bundle, "--quiet", "--samples",
                                         std::to_string(arguments.samples)};
@@ -149,6 +162,8 @@ Status tune(TuneArguments &arguments) {
                    {"--neighbours", fmt::format("{}", fmt::join(arguments.neighbours, ","))});
       if (!arguments.cpus.empty())
         words.insert(words.end(), {"--cpus", arguments.cpus});
+      if (arguments.equally)
+        words.push_back("--equally");
       return runRuntime(words);
     };
     StatusOr<TuneReport> report = tuneSet(options, log);
@@ -172,7 +187,10 @@ Status tune(TuneArguments &arguments) {
     if (!arguments.report.empty())
       MTC_RETURN_IF_ERROR(
           writeFile(arguments.report, tuningTable(tuned, report->target, options.device) +
-                                          rankingText(records, options.device)));
+                                          rankingText(*report, records, options.device)));
+    if (!arguments.shipFile.empty())
+      MTC_RETURN_IF_ERROR(writeFile(arguments.shipFile, printHeader(host::codeVersion()) +
+                                                            printRecords(report->toShip)));
     MTC_RETURN_IF_ERROR(writeReport(arguments.json, summarize(*report, tuned).dump(2) + "\n"));
   }
   if (arguments.exportFile.empty())
@@ -202,6 +220,16 @@ std::function<Status()> declareTune(CLI::App &app) {
                  "configs to compile and measure in all; default: 12 a kernel")
       ->type_name("N")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
+  app.add_option("--kernel-steps", options.kernelSteps,
+                 "of these at most so many of a kernel; default: 64")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+  app.add_option("--drawn", options.drawnPercent,
+                 "percent of the configs that are drawn, the others are ranked first; default: 25")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t(0), int64_t(100)));
+  app.add_flag("--equally", arguments->equally,
+               "sample every config equally often, for rankings to learn from");
   app.add_option("--budget", arguments->budget,
                  "begin no batch after this time, e.g. 60s; run again to go on")
       ->type_name("T");
@@ -210,7 +238,8 @@ std::function<Status()> declareTune(CLI::App &app) {
       ->capture_default_str()
       ->check(CLI::Range(int64_t(0), int64_t(1) << 62));
   app.add_option("--neighbours", arguments->neighbours,
-                 "what runs on the other cores while one is measured: none, low, medium, high")
+                 "what runs on the other cores while one is measured: none, low, medium, high; "
+                 "flushed: none, and no operand in a cache")
       ->type_name("N,...")
       ->delimiter(',')
       ->capture_default_str()
@@ -231,6 +260,9 @@ std::function<Status()> declareTune(CLI::App &app) {
       ->allow_extra_args(false);
   app.add_option("--export", arguments->exportFile,
                  "write all records as lines of JSON; '-' is stdout")
+      ->type_name("FILE");
+  app.add_option("--export-chosen", arguments->shipFile,
+                 "write what a compile would take for the set, to be shipped with the compiler")
       ->type_name("FILE");
   app.add_option("--report", arguments->report,
                  "write tables of the set's kernels: times by share, and what tuning for one share "

@@ -60,6 +60,8 @@ struct CompileOptions {
   std::string tuningDatabase;  ///< a database or lines of records; empty: modelled times only
   bool tuningOptional = false; ///< go on without a database that is refused, with a warning
   std::string tuningDevice;    ///< whose times to take; empty: this CPU
+  std::string shippedTuning;   ///< folder of records that came with the compiler and are taken
+                               ///< where they hold, if no database is given; empty: none
   std::string calibration;     ///< file of `mtc tune --calibrate`; empty: host times are modelled
 };
 

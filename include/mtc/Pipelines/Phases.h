@@ -50,6 +50,8 @@ struct Compilation {
   std::vector<TargetCompilation> targets;
   std::vector<UnsupportedNode> unsupported; ///< what buildModel could not compile
   std::vector<std::string> warnings;        ///< of the phases so far, for who compiles
+  std::vector<std::string> notes;           ///< the same, for who wants to know more
+  std::string tuningDevice;                 ///< whose shipped times were taken; empty: none were
 
   /// Resolves the set's targets. Fails if one is malformed or given twice, or a tenant asks for a
   /// precision that a target does not have.

@@ -13,12 +13,15 @@
 namespace mtc {
 
 struct TuneOptions {
-  CompileOptions compile; ///< the set, workers, cache and limits; the rest does not matter
-  int64_t steps = 0;      ///< candidates to compile and measure; 0: 12 a kernel
+  CompileOptions compile;    ///< the set, workers, cache and limits; the rest does not matter
+  int64_t steps = 0;         ///< candidates to compile and measure; 0: 12 a kernel
+  int64_t kernelSteps = 64;  ///< of these at most so many of a kernel
+  int64_t drawnPercent = 25; ///< of a kernel's candidates that are drawn, not ranked first
   int64_t seed = 0;
   int64_t budgetNs = 0; ///< no batch begins after it; 0: none
   std::string device;   ///< whose times to find
   std::string pack;     ///< write all candidates as a bundle here and measure nothing
+  bool ship = false;    ///< find out what is worth shipping
   TuningRecords known;  ///< kernels that were searched are left out
   /// The lines that measuring the bundle at `path` gives.
   std::function<StatusOr<std::string>(const std::string &path)> measure;
@@ -41,6 +44,8 @@ struct TuneReport {
     int64_t uses = 0;
   };
   std::vector<Row> rows;
+  /// With `ship`: the times of default and chosen variants, with the hashes of their code.
+  TuningRecords toShip;
 };
 
 /// Searches the kernels of a set on its host target.

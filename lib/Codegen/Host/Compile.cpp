@@ -23,6 +23,10 @@ namespace {
 /// Changes whenever emission does: objects of older revisions are not taken from the cache.
 constexpr llvm::StringLiteral codegenRevision = "mtc host codegen 19";
 
+/// Changes whenever the same emitted code is lowered in another way (Lower, MathExpand): times that
+/// are kept by what was emitted hold no longer.
+constexpr llvm::StringLiteral loweringRevision = "1";
+
 /// One object to make: the first kernel that needs it, and how.
 struct Job {
   mt::KernelOp kernel;
@@ -280,6 +284,22 @@ std::string kernelHash(mt::KernelOp kernel, const HostTarget &target) {
     part(feature);
   part(std::to_string(target.vectorBytes) + "x" + std::to_string(target.vectorRegisters));
   return hasher.finish().hex();
+}
+
+FailureOr<std::string> emissionHash(mt::KernelOp kernel, const HostTarget &target,
+                                    DictionaryAttr config) {
+  MLIRContext *context = kernel->getContext();
+  prepareLowering(*context);
+  ScopedDiagnosticHandler handler(context, [](Diagnostic &) { return success(); });
+  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context));
+  if (failed(emitVariant(*module, kernel, config, "k", target)))
+    return failure();
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module->print(stream, OpPrintingFlags().useLocalScope());
+  const std::string lowering = "lowering " + loweringRevision.str() + ", LLVM " +
+                               std::to_string(LLVM_VERSION_MAJOR) + ", " + target.cpu + "\n";
+  return hashText(lowering + text).hex().substr(0, 16);
 }
 
 StatusOr<CompiledCode> compileProgram(mt::ProgramOp program, const HostTarget &target,

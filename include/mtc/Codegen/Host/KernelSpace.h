@@ -20,6 +20,14 @@ std::string codeVersion();
 /// hashes of equal configs are equal code. 64 hexadecimal digits.
 std::string kernelHash(mt::KernelOp kernel, const HostTarget &target);
 
+/// What the emitter writes for a kernel's config, as a hash: unlike codeVersion() it changes only
+/// with this kernel's own code, so that times can outlive a compiler. Of LLVM the major version
+/// counts. 16 hexadecimal digits. Fails, without an error, if the config does not fit.
+///
+/// Complexity: that of emission, some milliseconds.
+mlir::FailureOr<std::string> emissionHash(mt::KernelOp kernel, const HostTarget &target,
+                                          mlir::DictionaryAttr config);
+
 CoreShape coreShape(const HostTarget &target);
 
 /// The shape that decides the kernel's space; std::monostate if plain loops run it.
