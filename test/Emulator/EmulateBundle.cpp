@@ -102,6 +102,7 @@ Status emulateBundle(const BundleReader &bundle, const std::string &prefix, bool
                      {"threads", f.threads},
                      {"shared_bytes", f.sharedBytes},
                      {"synchronizes", f.synchronizes},
+                     {"is_checked", checks},
                      {"buffer_bytes", f.bufferBytes},
                      {"is_written", isWritten}});
   }

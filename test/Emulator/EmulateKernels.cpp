@@ -40,23 +40,21 @@ public:
     view.replaceAllUsesWith(scratch);
     view.setType(bytes(viewBytes));
     SmallVector<memref::AllocOp> allocations(entry.getOps<memref::AllocOp>());
-    for (memref::AllocOp op : allocations)
-      sharedBytes += llvm::alignTo(sizeOf(op), 16);
+    const cuda::SharedLayout layout = cuda::layOutShared(function);
+    sharedBytes = layout.bytes;
     shared = entry.addArgument(bytes(sharedBytes), loc);
     b.setInsertionPointToStart(&entry);
     fields = memref::ViewOp::create(b, loc, MemRefType::get({viewBytes / 8}, b.getI64Type()), view,
                                     arith::ConstantIndexOp::create(b, loc, 0), ValueRange());
     viewPointer = pointerTo(view);
     sharedPointer = pointerTo(shared);
-    int64_t offset = 0;
-    for (memref::AllocOp op : allocations) {
+    for (auto [op, offset] : llvm::zip_equal(allocations, layout.offsets)) {
       b.setInsertionPoint(op);
       Value at = arith::ConstantIndexOp::create(b, loc, offset);
       MemRefType type = op.getType();
       auto plain = MemRefType::get(type.getShape(), type.getElementType());
       op.replaceAllUsesWith(
           memref::ViewOp::create(b, loc, plain, shared, at, ValueRange()).getResult());
-      offset += llvm::alignTo(sizeOf(op), 16);
       op.erase();
     }
     SmallVector<Operation *> operations;
@@ -72,10 +70,6 @@ public:
   bool synchronizes = false;
 
 private:
-  static int64_t sizeOf(memref::AllocOp op) {
-    return op.getType().getNumElements() * host::elementBytes(op.getType().getElementType());
-  }
-
   Value i32(int64_t value) { return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value)); }
 
   Value pointerTo(Value memory) {
@@ -116,29 +110,46 @@ private:
       return replace(op, index(offsetof(ThreadView, block)));
     if (isa<gpu::GridDimOp>(op))
       return replace(op, index(offsetof(ThreadView, blocks)));
-    if (isa<gpu::BarrierOp>(op)) {
-      call(offsetof(ThreadView, barrier), {}, {sharedPointer});
-      op->erase();
-      return success();
-    }
+    if (isa<gpu::BarrierOp>(op))
+      return replaceByCall(op, offsetof(ThreadView, barrier), {sharedPointer});
     if (auto shuffle = dyn_cast<gpu::ShuffleOp>(op))
       return rewriteShuffle(shuffle);
     if (auto load = dyn_cast<nvgpu::LdMatrixOp>(op))
       return rewriteLoadMatrix(load);
     if (auto copy = dyn_cast<nvgpu::DeviceAsyncCopyOp>(op))
       return rewriteCopy(copy);
-    if (isa<NVVM::CpAsyncCommitGroupOp>(op)) {
-      call(offsetof(ThreadView, commitCopies), {}, {});
-      op->erase();
-      return success();
-    }
-    if (auto wait = dyn_cast<NVVM::CpAsyncWaitGroupOp>(op)) {
-      call(offsetof(ThreadView, awaitCopies), {}, {sharedPointer, i32(wait.getN())});
-      op->erase();
-      return success();
-    }
+    if (isa<NVVM::CpAsyncCommitGroupOp>(op))
+      return replaceByCall(op, offsetof(ThreadView, commitCopies), {});
+    if (auto wait = dyn_cast<NVVM::CpAsyncWaitGroupOp>(op))
+      return replaceByCall(op, offsetof(ThreadView, awaitCopies),
+                           {sharedPointer, i32(wait.getN())});
     if (auto multiply = dyn_cast<NVVM::MmaOp>(op))
       return rewriteMultiply(multiply);
+    if (auto multiply = dyn_cast<NVVM::WgmmaMmaAsyncOp>(op))
+      return rewriteGroup(multiply);
+    if (isa<NVVM::WgmmaFenceAlignedOp>(op))
+      return replaceByCall(op, offsetof(ThreadView, fenceProducts), {});
+    if (isa<NVVM::WgmmaGroupSyncAlignedOp>(op))
+      return replaceByCall(op, offsetof(ThreadView, commitProducts), {});
+    if (auto wait = dyn_cast<NVVM::WgmmaWaitGroupSyncOp>(op))
+      return replaceByCall(op, offsetof(ThreadView, awaitProducts),
+                           {i32(static_cast<int64_t>(wait.getGroup()))});
+    if (auto fence = dyn_cast<NVVM::FenceProxyOp>(op)) {
+      if (fence.getKind() != NVVM::ProxyKind::async_shared)
+        return op->emitOpError("is not emulated");
+      return replaceByCall(op, offsetof(ThreadView, fenceProxy), {sharedPointer});
+    }
+    if (auto hold = dyn_cast<LLVM::InlineAsmOp>(op)) {
+      if (!hold.getAsmString().empty() || hold.getOperands().size() != 1)
+        return op->emitOpError("is not emulated");
+      call(offsetof(ThreadView, readSums), {}, {});
+      return replace(op, hold.getOperands().front());
+    }
+    // An address in shared memory counts from its start.
+    if (auto pointer = dyn_cast<memref::ExtractAlignedPointerAsIndexOp>(op))
+      if (auto memory = pointer.getSource().getDefiningOp<memref::ViewOp>();
+          memory && memory.getSource() == shared)
+        return replace(op, memory.getByteShift());
     if (auto convert = dyn_cast<NVVM::ConvertFloatToTF32Op>(op))
       return rewriteRounding(convert);
     if (isa<NVVM::ConvertF32x2ToF16x2Op, NVVM::ConvertF32x2ToBF16x2Op>(op))
@@ -160,6 +171,12 @@ private:
 
   static LogicalResult replace(Operation *op, Value value) {
     op->getResult(0).replaceAllUsesWith(value);
+    op->erase();
+    return success();
+  }
+
+  LogicalResult replaceByCall(Operation *op, size_t offset, ArrayRef<Value> arguments) {
+    call(offset, {}, arguments);
     op->erase();
     return success();
   }
@@ -260,13 +277,16 @@ private:
   }
 
   static FailureOr<MultiplyKind> kindOf(NVVM::MmaOp op) {
-    using Types = NVVM::MMATypes;
-    auto a = op.getMultiplicandAPtxType(), c = op.getMultiplicandBPtxType();
     NVVM::MMAShapeAttr shape = op.getShape();
-    auto is = [&](Types x, Types y, int64_t k) {
-      return a == x && c == y && shape.getM() == 16 && shape.getN() == 8 &&
-             int64_t(shape.getK()) == k;
-    };
+    if (shape.getM() != 16 || shape.getN() != 8 || !op.getMultiplicandAPtxType() ||
+        !op.getMultiplicandBPtxType())
+      return failure();
+    return kindOf(*op.getMultiplicandAPtxType(), *op.getMultiplicandBPtxType(), shape.getK());
+  }
+
+  /// Of mma.sync and wgmma, whose types have the same names.
+  template <typename Types> static FailureOr<MultiplyKind> kindOf(Types a, Types c, int64_t terms) {
+    auto is = [&](Types x, Types y, int64_t k) { return a == x && c == y && terms == k; };
     if (is(Types::tf32, Types::tf32, 8))
       return MultiplyKind::TF32;
     if (is(Types::f16, Types::f16, 16))
@@ -297,6 +317,46 @@ private:
     for (auto [i, type] : llvm::enumerate(results.getBody()))
       all = LLVM::InsertValueOp::create(b, loc, all, fromBits(resultRegister(i), type),
                                         static_cast<int64_t>(i));
+    return replace(op, all);
+  }
+
+  /// The sums lie in memory while the emulator adds to them.
+  LogicalResult rewriteGroup(NVVM::WgmmaMmaAsyncOp op) {
+    NVVM::MMAShapeAttr shape = op.getShape();
+    FailureOr<MultiplyKind> kind = kindOf(op.getTypeA(), op.getTypeB(), shape.getK());
+    auto type = cast<LLVM::LLVMStructType>(op.getInouts().getType());
+    const size_t count = type.getBody().size();
+    if (failed(kind) || shape.getM() != 64 || 2 * count != size_t(shape.getN()) ||
+        op.getScaleD() != NVVM::WGMMAScaleOut::one || op.getScaleA() != NVVM::WGMMAScaleIn::one ||
+        op.getScaleB() != NVVM::WGMMAScaleIn::one || op.getSatfinite())
+      return op.emitOpError("is not emulated");
+    auto pointer = LLVM::LLVMPointerType::get(b.getContext());
+    if (!sums) {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(&function.getBody().front());
+      Value most = LLVM::ConstantOp::create(b, loc, b.getI32Type(), b.getI32IntegerAttr(128));
+      sums = LLVM::AllocaOp::create(b, loc, pointer, b.getI32Type(), most);
+    }
+    auto place = [&](size_t i) {
+      return LLVM::GEPOp::create(b, loc, pointer, b.getI32Type(), sums,
+                                 ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
+    };
+    for (size_t i = 0; i < count; ++i)
+      LLVM::StoreOp::create(
+          b, loc,
+          toBits(LLVM::ExtractValueOp::create(b, loc, op.getInouts(), static_cast<int64_t>(i))),
+          place(i));
+    const int64_t layout = (op.getLayoutA() == NVVM::MMALayout::col ? 1 : 0) |
+                           (op.getLayoutB() == NVVM::MMALayout::row ? 2 : 0);
+    call(offsetof(ThreadView, multiplyGroup), {},
+         {sharedPointer, i32(static_cast<int64_t>(*kind)), i32(shape.getN()), op.getDescriptorA(),
+          op.getDescriptorB(), i32(layout), sums, i32(checks)});
+    Value all = LLVM::PoisonOp::create(b, loc, type);
+    for (size_t i = 0; i < count; ++i) {
+      Value bits = LLVM::LoadOp::create(b, loc, b.getI32Type(), place(i));
+      all = LLVM::InsertValueOp::create(b, loc, all, fromBits(bits, type.getBody()[i]),
+                                        static_cast<int64_t>(i));
+    }
     return replace(op, all);
   }
 
@@ -370,6 +430,7 @@ private:
   OpBuilder b;
   Location loc;
   Value fields, viewPointer, shared, sharedPointer;
+  Value sums; ///< of a warpgroup's product, in memory; null before the first
 };
 
 } // namespace

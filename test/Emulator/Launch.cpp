@@ -1,245 +1,13 @@
 //===- Launch.cpp - run the threads of a GPU kernel on the host -----------===//
-#include "Launch.h"
+#include "BlockRun.h"
 
-#include "Shadow.h"
-#include "Warp.h"
-
-#include <algorithm>
 #include <array>
-#include <csetjmp>
-#include <cstring>
-#include <deque>
-#include <fmt/format.h>
-#include <memory>
-#include <numeric>
-#include <random>
-#include <sys/mman.h>
-#include <ucontext.h>
-#include <utility>
 
 namespace mtc::emulator {
-
-struct BlockRun;
-
-/// An asynchronous copy under way: what it will have written.
-struct Copy {
-  int64_t to = 0;
-  std::vector<unsigned char> bytes;
-};
-
-struct Fiber {
-  enum class State { Ready, AtBarrier, AtWarp, Done };
-  ThreadView view = {};
-  ucontext_t context = {};
-  State state = State::Ready;
-  BlockRun *block = nullptr;
-  WarpCall call;            ///< under way
-  bool isChecked = false;   ///< of a load of matrices under way
-  std::vector<Copy> copies; ///< that are in no group yet
-  std::deque<std::vector<Copy>> groups;
-};
-
 namespace {
 
-constexpr size_t stackBytes = 128 << 10;
-constexpr unsigned char poison = 0xDB;
-
-} // namespace
-
-/// The blocks of a launch, one after the other on the same fibers.
-struct BlockRun {
-  explicit BlockRun(const Launch &launch) : launch(launch), random(launch.seed) {
-    for (const Buffer &buffer : launch.buffers)
-      shadows.emplace_back(buffer.bytes, buffer.written);
-    shadows.emplace_back(launch.sharedBytes, false);
-    if (launch.synchronizes)
-      stacks = ::mmap(nullptr, stackBytes * launch.threads, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    // At the end of its block, so that vectors may be aligned as the base of shared memory is.
-    shared.resize(launch.sharedBytes + 256);
-    for (const Buffer &buffer : launch.buffers)
-      pointers.push_back(buffer.data);
-    void *base = shared.data();
-    size_t space = shared.size();
-    pointers.push_back(std::align(256, launch.sharedBytes, base, space));
-  }
-  ~BlockRun() {
-    if (stacks)
-      ::munmap(stacks, stackBytes * launch.threads);
-  }
-
-  Status runAll() {
-    if (stacks == MAP_FAILED)
-      return internalError("no memory for the stacks of emulated threads");
-    std::vector<int64_t> order(launch.blocks);
-    std::iota(order.begin(), order.end(), 0);
-    std::shuffle(order.begin(), order.end(), random);
-    for (int64_t block : order) {
-      launch.synchronizes ? runBlock(block) : runApart(block);
-      if (!status.ok())
-        return status;
-    }
-    return okStatus();
-  }
-
-  void runBlock(int64_t block);
-  void runApart(int64_t block);
-  void call(Fiber &fiber);
-  /// Ends a thread from within, for good.
-  void leave(Fiber &fiber);
-  void start(Fiber &fiber, int64_t thread, int64_t block);
-  void yield(Fiber &fiber) {
-    if (!launch.synchronizes) {
-      fail(fiber, "waits, in a launch whose threads wait for nobody");
-      leave(fiber);
-    }
-    ::swapcontext(&fiber.context, &scheduler);
-  }
-  bool releaseWarp(int64_t warp);
-  const char *performInWarp(std::span<WarpCall *> lanes, int64_t warp);
-  const char *loadMatrices(std::span<WarpCall *> lanes, int64_t warp);
-  bool releaseBarrier();
-  int32_t sharedBuffer() const { return int32_t(launch.buffers.size()); }
-  unsigned char *sharedBytes() const { return static_cast<unsigned char *>(pointers.back()); }
-  Accessor accessor(const Fiber &fiber) const {
-    return {fiber.view.block * launch.threads + fiber.view.thread, fiber.view.block, now};
-  }
-  void fail(const Fiber &fiber, const std::string &what) {
-    if (status.ok())
-      status = invalidInput(
-          fmt::format("block {} thread {}: {}", fiber.view.block, fiber.view.thread, what));
-  }
-
-  const Launch &launch;
-  std::mt19937_64 random;
-  std::vector<Shadow> shadows; ///< of the buffers, then of shared memory
-  std::vector<unsigned char> shared;
-  std::vector<void *> pointers;
-  std::vector<Fiber> fibers;
-  void *stacks = nullptr;
-  ucontext_t scheduler = {};
-  std::jmp_buf escape; ///< of a thread without a fiber
-  int64_t now = 0;     ///< barrier interval
-  Status status;
-};
-
-namespace {
-
-/// bar.sync 0 (PTX ISA 9.7.13.1): waits for all threads of the block.
-void atBarrier(ThreadView *view, void *) {
-  view->fiber->state = Fiber::State::AtBarrier;
-  view->fiber->block->yield(*view->fiber);
-}
-
-/// Enters an operation of the warp; the results are in the fiber's call.
-const WarpCall &atWarp(ThreadView *view, const WarpCall &call) {
-  Fiber &fiber = *view->fiber;
-  fiber.call = call;
-  fiber.state = Fiber::State::AtWarp;
-  fiber.block->yield(fiber);
-  return fiber.call;
-}
-
-int64_t atShuffle(ThreadView *view, int32_t value, int32_t operand, int32_t width, int32_t mode) {
-  const WarpCall &call = atWarp(view, {WarpCall::Kind::Shuffle, mode, {value, operand, width}, {}});
-  return int64_t(call.results[1]) << 32 | int64_t(uint32_t(call.results[0]));
-}
-
-void setRegisters(ThreadView *view, const WarpCall &call) {
-  std::copy(call.results.begin(), call.results.end(), view->registers);
-}
-
-void atLoadMatrix(ThreadView *view, void *, int64_t offset, int32_t count, int32_t isTransposed,
-                  int32_t isChecked) {
-  view->fiber->isChecked = isChecked != 0 && view->fiber->block->launch.checksAccesses;
-  setRegisters(view, atWarp(view, {WarpCall::Kind::LoadMatrix,
-                                   2 * count + isTransposed,
-                                   {static_cast<int32_t>(offset)},
-                                   {}}));
-}
-
-void atMultiply(ThreadView *view, int32_t kind, int32_t a0, int32_t a1, int32_t a2, int32_t a3,
-                int32_t b0, int32_t b1, int32_t c0, int32_t c1, int32_t c2, int32_t c3) {
-  setRegisters(
-      view,
-      atWarp(view, {WarpCall::Kind::Multiply, kind, {a0, a1, a2, a3, b0, b1, c0, c1, c2, c3}, {}}));
-}
-
-/// The thread has done something wrong and never comes back.
-void stop(Fiber &fiber, const char *what, int64_t bytes, int64_t offset, int32_t buffer,
-          const char *wrong) {
-  BlockRun &block = *fiber.block;
-  block.fail(fiber, fmt::format("{} of {} bytes at {} of {} {}", what, bytes, offset,
-                                buffer == block.sharedBuffer() ? "shared memory"
-                                                               : fmt::format("buffer {}", buffer),
-                                wrong));
-  block.leave(fiber);
-}
-
-/// A vector's address is a multiple of its size (PTX ISA 5.4.2, 6.4.1); buffers begin at multiples
-/// of more.
-const char *alignmentOf(int64_t offset, int64_t bytes) {
-  const bool isVector = bytes == 2 || bytes == 4 || bytes == 8 || bytes == 16;
-  return isVector && offset % bytes != 0 ? "is not aligned to its size" : nullptr;
-}
-
-void atAccess(ThreadView *view, int32_t buffer, int64_t offset, int32_t bytes, int32_t isWrite) {
-  Fiber &fiber = *view->fiber;
-  BlockRun &block = *fiber.block;
-  const char *wrong = alignmentOf(offset, bytes);
-  if (!wrong)
-    wrong = block.shadows[buffer].touch(offset, bytes, isWrite != 0, block.accessor(fiber));
-  if (wrong)
-    stop(fiber, isWrite ? "write" : "read", bytes, offset, buffer, wrong);
-}
-
-/// cp.async (PTX ISA 9.7.9.25.3.1): the bytes arrive at some time after this and before the wait,
-/// so that until then they are nobody's; what is beyond the source's size is zero.
-void atCopyAsync(ThreadView *view, void *, int64_t to, int32_t buffer, int64_t from, int32_t bytes,
-                 int32_t sourceBytes) {
-  Fiber &fiber = *view->fiber;
-  BlockRun &block = *fiber.block;
-  const char *wrong = bytes != 4 && bytes != 8 && bytes != 16  ? "has no size of a copy"
-                      : sourceBytes < 0 || sourceBytes > bytes ? "reads more than it writes"
-                                                               : alignmentOf(to, bytes);
-  if (!wrong)
-    wrong = block.shadows.back().startCopy(to, bytes, block.accessor(fiber));
-  if (wrong)
-    return stop(fiber, "asynchronous copy", bytes, to, block.sharedBuffer(), wrong);
-  wrong = alignmentOf(from, bytes);
-  if (!wrong && (from < 0 || from + sourceBytes > block.launch.buffers[buffer].bytes))
-    wrong = "is out of bounds";
-  if (wrong)
-    return stop(fiber, "asynchronous copy", bytes, from, buffer, wrong);
-  Copy &copy = fiber.copies.emplace_back();
-  copy.to = to;
-  copy.bytes.assign(bytes, 0);
-  std::memcpy(copy.bytes.data(), static_cast<unsigned char *>(block.pointers[buffer]) + from,
-              sourceBytes);
-  std::memset(block.sharedBytes() + to, poison, bytes);
-}
-
-/// cp.async.commit_group (PTX ISA 9.7.9.25.3.2); a group may be empty.
-void atCommitCopies(ThreadView *view) {
-  view->fiber->groups.push_back(std::exchange(view->fiber->copies, {}));
-}
-
-/// cp.async.wait_group (PTX ISA 9.7.9.25.3.3): at most the last groups are under way; what is in no
-/// group is not waited for. The bytes are then visible to this thread, to others behind a barrier.
-void atAwaitCopies(ThreadView *view, void *, int32_t groups) {
-  Fiber &fiber = *view->fiber;
-  for (; int64_t(fiber.groups.size()) > groups; fiber.groups.pop_front())
-    for (const Copy &copy : fiber.groups.front()) {
-      const auto bytes = int64_t(copy.bytes.size());
-      fiber.block->shadows.back().finishCopy(copy.to, bytes, fiber.block->accessor(fiber));
-      std::memcpy(fiber.block->sharedBytes() + copy.to, copy.bytes.data(), bytes);
-    }
-}
-
-void ignoreAccess(ThreadView *, int32_t, int64_t, int32_t, int32_t) {}
-
-void fiberMain(unsigned high, unsigned low) {
-  auto *fiber = reinterpret_cast<Fiber *>(uintptr_t(high) << 32 | uintptr_t(low));
+void fiberMain(void *argument) {
+  auto *fiber = static_cast<Fiber *>(argument);
   fiber->block->call(*fiber);
   fiber->block->leave(*fiber);
 }
@@ -259,24 +27,13 @@ void BlockRun::leave(Fiber &fiber) {
 }
 
 void BlockRun::start(Fiber &fiber, int64_t thread, int64_t block) {
-  fiber.view = {thread,        block,        launch.blocks, atBarrier,   atShuffle,
-                atAccess,      atLoadMatrix, atMultiply,    atCopyAsync, atCommitCopies,
-                atAwaitCopies, {},           &fiber};
-  if (!launch.checksAccesses)
-    fiber.view.access = ignoreAccess;
+  fiber = Fiber();
   fiber.block = this;
-  fiber.state = Fiber::State::Ready;
-  fiber.copies.clear();
-  fiber.groups.clear();
+  fiber.view = makeView(fiber, thread, block);
   if (!launch.synchronizes)
     return;
-  ::getcontext(&fiber.context);
-  fiber.context.uc_stack.ss_sp = static_cast<char *>(stacks) + stackBytes * thread;
-  fiber.context.uc_stack.ss_size = stackBytes;
-  fiber.context.uc_link = nullptr;
-  auto bits = reinterpret_cast<uintptr_t>(&fiber);
-  ::makecontext(&fiber.context, reinterpret_cast<void (*)()>(fiberMain), 2, unsigned(bits >> 32),
-                unsigned(bits));
+  prepare(fiber.flow, static_cast<char *>(stacks) + stackBytes * thread, stackBytes, fiberMain,
+          &fiber);
 }
 
 /// The rows' addresses are those of the first lanes; a lane reads what it gets.
@@ -333,6 +90,52 @@ bool BlockRun::releaseWarp(int64_t warp) {
   return true;
 }
 
+/// Reads both matrices by their descriptors, adds their product to the sums of each thread.
+const char *BlockRun::multiplyInGroup(int64_t group) {
+  Fiber &first = fibers[group * groupThreads];
+  const GroupCall &call = first.product;
+  const std::span<Fiber> threads(&first, groupThreads);
+  std::vector<int32_t *> sums;
+  for (Fiber &fiber : threads) {
+    if (!fiber.product.isSame(call))
+      return "is in another wgmma than other threads of its warpgroup";
+    if (!fiber.mayMultiply)
+      return "multiplies without a wgmma.fence before";
+    sums.push_back(fiber.product.sums);
+    ++fiber.openProducts;
+  }
+  GroupProduct product(call);
+  if (const char *wrong = product.check(launch.sharedBytes))
+    return wrong;
+  if (launch.checksAccesses && call.isChecked) {
+    auto isFenced = [&](int64_t writer, int64_t fences) {
+      return fibers[writer % launch.threads].fences > fences;
+    };
+    for (const Bytes &part : first.readings.emplace_back(product.parts()))
+      if (const char *wrong = shadows.back().startReading(part, accessor(first), isFenced)) {
+        fail(first, fmt::format("wgmma at {} of shared memory {}", part.offset, wrong));
+        return nullptr;
+      }
+  }
+  return product.multiply(sharedBytes(), sums);
+}
+
+bool BlockRun::releaseGroup(int64_t group) {
+  const int64_t begin = group * groupThreads, end = begin + groupThreads;
+  if (end > launch.threads) {
+    fail(fibers[begin], "needs a whole warpgroup for a wgmma");
+    return true;
+  }
+  for (int64_t t = begin; t < end; ++t)
+    if (fibers[t].state != Fiber::State::AtGroup)
+      return false;
+  if (const char *wrong = multiplyInGroup(group))
+    fail(fibers[begin], wrong);
+  for (int64_t t = begin; t < end; ++t)
+    fibers[t].state = Fiber::State::Ready;
+  return true;
+}
+
 bool BlockRun::releaseBarrier() {
   for (Fiber &fiber : fibers)
     if (fiber.state != Fiber::State::AtBarrier)
@@ -359,7 +162,8 @@ void BlockRun::runApart(int64_t block) {
 
 void BlockRun::runBlock(int64_t block) {
   std::fill(shared.begin(), shared.end(), poison);
-  shadows.back().reset();
+  if (launch.checksAccesses)
+    shadows.back().reset();
   ++now;
   fibers.resize(launch.threads);
   for (int64_t t = 0; t < launch.threads; ++t)
@@ -371,11 +175,12 @@ void BlockRun::runBlock(int64_t block) {
       std::swap(ready[random() % ready.size()], ready.back());
       Fiber &fiber = fibers[ready.back()];
       ready.pop_back();
-      ::swapcontext(&scheduler, &fiber.context);
-      const int64_t warp = fiber.view.thread / warpThreads;
-      if (fiber.state == Fiber::State::AtWarp && releaseWarp(warp))
-        for (int64_t t = warp * warpThreads; t < std::min((warp + 1) * warpThreads, launch.threads);
-             ++t)
+      resume(scheduler, fiber.flow);
+      const bool isWarp = fiber.state == Fiber::State::AtWarp;
+      const int64_t size = isWarp ? warpThreads : groupThreads, team = fiber.view.thread / size;
+      if ((isWarp && releaseWarp(team)) ||
+          (fiber.state == Fiber::State::AtGroup && releaseGroup(team)))
+        for (int64_t t = team * size; t < std::min((team + 1) * size, launch.threads); ++t)
           ready.push_back(t);
     }
     if (!status.ok())
@@ -386,14 +191,17 @@ void BlockRun::runBlock(int64_t block) {
     if (std::all_of(fibers.begin(), fibers.end(), is(Fiber::State::Done)))
       return;
     if (!releaseBarrier()) {
-      auto waits = std::find_if(fibers.begin(), fibers.end(), is(Fiber::State::AtWarp));
-      const bool isWarp = waits != fibers.end();
-      if (!isWarp)
-        waits = std::find_if(fibers.begin(), fibers.end(), is(Fiber::State::AtBarrier));
+      static constexpr std::pair<Fiber::State, const char *> stuck[] = {
+          {Fiber::State::AtWarp, "waits in {} that not all lanes of its warp reach"},
+          {Fiber::State::AtGroup, "waits in a wgmma that not all threads of its warpgroup reach"},
+          {Fiber::State::AtBarrier, "waits at a barrier that not all threads of the block reach"}};
+      const auto &[state, what] =
+          *std::find_if(std::begin(stuck), std::end(stuck), [&](const auto &row) {
+            return std::any_of(fibers.begin(), fibers.end(), is(row.first));
+          });
+      const Fiber &waits = *std::find_if(fibers.begin(), fibers.end(), is(state));
       static constexpr const char *names[] = {"a shuffle", "an ldmatrix", "an mma"};
-      fail(*waits, isWarp ? fmt::format("waits in {} that not all lanes of its warp reach",
-                                        names[static_cast<int>(waits->call.kind)])
-                          : "waits at a barrier that not all threads of the block reach");
+      fail(waits, fmt::format(fmt::runtime(what), names[static_cast<int>(waits.call.kind)]));
       return;
     }
     ready.resize(launch.threads);

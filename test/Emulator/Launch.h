@@ -6,8 +6,8 @@
 // alignment, against bytes that nobody has written, against races and against asynchronous copies
 // that nobody has waited for.
 //
-// Not emulated: weak memory beyond races, timing, more than one dimension of threads.
-// Source of the semantics: PTX ISA 9.0, the section cited at each operation.
+// Not emulated: weak memory beyond races and fences of the proxy, timing, more than one dimension
+// of threads. Source of the semantics: PTX ISA 9.0, the section cited at each operation.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -46,6 +46,19 @@ struct ThreadView {
   void (*commitCopies)(ThreadView *);
   /// Waits until at most the last `groups` groups of the thread are under way.
   void (*awaitCopies)(ThreadView *, void *shared, int32_t groups);
+  /// Orders the thread's registers before the next products of its warpgroup.
+  void (*fenceProducts)(ThreadView *);
+  /// A warpgroup's product (WarpGroup.h): adds to `sums`, which nobody may read before readSums.
+  void (*multiplyGroup)(ThreadView *, void *shared, int32_t kind, int32_t columns, int64_t a,
+                        int64_t b, int32_t layout, int32_t *sums, int32_t isChecked);
+  /// Makes the products since the last one a group, and waits until at most the last `groups` are
+  /// under way.
+  void (*commitProducts)(ThreadView *);
+  void (*awaitProducts)(ThreadView *, int32_t groups);
+  /// Before results of products are read.
+  void (*readSums)(ThreadView *);
+  /// Shows what the thread has written to the proxy by which warpgroups read.
+  void (*fenceProxy)(ThreadView *, void *shared);
   int64_t registers[4];
   Fiber *fiber;
 };

@@ -13,9 +13,15 @@
 
 namespace mtc::emulator {
 
+/// A part of a buffer.
+struct Bytes {
+  int64_t offset = 0, bytes = 0;
+};
+
 /// Who accesses, and when. Times are numbers of barrier intervals, unique in a launch.
 struct Accessor {
   int64_t thread = 0, block = 0, time = 0;
+  int64_t fences = 0; ///< of the proxy, that the thread has passed
 };
 
 class Shadow {
@@ -42,6 +48,8 @@ public:
       if (wasWritten &&
           (cell.writeBlock != by.block || (cell.writeTime == by.time && cell.writer != by.thread)))
         return isWrite ? "races with another thread's write" : "races with a write";
+      if (isWrite && cell.readings > 0)
+        return "meets a product that nobody has waited for";
       if (!isWrite) {
         if (!wasWritten && !written_)
           return "reads what was never written";
@@ -57,8 +65,42 @@ public:
       cell.writer = by.thread;
       cell.writeBlock = by.block;
       cell.writeTime = by.time;
+      cell.writeFences = by.fences;
     }
     return nullptr;
+  }
+
+  /// A product of a warpgroup reads these bytes from now until it is finished, by another proxy
+  /// than writes: its own threads, too, are behind a barrier and a fence of the writer.
+  /// `isFenced(writer, fences)`: whether the writer has passed more fences.
+  template <typename IsFenced>
+  const char *startReading(const Bytes &part, const Accessor &by, const IsFenced &isFenced) {
+    if (part.offset < 0 || part.offset + part.bytes > bytes_)
+      return "is out of bounds";
+    for (int64_t i = part.offset; i < part.offset + part.bytes; ++i) {
+      Cell &cell = at(i);
+      if (cell.isInFlight)
+        return "meets an asynchronous copy that nobody has waited for";
+      if (cell.writer == nobody && !written_)
+        return "reads what was never written";
+      if (cell.writer != nobody && cell.writeTime == by.time)
+        return "races with a write";
+      if (cell.writer != nobody && !isFenced(cell.writer, cell.writeFences))
+        return "reads what no fence of the proxy shows";
+      ++cell.readings;
+    }
+    return nullptr;
+  }
+
+  /// From now on the bytes were read.
+  void finishReading(const Bytes &part, const Accessor &by) {
+    for (int64_t i = part.offset; i < part.offset + part.bytes; ++i) {
+      Cell &cell = at(i);
+      --cell.readings;
+      cell.reader = several;
+      cell.readBlock = by.block;
+      cell.readTime = by.time;
+    }
   }
 
   /// A copy writes these bytes at any time from now until it is finished.
@@ -77,6 +119,7 @@ public:
       cell.isInFlight = false;
       cell.writer = by.thread;
       cell.writeTime = by.time;
+      cell.writeFences = by.fences;
     }
   }
 
@@ -84,9 +127,10 @@ private:
   static constexpr int64_t nobody = -1, several = -2;
 
   struct Cell {
-    int64_t writer = nobody, writeBlock = nobody, writeTime = -1;
+    int64_t writer = nobody, writeBlock = nobody, writeTime = -1, writeFences = 0;
     int64_t reader = nobody, readBlock = nobody,
             readTime = -1; ///< of the last interval with a read
+    int32_t readings = 0;  ///< under way
     bool isInFlight = false;
   };
 

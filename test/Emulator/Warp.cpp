@@ -2,7 +2,6 @@
 #include "Warp.h"
 
 #include <bit>
-#include <cmath>
 
 namespace mtc::emulator {
 
@@ -36,22 +35,19 @@ void shuffle(std::span<WarpCall *> lanes) {
 
 namespace {
 
+/// The bits moved to where a float has them, with 2^112 for the larger bias of its exponent, which
+/// makes denormals right, too.
 double halfOf(uint32_t bits) {
-  const uint32_t exponent = bits >> 10 & 31, mantissa = bits & 1023;
-  double value = exponent == 0    ? std::ldexp(mantissa, -24)
-                 : exponent == 31 ? (mantissa ? NAN : INFINITY)
-                                  : std::ldexp(1024 + mantissa, int(exponent) - 25);
-  return bits & 0x8000 ? -value : value;
+  const uint32_t magnitude = (bits & 0x7FFF) << 13, sign = (bits & 0x8000) << 16;
+  if (magnitude >= 0x1F << 23) // infinity, or not a number
+    return std::bit_cast<float>(sign | 0x7F800000 | (magnitude & 0x7FFFFF));
+  const float value = std::bit_cast<float>(magnitude) * 0x1p112f;
+  return sign ? -value : value;
 }
 
-/// The bits of an element that are stored, and the rows of terms that one product adds.
-struct Format {
-  int64_t bits;
-  int64_t terms() const { return 256 / bits; }
-  int64_t perRegister() const { return 32 / bits; }
-};
+} // namespace
 
-Format formatOf(MultiplyKind kind) {
+ElementFormat formatOf(MultiplyKind kind) {
   switch (kind) {
   case MultiplyKind::TF32:
     return {32};
@@ -63,7 +59,13 @@ Format formatOf(MultiplyKind kind) {
   }
 }
 
-/// Element `part` of a register of a matrix of `kind`; `isUnsigned` of bytes.
+bool isUnsignedA(MultiplyKind kind) {
+  return kind == MultiplyKind::U8S8 || kind == MultiplyKind::U8U8;
+}
+bool isUnsignedB(MultiplyKind kind) {
+  return kind == MultiplyKind::S8U8 || kind == MultiplyKind::U8U8;
+}
+
 double elementOf(MultiplyKind kind, uint32_t bits, int64_t part, bool isUnsigned) {
   switch (kind) {
   case MultiplyKind::TF32:
@@ -77,7 +79,10 @@ double elementOf(MultiplyKind kind, uint32_t bits, int64_t part, bool isUnsigned
   }
 }
 
-} // namespace
+bool isRoundedElement(MultiplyKind kind, uint32_t bits) {
+  const bool isNan = (bits & 0x7FFFFFFF) > 0x7F800000;
+  return kind != MultiplyKind::TF32 || !(bits & 0x1FFF) || isNan;
+}
 
 /// mma.sync.aligned.row.col (PTX ISA 9.7.14.5.14) of shapes m16n8k8 (.tf32), m16n8k16 (.f16, .bf16)
 /// and m16n8k32 (.s8, .u8). Fragments (9.7.14.5.7, .8 and .10): with group = lane / 4 and t = lane
@@ -88,18 +93,16 @@ double elementOf(MultiplyKind kind, uint32_t bits, int64_t part, bool isUnsigned
 /// here sums are exact to a double and rounded once. Integers wrap.
 const char *multiply(std::span<WarpCall *> lanes) {
   const auto kind = static_cast<MultiplyKind>(lanes[0]->variant);
-  const Format format = formatOf(kind);
+  const ElementFormat format = formatOf(kind);
   const int64_t p = format.perRegister(), terms = format.terms();
   const bool isInteger = format.bits == 8;
-  const bool aUnsigned = kind == MultiplyKind::U8S8 || kind == MultiplyKind::U8U8;
-  const bool bUnsigned = kind == MultiplyKind::S8U8 || kind == MultiplyKind::U8U8;
+  const bool aUnsigned = isUnsignedA(kind), bUnsigned = isUnsignedB(kind);
   double a[16][32], b[32][8];
   for (int64_t lane = 0; lane < warpThreads; ++lane) {
     const int64_t group = lane / 4, t = lane % 4;
     for (int64_t r = 0; r < 6; ++r) {
       const auto bits = uint32_t(lanes[lane]->operands[r]);
-      const bool isNan = (bits & 0x7FFFFFFF) > 0x7F800000;
-      if (kind == MultiplyKind::TF32 && (bits & 0x1FFF) && !isNan)
+      if (!isRoundedElement(kind, bits))
         return "multiplies a number that was not rounded to tf32";
       for (int64_t part = 0; part < p; ++part)
         if (r < 4)
@@ -109,17 +112,20 @@ const char *multiply(std::span<WarpCall *> lanes) {
           b[p * t + part + 4 * p * (r - 4)][group] = elementOf(kind, bits, part, bUnsigned);
     }
   }
-  for (int64_t lane = 0; lane < warpThreads; ++lane)
-    for (int64_t r = 0; r < 4; ++r) {
-      const int64_t row = lane / 4 + 8 * (r / 2), column = 2 * (lane % 4) + r % 2;
-      double sum = 0;
-      for (int64_t k = 0; k < terms; ++k)
-        sum += a[row][k] * b[k][column];
-      const int32_t c = lanes[lane]->operands[6 + r];
-      lanes[lane]->results[r] = isInteger
-                                    ? int32_t(uint32_t(c) + uint32_t(int32_t(sum)))
-                                    : std::bit_cast<int32_t>(float(std::bit_cast<float>(c) + sum));
+  for (int64_t row = 0; row < 16; ++row) {
+    double sums[8] = {};
+    for (int64_t k = 0; k < terms; ++k)
+      for (int64_t column = 0; column < 8; ++column)
+        sums[column] += a[row][k] * b[k][column];
+    for (int64_t column = 0; column < 8; ++column) {
+      WarpCall &call = *lanes[row % 8 * 4 + column / 2];
+      const int64_t r = row / 8 * 2 + column % 2;
+      const int32_t c = call.operands[6 + r];
+      call.results[r] = isInteger
+                            ? int32_t(uint32_t(c) + uint32_t(int32_t(sums[column])))
+                            : std::bit_cast<int32_t>(float(std::bit_cast<float>(c) + sums[column]));
     }
+  }
   return nullptr;
 }
 

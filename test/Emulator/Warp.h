@@ -27,6 +27,22 @@ struct WarpCall {
 /// Shuffles the lanes of a warp: operands {value, operand, width}, results {value, isValid}.
 void shuffle(std::span<WarpCall *> lanes);
 
+/// The bits of an element of a factor, as it is stored.
+struct ElementFormat {
+  int64_t bits;
+  int64_t terms() const { return 256 / bits; } ///< that one product adds
+  int64_t perRegister() const { return 32 / bits; }
+};
+ElementFormat formatOf(MultiplyKind kind);
+bool isUnsignedA(MultiplyKind kind);
+bool isUnsignedB(MultiplyKind kind);
+
+/// Element `part` of a register; `isUnsigned` of bytes.
+double elementOf(MultiplyKind kind, uint32_t bits, int64_t part, bool isUnsigned);
+
+/// False for a word that is no number of tf32: its low 13 bits must be zeros. NaN may have any.
+bool isRoundedElement(MultiplyKind kind, uint32_t bits);
+
 /// Multiplies: operands {a0..a3, b0..b1, c0..c3}, results {d0..d3}. Returns what is wrong with the
 /// operands, or null. Shapes: 32 lanes.
 const char *multiply(std::span<WarpCall *> lanes);

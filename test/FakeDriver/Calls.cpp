@@ -123,7 +123,7 @@ CUresult fake_cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUd
           *value = 228 << 10;
           return CUDA_SUCCESS;
         case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN:
-          *value = 227 << 10;
+          *value = mostBlockSharedBytes;
           return CUDA_SUCCESS;
         case CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_MULTIPROCESSOR:
           *value = 64 << 10;
@@ -395,6 +395,25 @@ CUresult fake_cuLibraryGetKernel(CUkernel *kernel, CUlibrary library, const char
   });
 }
 
+CUresult fake_cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkernel handle,
+                                   CUdevice) {
+  return call(
+      "cuKernelSetAttribute", {{"attribute", int(attribute)}, {"value", value}}, [&](Json &) {
+        Fake &f = fake();
+        for (auto &[key, kernel] : f.loaded) {
+          if (reinterpret_cast<CUkernel>(kernel.get()) != handle)
+            continue;
+          if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || value < 0 ||
+              value > mostBlockSharedBytes)
+            return violation(fmt::format("cuKernelSetAttribute: {} bytes for '{}', of attribute {}",
+                                         value, kernel->name, int(attribute)));
+          kernel->mostDynamicSharedBytes = value;
+          return CUDA_SUCCESS;
+        }
+        return violation("cuKernelSetAttribute: no such kernel", CUDA_ERROR_INVALID_HANDLE);
+      });
+}
+
 //===- Memory -------------------------------------------------------------===//
 
 CUresult fake_cuMemGetAllocationGranularity(size_t *granularity, const CUmemAllocationProp *prop,
@@ -588,6 +607,7 @@ void *findFunction(const std::string &name) {
   MTC_FAKE_ENTRY(cuLibraryLoadData)
   MTC_FAKE_ENTRY(cuLibraryUnload)
   MTC_FAKE_ENTRY(cuLibraryGetKernel)
+  MTC_FAKE_ENTRY(cuKernelSetAttribute)
   MTC_FAKE_ENTRY(cuMemGetAllocationGranularity)
   MTC_FAKE_ENTRY(cuMemAddressReserve)
   MTC_FAKE_ENTRY(cuMemAddressFree)

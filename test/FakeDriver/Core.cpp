@@ -47,6 +47,7 @@ static std::string loadKernels(Fake &f, const std::string &prefix) {
     info.threads = row["threads"];
     info.sharedBytes = row["shared_bytes"];
     info.synchronizes = row["synchronizes"];
+    info.isChecked = row.value("is_checked", true);
     info.bufferBytes = row["buffer_bytes"].get<std::vector<int64_t>>();
     info.isWritten = row["is_written"].get<std::vector<bool>>();
     f.kernels[name] = std::move(info);

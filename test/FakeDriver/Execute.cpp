@@ -87,6 +87,7 @@ static CUresult runKernel(const Node &node) {
   launch.hi = node.hi;
   launch.sharedBytes = info.sharedBytes;
   launch.synchronizes = info.synchronizes;
+  launch.checksAccesses = info.isChecked;
   for (size_t i = 0; i < node.buffers.size(); ++i)
     launch.buffers.push_back(
         {reinterpret_cast<void *>(node.buffers[i]), info.bufferBytes[i], true});

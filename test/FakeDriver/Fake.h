@@ -21,6 +21,7 @@
 #pragma once
 
 #include "Emulator/Launch.h"
+#include "mtc/Bundle/GpuCode.h"
 
 #include <cuda.h>
 
@@ -40,6 +41,9 @@
 namespace mtc::fake {
 
 using Json = nlohmann::ordered_json;
+
+/// Shared memory that a launch may ask for at most, as an H100's.
+inline constexpr int mostBlockSharedBytes = 227 << 10;
 
 /// A context: the primary one, or a green one over some SMs.
 struct Context {
@@ -61,6 +65,7 @@ struct KernelInfo {
   MtcKernelFn function = nullptr;
   int64_t threads = 1, sharedBytes = 0;
   bool synchronizes = true;
+  bool isChecked = true;            ///< the code announces its accesses
   std::vector<int64_t> bufferBytes; ///< operands, then scratch
   std::vector<bool> isWritten;
 };
@@ -69,6 +74,7 @@ struct Kernel {
   Library *library = nullptr;
   std::string name;
   const KernelInfo *info = nullptr;
+  int64_t mostDynamicSharedBytes = kStaticSharedBytes; ///< that a launch may ask for
 };
 
 /// Bytes that a node touches.

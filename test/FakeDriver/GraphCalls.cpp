@@ -69,11 +69,17 @@ CUresult setKernel(Node &node, const CUDA_KERNEL_NODE_PARAMS &params) {
     return violation(fmt::format("'{}' wants {} threads, the node has {}x{}x{}", kernel->name,
                                  info.threads, params.blockDimX, params.blockDimY,
                                  params.blockDimZ));
-  if (params.gridDimX < 1 || params.gridDimY != 1 || params.gridDimZ != 1 ||
-      params.sharedMemBytes != 0 || params.extra)
-    return violation(fmt::format("'{}': a grid of one dimension without dynamic shared memory is "
-                                 "all that is faked",
-                                 kernel->name));
+  if (params.gridDimX < 1 || params.gridDimY != 1 || params.gridDimZ != 1 || params.extra)
+    return violation(
+        fmt::format("'{}': a grid of one dimension is all that is faked", kernel->name));
+  const int64_t dynamic = info.sharedBytes > kStaticSharedBytes ? info.sharedBytes : 0;
+  if (params.sharedMemBytes != dynamic)
+    return violation(fmt::format("'{}' wants {} bytes of dynamic shared memory, the node has {}",
+                                 kernel->name, dynamic, params.sharedMemBytes));
+  if (dynamic > kernel->mostDynamicSharedBytes)
+    return violation(fmt::format("'{}': a launch asks for {} bytes of shared memory, its limit is "
+                                 "{}",
+                                 kernel->name, dynamic, kernel->mostDynamicSharedBytes));
   node.kernel = kernel;
   node.context = context;
   node.blocks = params.gridDimX;
@@ -171,9 +177,13 @@ CUresult fake_cuGraphAddKernelNode(CUgraphNode *handle, CUgraph graph, const CUg
           node->graph->nodes.pop_back();
           return result;
         }
-        out = {{"node", node->index},   {"kernel", node->kernel->name},
-               {"grid", node->blocks},  {"tiles", {node->lo, node->hi}},
-               {"after", edges(*node)}, {"groups", node->context->units}};
+        out = {{"node", node->index},
+               {"kernel", node->kernel->name},
+               {"grid", node->blocks},
+               {"tiles", {node->lo, node->hi}},
+               {"shared", params->sharedMemBytes},
+               {"after", edges(*node)},
+               {"groups", node->context->units}};
         *handle = reinterpret_cast<CUgraphNode>(node);
         return CUDA_SUCCESS;
       },

@@ -24,7 +24,7 @@ namespace mtc::cuda {
 namespace {
 
 /// Changes whenever emission does: modules of older revisions are not taken from the cache.
-constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 7";
+constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 8";
 
 /// What ptxas says goes here in a config; it decides no code.
 constexpr llvm::StringLiteral resourcesKey = "resources";
@@ -79,10 +79,7 @@ StatusOr<GpuModule> compileVariant(const Job &job, const CudaTarget &target,
     name.consume_back(".body");
     f.name = name.str();
     f.threads = static_cast<int32_t>(body->getAttrOfType<IntegerAttr>(threadsAttribute).getInt());
-    for (auto shared : body.getBody().front().getOps<memref::AllocOp>())
-      f.sharedBytes += static_cast<int32_t>(llvm::alignTo(
-          shared.getType().getNumElements() * host::elementBytes(shared.getType().getElementType()),
-          16));
+    f.sharedBytes = static_cast<int32_t>(layOutShared(body).bytes);
   }
   FailureOr<std::string> ptx = lowerToPtx(*module, target);
   if (failed(ptx))
@@ -95,7 +92,8 @@ StatusOr<GpuModule> compileVariant(const Job &job, const CudaTarget &target,
       for (const Resources &r : assembled.functions)
         if (r.function == f.name) {
           f.registers = r.registers;
-          f.sharedBytes = r.sharedBytes;
+          if (f.dynamicSharedBytes() == 0) // of what is asked for at the launch ptxas knows nothing
+            f.sharedBytes = r.sharedBytes;
           f.spillBytes = r.spillBytes;
         }
   }

@@ -2,14 +2,17 @@
 //
 // Functions of math are polynomials before anything else sees them (the host's own), so no
 // libdevice is needed and a GPU computes what the host does. Shared memory becomes static
-// attributions of the kernel. Pass order: measured with MLIR 22.1.8, where vector loads become
-// scalar unless convert-vector-to-llvm runs with use-vector-alignment before convert-gpu-to-nvvm.
+// attributions of the kernel, or views of dynamic shared memory where it is more. Pass order:
+// measured with MLIR 22.1.8, where vector loads become scalar unless convert-vector-to-llvm runs
+// with use-vector-alignment before convert-gpu-to-nvvm.
 //
 //===----------------------------------------------------------------------===//
 #include "Lower.h"
 
 #include "../Host/Lower.h"
 #include "ThreadEmitter.h"
+
+#include "mtc/Bundle/GpuCode.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -74,6 +77,33 @@ void prepareLowering(MLIRContext &context) {
   LLVMInitializeNVPTXAsmPrinter();
 }
 
+/// The shared memory of a function, in place of its allocations: static, or if there is too much
+/// for that a part of what the launch asks for.
+static void placeShared(gpu::GPUFuncOp kernel, ArrayRef<memref::AllocOp> shared,
+                        const SharedLayout &layout) {
+  OpBuilder b = OpBuilder::atBlockBegin(&kernel.getBody().front());
+  Location loc = kernel.getLoc();
+  Value dynamic;
+  if (layout.bytes > kStaticSharedBytes) {
+    auto space = gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
+    dynamic = gpu::DynamicSharedMemoryOp::create(
+        b, loc,
+        MemRefType::get({ShapedType::kDynamic}, b.getI8Type(), MemRefLayoutAttrInterface(), space));
+  }
+  for (size_t i = 0; i < shared.size(); ++i) {
+    memref::AllocOp op = shared[i];
+    Value memory;
+    if (dynamic)
+      memory = memref::ViewOp::create(b, loc, op.getType(), dynamic,
+                                      arith::ConstantIndexOp::create(b, loc, layout.offsets[i]),
+                                      ValueRange());
+    else
+      memory = kernel.getWorkgroupAttributions()[i];
+    op.replaceAllUsesWith(memory);
+    op.erase();
+  }
+}
+
 /// S.body(phase, lo, hi, scratch, buffers...) becomes the kernel S(buffers..., scratch, lo, hi).
 static void outline(func::FuncOp body, gpu::GPUModuleOp into) {
   Location loc = body.getLoc();
@@ -84,8 +114,11 @@ static void outline(func::FuncOp body, gpu::GPUModuleOp into) {
   for (BlockArgument argument : order)
     inputs.push_back(argument.getType());
   SmallVector<memref::AllocOp> shared(source.getOps<memref::AllocOp>());
-  SmallVector<Type> sharedTypes =
-      llvm::map_to_vector(shared, [](memref::AllocOp op) -> Type { return op.getType(); });
+  const SharedLayout layout = layOutShared(body);
+  SmallVector<Type> sharedTypes;
+  if (layout.bytes <= kStaticSharedBytes)
+    for (memref::AllocOp op : shared)
+      sharedTypes.push_back(op.getType());
 
   OpBuilder b = OpBuilder::atBlockEnd(into.getBody());
   StringRef name = body.getSymName();
@@ -97,12 +130,10 @@ static void outline(func::FuncOp body, gpu::GPUModuleOp into) {
       b.getDenseI32ArrayAttr({static_cast<int32_t>(threads.getInt()), 1, 1}));
   if (Attribute minBlocks = body->getAttr(minBlocksAttribute))
     kernel->setAttr(minBlocksAttribute, minBlocks);
-  for (auto [i, op] : llvm::enumerate(shared)) {
+  for (size_t i = 0; i < sharedTypes.size(); ++i)
     kernel.setWorkgroupAttributionAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
-                                       b.getI64IntegerAttr(op.getAlignment().value_or(16)));
-    op.replaceAllUsesWith(kernel.getWorkgroupAttributions()[i]);
-    op.erase();
-  }
+                                       b.getI64IntegerAttr(shared[i].getAlignment().value_or(16)));
+  placeShared(kernel, shared, layout);
   for (auto [i, argument] : llvm::enumerate(order))
     argument.replaceAllUsesWith(kernel.getArgument(i));
   Block &target = kernel.getBody().front();
@@ -214,9 +245,19 @@ static void describeArguments(llvm::Function &kernel) {
 FailureOr<std::string> lowerToPtx(ModuleOp module, const CudaTarget &target) {
   host::expandMath(module);
   nameIntrinsics(module);
+  int64_t alignment = 16;
+  for (auto body : module.getOps<func::FuncOp>())
+    alignment = std::max(alignment, layOutShared(body).alignment);
   gpu::GPUModuleOp kernels = outlineAll(module);
   if (failed(lowerToNVVM(module)))
     return failure();
+  // convert-gpu-to-nvvm makes dynamic shared memory internal, which NVPTX takes for static, and
+  // aligns it to 16 bytes.
+  for (auto global : kernels.getOps<LLVM::GlobalOp>())
+    if (global.getSymName().starts_with("__dynamic_shmem__")) {
+      global.setLinkage(LLVM::Linkage::External);
+      global.setAlignment(alignment);
+    }
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> llvmModule = translateModuleToLLVMIR(kernels, context, "kernels");
   if (!llvmModule)

@@ -7,6 +7,19 @@ using namespace mlir;
 
 namespace mtc::cuda {
 
+SharedLayout layOutShared(func::FuncOp body) {
+  SharedLayout layout;
+  for (auto op : body.getBody().front().getOps<memref::AllocOp>()) {
+    const auto alignment = static_cast<int64_t>(op.getAlignment().value_or(16));
+    layout.alignment = std::max(layout.alignment, alignment);
+    layout.offsets.push_back(llvm::alignTo(layout.bytes, alignment));
+    layout.bytes = layout.offsets.back() + op.getType().getNumElements() *
+                                               host::elementBytes(op.getType().getElementType());
+  }
+  layout.bytes = llvm::alignTo(layout.bytes, 16);
+  return layout;
+}
+
 ThreadEmitter::ThreadEmitter(ModuleOp module, mt::KernelOp kernel, const host::BufferPlan &plan,
                              StringRef name, int64_t threads)
     : Emitter(module, kernel, plan, name), threads(threads) {
@@ -51,12 +64,12 @@ SmallVector<Value> ThreadEmitter::delinearize(Value flat, ArrayRef<int64_t> exte
   return indices;
 }
 
-Value ThreadEmitter::shared(int64_t elements, Type type) {
+Value ThreadEmitter::shared(int64_t elements, Type type, int64_t alignment) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&function.getBody().front());
   auto space = gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
   auto memory = MemRefType::get({elements}, type, MemRefLayoutAttrInterface(), space);
-  return memref::AllocOp::create(b, loc, memory, ValueRange(), b.getI64IntegerAttr(16));
+  return memref::AllocOp::create(b, loc, memory, ValueRange(), b.getI64IntegerAttr(alignment));
 }
 
 void ThreadEmitter::barrier() { gpu::BarrierOp::create(b, loc); }

@@ -25,6 +25,13 @@ inline constexpr llvm::StringLiteral threadsAttribute = "mtc.threads";
 /// registers. Also LLVM's name.
 inline constexpr llvm::StringLiteral minBlocksAttribute = "nvvm.minctasm";
 
+/// Where the shared memory of a body function lies, which its allocations are.
+struct SharedLayout {
+  llvm::SmallVector<int64_t> offsets; ///< of each allocation in its order, in bytes
+  int64_t bytes = 0, alignment = 16;
+};
+SharedLayout layOutShared(mlir::func::FuncOp body);
+
 class ThreadEmitter : public host::Emitter {
 public:
   /// Starts the body function of a phase whose blocks have `threads` threads.
@@ -41,8 +48,8 @@ public:
   mlir::Value less(mlir::Value x, int64_t y);
   /// The indices of loops of `extents` at position `flat` of their row-major order.
   llvm::SmallVector<mlir::Value> delinearize(mlir::Value flat, llvm::ArrayRef<int64_t> extents);
-  /// `elements` of shared memory of the block, 16-byte aligned.
-  mlir::Value shared(int64_t elements, mlir::Type type);
+  /// `elements` of shared memory of the block.
+  mlir::Value shared(int64_t elements, mlir::Type type, int64_t alignment = 16);
   void barrier();
 };
 

@@ -40,6 +40,7 @@
   X(cuLibraryLoadData)                                                                             \
   X(cuLibraryUnload)                                                                               \
   X(cuLibraryGetKernel)                                                                            \
+  X(cuKernelSetAttribute)                                                                          \
   X(cuMemGetAllocationGranularity)                                                                 \
   X(cuMemAddressReserve)                                                                           \
   X(cuMemAddressFree)                                                                              \

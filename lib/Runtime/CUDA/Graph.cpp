@@ -201,6 +201,7 @@ Status Graph::prepareCommand(int32_t index) {
       Launch &launch = node.launches.emplace_back();
       launch.kernel = (*phases)[p].kernel;
       launch.threads = static_cast<unsigned>(info.threads);
+      launch.sharedBytes = static_cast<unsigned>(info.dynamicSharedBytes());
       launch.lo = tiles * r / ranges;
       launch.hi = tiles * (r + 1) / ranges;
       const int64_t resident = int64_t(node.partition.units) * info.blocksPerUnit;
@@ -228,6 +229,7 @@ Status Graph::addCommand(CUgraph graph, int32_t index, const std::vector<CUgraph
     what.ctx = node.partition.context;
     what.gridDimX = launch.blocks;
     what.blockDimX = launch.threads;
+    what.sharedMemBytes = launch.sharedBytes;
     what.gridDimY = what.gridDimZ = what.blockDimY = what.blockDimZ = 1;
     what.kernelParams = parameters.data();
     CUgraphNode added = nullptr;

@@ -68,7 +68,7 @@ private:
   };
   struct Launch {
     CUkernel kernel = nullptr;
-    unsigned blocks = 1, threads = 1;
+    unsigned blocks = 1, threads = 1, sharedBytes = 0;
     int64_t lo = 0, hi = 0;
   };
   struct Node {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include "../KernelRunner.h"
+#include "Codegen/CUDA/ContractionFrame.h"
 #include "Codegen/CUDA/Variants.h"
 #include "Emulator/EmulateKernels.h"
 #include "Emulator/Launch.h"
 #include "mtc/Codegen/CUDA/Passes.h"
 
+#include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 
 namespace mtc::cuda::test {
@@ -16,8 +18,9 @@ using host::test::Buffer;
 /// A program given as text (the inside of mt.program), tuned for a CUDA target and emulated.
 class EmulatedProgram {
 public:
+  /// `config`, if there is one, takes the place of the chosen one; of a contraction.
   EmulatedProgram(const std::string &body, bool plain = false,
-                  const std::string &targetName = "cuda:sm_90a") {
+                  const std::string &targetName = "cuda:sm_90a", const std::string &config = "") {
     mlir::DialectRegistry registry;
     registerMtcDialects(registry);
     registry.insert<mlir::gpu::GPUDialect>();
@@ -43,6 +46,10 @@ public:
       error = "cannot be tuned";
       return;
     }
+    if (!config.empty() && !setConfig(config)) {
+      error = "has no such config";
+      return;
+    }
     mlir::OwningOpRef<mlir::ModuleOp> emitted = mlir::ModuleOp::create(module->getLoc());
     if (mlir::failed(emitVariant(*emitted, kernel(), variant().getConfig(), "k"))) {
       error = "cannot be emitted";
@@ -66,6 +73,21 @@ public:
       ::dlclose(handle);
     if (fd >= 0)
       ::close(fd);
+  }
+
+  bool setConfig(const std::string &text) {
+    auto config =
+        mlir::dyn_cast_or_null<mlir::DictionaryAttr>(mlir::parseAttribute(text, context.get()));
+    auto contraction = analyseContraction(kernel());
+    if (!config || mlir::failed(contraction))
+      return false;
+    auto number = [&](const char *name) { return config.getAs<mlir::IntegerAttr>(name).getInt(); };
+    const int64_t tiles = tilesOf(*contraction, number("bm"), number("bn"));
+    auto attribute = mt::VariantAttr::get(
+        context.get(), config, mlir::DenseI64ArrayAttr::get(context.get(), {tiles}), 0,
+        variant().getGranules(), variant().getNs(), variant().getOrigin());
+    kernel().setVariantsAttr(mlir::ArrayAttr::get(context.get(), {attribute}));
+    return true;
   }
 
   mt::KernelOp kernel() { return *program.getBody().getOps<mt::KernelOp>().begin(); }

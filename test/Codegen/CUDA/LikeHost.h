@@ -12,12 +12,13 @@ namespace mtc::cuda::test {
 /// Runs a kernel three times in the emulator, with other grids, ranges of tiles, seeds and so other
 /// orders of blocks and threads: the answers are bitwise equal (rule R3) and those of plain loops
 /// of the host. `tolerance` is relative to the largest value of a result; with `integers` all
-/// operands are integers from -4 to 4.
+/// operands are integers from -4 to 4, and a `config` takes the place of the chosen one.
 inline void expectLikeHost(const std::string &text, const std::string &emitter,
-                           double tolerance = 2e-6, bool plain = false, bool integers = false) {
+                           double tolerance = 2e-6, bool plain = false, bool integers = false,
+                           const std::string &config = "") {
   host::test::Program host(text, "host:x86-64-v3,cores=2", /*plain=*/true);
   ASSERT_EQ(host.error, "");
-  EmulatedProgram gpu(text, plain);
+  EmulatedProgram gpu(text, plain, "cuda:sm_90a", config);
   ASSERT_EQ(gpu.error, "");
   EXPECT_EQ(gpu.emitter(), emitter);
 

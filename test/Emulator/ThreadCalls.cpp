@@ -1,0 +1,204 @@
+//===- ThreadCalls.cpp - what generated code asks of the emulator ---------===//
+//
+// A function per operation that generated code leaves to the emulator, with the section of the
+// manual that says what it does. Source: PTX ISA 9.0.
+//
+//===----------------------------------------------------------------------===//
+#include "BlockRun.h"
+
+#include <cstring>
+#include <utility>
+
+namespace mtc::emulator {
+namespace {
+
+/// bar.sync 0 (PTX ISA 9.7.13.1): waits for all threads of the block.
+void atBarrier(ThreadView *view, void *) {
+  view->fiber->state = Fiber::State::AtBarrier;
+  view->fiber->block->yield(*view->fiber);
+}
+
+/// Enters an operation of the warp; the results are in the fiber's call.
+const WarpCall &atWarp(ThreadView *view, const WarpCall &call) {
+  Fiber &fiber = *view->fiber;
+  fiber.call = call;
+  fiber.state = Fiber::State::AtWarp;
+  fiber.block->yield(fiber);
+  return fiber.call;
+}
+
+int64_t atShuffle(ThreadView *view, int32_t value, int32_t operand, int32_t width, int32_t mode) {
+  const WarpCall &call = atWarp(view, {WarpCall::Kind::Shuffle, mode, {value, operand, width}, {}});
+  return int64_t(call.results[1]) << 32 | int64_t(uint32_t(call.results[0]));
+}
+
+void setRegisters(ThreadView *view, const WarpCall &call) {
+  std::copy(call.results.begin(), call.results.end(), view->registers);
+}
+
+void atLoadMatrix(ThreadView *view, void *, int64_t offset, int32_t count, int32_t isTransposed,
+                  int32_t isChecked) {
+  view->fiber->isChecked = isChecked != 0 && view->fiber->block->launch.checksAccesses;
+  setRegisters(view, atWarp(view, {WarpCall::Kind::LoadMatrix,
+                                   2 * count + isTransposed,
+                                   {static_cast<int32_t>(offset)},
+                                   {}}));
+}
+
+void atMultiply(ThreadView *view, int32_t kind, int32_t a0, int32_t a1, int32_t a2, int32_t a3,
+                int32_t b0, int32_t b1, int32_t c0, int32_t c1, int32_t c2, int32_t c3) {
+  setRegisters(
+      view,
+      atWarp(view, {WarpCall::Kind::Multiply, kind, {a0, a1, a2, a3, b0, b1, c0, c1, c2, c3}, {}}));
+}
+
+/// The thread has done something wrong and never comes back.
+void stop(Fiber &fiber, const char *what, int64_t bytes, int64_t offset, int32_t buffer,
+          const char *wrong) {
+  BlockRun &block = *fiber.block;
+  block.fail(fiber, fmt::format("{} of {} bytes at {} of {} {}", what, bytes, offset,
+                                buffer == block.sharedBuffer() ? "shared memory"
+                                                               : fmt::format("buffer {}", buffer),
+                                wrong));
+  block.leave(fiber);
+}
+
+/// A vector's address is a multiple of its size (PTX ISA 5.4.2, 6.4.1); buffers begin at multiples
+/// of more.
+const char *alignmentOf(int64_t offset, int64_t bytes) {
+  const bool isVector = bytes == 2 || bytes == 4 || bytes == 8 || bytes == 16;
+  return isVector && offset % bytes != 0 ? "is not aligned to its size" : nullptr;
+}
+
+void atAccess(ThreadView *view, int32_t buffer, int64_t offset, int32_t bytes, int32_t isWrite) {
+  Fiber &fiber = *view->fiber;
+  BlockRun &block = *fiber.block;
+  const char *wrong = alignmentOf(offset, bytes);
+  if (!wrong)
+    wrong = block.shadows[buffer].touch(offset, bytes, isWrite != 0, block.accessor(fiber));
+  if (wrong)
+    stop(fiber, isWrite ? "write" : "read", bytes, offset, buffer, wrong);
+}
+
+/// cp.async (PTX ISA 9.7.9.25.3.1): the bytes arrive at some time after this and before the wait,
+/// so that until then they are nobody's; what is beyond the source's size is zero.
+void atCopyAsync(ThreadView *view, void *, int64_t to, int32_t buffer, int64_t from, int32_t bytes,
+                 int32_t sourceBytes) {
+  Fiber &fiber = *view->fiber;
+  BlockRun &block = *fiber.block;
+  const char *wrong = bytes != 4 && bytes != 8 && bytes != 16  ? "has no size of a copy"
+                      : sourceBytes < 0 || sourceBytes > bytes ? "reads more than it writes"
+                                                               : alignmentOf(to, bytes);
+  if (!wrong && (to < 0 || to + bytes > block.launch.sharedBytes))
+    wrong = "is out of bounds";
+  if (!wrong && block.launch.checksAccesses)
+    wrong = block.shadows.back().startCopy(to, bytes, block.accessor(fiber));
+  if (wrong)
+    return stop(fiber, "asynchronous copy", bytes, to, block.sharedBuffer(), wrong);
+  wrong = alignmentOf(from, bytes);
+  if (!wrong && (from < 0 || from + sourceBytes > block.launch.buffers[buffer].bytes))
+    wrong = "is out of bounds";
+  if (wrong)
+    return stop(fiber, "asynchronous copy", bytes, from, buffer, wrong);
+  Copy &copy = fiber.copies.emplace_back();
+  copy.to = to;
+  copy.bytes.assign(bytes, 0);
+  std::memcpy(copy.bytes.data(), static_cast<unsigned char *>(block.pointers[buffer]) + from,
+              sourceBytes);
+  std::memset(block.sharedBytes() + to, poison, bytes);
+}
+
+/// cp.async.commit_group (PTX ISA 9.7.9.25.3.2); a group may be empty.
+void atCommitCopies(ThreadView *view) {
+  view->fiber->groups.push_back(std::exchange(view->fiber->copies, {}));
+}
+
+/// cp.async.wait_group (PTX ISA 9.7.9.25.3.3): at most the last groups are under way; what is in no
+/// group is not waited for. The bytes are then visible to this thread, to others behind a barrier.
+void atAwaitCopies(ThreadView *view, void *, int32_t groups) {
+  Fiber &fiber = *view->fiber;
+  for (; int64_t(fiber.groups.size()) > groups; fiber.groups.erase(fiber.groups.begin()))
+    for (const Copy &copy : fiber.groups.front()) {
+      const auto bytes = int64_t(copy.bytes.size());
+      if (fiber.block->launch.checksAccesses)
+        fiber.block->shadows.back().finishCopy(copy.to, bytes, fiber.block->accessor(fiber));
+      std::memcpy(fiber.block->sharedBytes() + copy.to, copy.bytes.data(), bytes);
+    }
+}
+
+void ignoreAccess(ThreadView *, int32_t, int64_t, int32_t, int32_t) {}
+
+/// wgmma.fence (PTX ISA 9.7.15.7.1): orders accesses to registers before the next products.
+void atFenceProducts(ThreadView *view) { view->fiber->mayMultiply = true; }
+
+/// wgmma.mma_async (PTX ISA 9.7.15.5.2): a warpgroup's product of two matrices in shared memory.
+/// It reads them until somebody waits for it, by the asynchronous proxy; its results are in `sums`
+/// at once, but nobody may look at them before (atReadSums).
+void atMultiplyGroup(ThreadView *view, void *, int32_t kind, int32_t columns, int64_t a, int64_t b,
+                     int32_t layout, int32_t *sums, int32_t isChecked) {
+  Fiber &fiber = *view->fiber;
+  fiber.product = {static_cast<MultiplyKind>(kind), columns, a, b, layout, sums, isChecked != 0};
+  fiber.state = Fiber::State::AtGroup;
+  fiber.block->yield(fiber);
+}
+
+/// wgmma.commit_group (PTX ISA 9.7.15.7.2).
+void atCommitProducts(ThreadView *view) {
+  view->fiber->productGroups.push_back(std::exchange(view->fiber->openProducts, 0));
+}
+
+/// wgmma.wait_group (PTX ISA 9.7.15.7.3): at most the last groups are under way. The registers may
+/// be used again, which only a fence orders before later products.
+void atAwaitProducts(ThreadView *view, int32_t groups) {
+  Fiber &fiber = *view->fiber;
+  BlockRun &block = *fiber.block;
+  for (; int64_t(fiber.productGroups.size()) > groups;
+       fiber.productGroups.erase(fiber.productGroups.begin()))
+    for (int64_t i = 0; i < fiber.productGroups.front() && !fiber.readings.empty(); ++i) {
+      for (const Bytes &part : fiber.readings.front())
+        block.shadows.back().finishReading(part, block.accessor(fiber));
+      fiber.readings.erase(fiber.readings.begin());
+    }
+  fiber.mayMultiply = false;
+}
+
+/// A result of a product is read.
+void atReadSums(ThreadView *view) {
+  Fiber &fiber = *view->fiber;
+  if (fiber.openProducts == 0 && fiber.productGroups.empty())
+    return;
+  fiber.block->fail(fiber, "reads results of a wgmma that nobody has waited for");
+  fiber.block->leave(fiber);
+}
+
+/// fence.proxy.async (PTX ISA 9.7.13.4): what this thread has written is there for the
+/// asynchronous proxy, by which wgmma reads (PTX ISA 9.7.15.4).
+void atFenceProxy(ThreadView *view, void *) { ++view->fiber->fences; }
+
+} // namespace
+
+ThreadView makeView(Fiber &fiber, int64_t thread, int64_t block) {
+  const Launch &launch = fiber.block->launch;
+  ThreadView view = {};
+  view.thread = thread;
+  view.block = block;
+  view.blocks = launch.blocks;
+  view.barrier = atBarrier;
+  view.shuffle = atShuffle;
+  view.access = launch.checksAccesses ? atAccess : ignoreAccess;
+  view.loadMatrix = atLoadMatrix;
+  view.multiply = atMultiply;
+  view.copyAsync = atCopyAsync;
+  view.commitCopies = atCommitCopies;
+  view.awaitCopies = atAwaitCopies;
+  view.fenceProducts = atFenceProducts;
+  view.multiplyGroup = atMultiplyGroup;
+  view.commitProducts = atCommitProducts;
+  view.awaitProducts = atAwaitProducts;
+  view.readSums = atReadSums;
+  view.fenceProxy = atFenceProxy;
+  view.fiber = &fiber;
+  return view;
+}
+
+} // namespace mtc::emulator
