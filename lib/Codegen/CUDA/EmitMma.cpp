@@ -14,8 +14,14 @@
 // side by side in shared memory: whichever does in memory. Rows are padded so that the lanes of a
 // fragment (4 apart in one direction, 8 in the other) and the rows of a matrix hit other banks.
 //
-// Source: PTX ISA 9.0, 9.7.14.5 (mma, ldmatrix), 9.7.9.25.3 (cp.async); NVIDIA's CUTLASS describes
-// the multistage pipeline (docs: efficient_gemm).
+// On sm_90a four warps multiply together by wgmma, which reads shared memory itself: rows of 128
+// bytes of terms, whatever lies side by side in memory, swizzled as the descriptors say. Everything
+// but bytes passes through registers, tf32 too, since wgmma would cut off what it does not round.
+// Step k is multiplied while the terms of later steps are copied, and may go on until step k + 1
+// was started, so that copies go one stage less ahead.
+//
+// Source: PTX ISA 9.0, 9.7.14.5 (mma, ldmatrix), 9.7.15 (wgmma), 9.7.9.25.3 (cp.async); NVIDIA's
+// CUTLASS describes the multistage pipeline (docs: efficient_gemm).
 //
 //===----------------------------------------------------------------------===//
 #include "EmitMma.h"
@@ -33,73 +39,68 @@ namespace mtc::cuda {
 namespace {
 
 constexpr int64_t warpThreads = 32, mmaRows = 16, mmaColumns = 8;
-constexpr int64_t sharedLimit = 48 << 10; ///< of memory that is not asked for at the launch
+constexpr int64_t groupWarps = 4, groupRows = 64;
 
-struct FormatRow {
-  StringRef name;
-  int64_t bytes; ///< of an element in shared memory
-  int64_t terms; ///< of one product
-  NVVM::MMATypes type;
-};
-FormatRow rowOf(MmaFormat format) {
+NVVM::MMATypes mmaType(MmaFormat format) {
   switch (format) {
   case MmaFormat::TF32:
-    return {"tf32", 4, 8, NVVM::MMATypes::tf32};
+    return NVVM::MMATypes::tf32;
   case MmaFormat::F16:
-    return {"f16", 2, 16, NVVM::MMATypes::f16};
+    return NVVM::MMATypes::f16;
   case MmaFormat::BF16:
-    return {"bf16", 2, 16, NVVM::MMATypes::bf16};
+    return NVVM::MMATypes::bf16;
   case MmaFormat::I8:
-    return {"i8", 1, 32, NVVM::MMATypes::s8};
+    return NVVM::MMATypes::s8;
   }
   llvm_unreachable("unknown format");
 }
 
-/// Elements from one row of a tile in shared memory to the next, of `inner` elements. Of words, the
-/// eight groups of lanes are four banks apart where they go along rows, the four lanes of a group
-/// eight banks apart where those do; of halves, eight rows of 16 bytes fill all banks.
-int64_t pitchOf(MmaFormat format, int64_t inner, bool termsInside) {
-  return inner + (format == MmaFormat::TF32 ? (termsInside ? 4 : 8) : 16 / rowOf(format).bytes);
-}
-
-/// Bytes of both tiles of all stages, in the larger layout of each.
-int64_t sharedBytes(const MmaTile &t) {
-  int64_t elements = 0;
-  for (int64_t width : {t.bm, t.bn}) {
-    const int64_t terms = width * pitchOf(t.format, t.bk, true);
-    const int64_t across = t.bk * pitchOf(t.format, width, false);
-    elements += t.format == MmaFormat::I8 ? terms : std::max(terms, across);
+NVVM::WGMMATypes groupType(NVVM::MMATypes type) {
+  switch (type) {
+  case NVVM::MMATypes::tf32:
+    return NVVM::WGMMATypes::tf32;
+  case NVVM::MMATypes::f16:
+    return NVVM::WGMMATypes::f16;
+  case NVVM::MMATypes::bf16:
+    return NVVM::WGMMATypes::bf16;
+  case NVVM::MMATypes::u8:
+    return NVVM::WGMMATypes::u8;
+  default:
+    return NVVM::WGMMATypes::s8;
   }
-  return elements * rowOf(t.format).bytes * t.stages;
-}
-
-/// Of a thread, an estimate: sums, the fragments of a step, what is on its way, and addresses.
-int64_t registersOf(const MmaTile &t) {
-  return t.wm * t.wn / warpThreads + t.wm / 4 + t.wn / 4 + (t.bm + t.bn) * t.bk / t.threads() + 64;
 }
 
 class MmaEmitter : ContractionFrame {
 public:
   MmaEmitter(ThreadEmitter &e, const Contraction &c, const MmaTile &tile)
-      : ContractionFrame(e, c, tile.bm, tile.bn, tile.bk), t(tile), format(rowOf(tile.format)),
-        steps(llvm::divideCeil(terms, tile.bk)) {}
+      : ContractionFrame(e, c, tile.bm, tile.bn, tile.bk), t(tile),
+        bytes(elementBytes(tile.format)), steps(llvm::divideCeil(terms, tile.bk)),
+        ahead(tile.stages - (tile.byGroup ? 2 : 1)) {}
 
   void run() {
     for (Operation &op : e.kernel.getBody().front().without_terminator())
       e.emitScalar(op);
-    // Two blocks an SM, one computing while the other waits, where both fit its registers.
-    if (2 * t.threads() * registersOf(t) <= 64 << 10)
+    if (wantedBlocks(t) > 1)
       e.function->setAttr(minBlocksAttribute, b.getI32IntegerAttr(2));
     a = planOf(sideA());
     w = planOf(sideB());
     lane = arith::RemUIOp::create(b, loc, e.thread, e.constant(warpThreads));
     Value warp = arith::DivUIOp::create(b, loc, e.thread, e.constant(warpThreads));
-    auto [warpRow, warpColumn] = split(warp, t.bn / t.wn);
     std::tie(group, inGroup) = split(lane, 4);
-    firstRow = e.mul(warpRow, t.wm);
-    firstColumn = e.mul(warpColumn, t.wn);
-    a.first = firstOf(a, firstRow);
-    w.first = firstOf(w, firstColumn);
+    Value team = warp, warpOfTeam;
+    if (t.byGroup)
+      std::tie(team, warpOfTeam) = split(warp, groupWarps);
+    auto [teamRow, teamColumn] = split(team, t.bn / t.wn);
+    firstRow = e.mul(teamRow, t.wm);
+    firstColumn = e.mul(teamColumn, t.wn);
+    if (t.byGroup) {
+      a.first = describe(a, firstRow);
+      w.first = describe(w, firstColumn);
+      firstRow = e.add(firstRow, e.mul(warpOfTeam, groupRows / groupWarps));
+    } else {
+      a.first = firstOf(a, firstRow);
+      w.first = firstOf(w, firstColumn);
+    }
     e.forTiles([&](Value tile) { emitTile(tile); });
     e.finish();
   }
@@ -114,30 +115,37 @@ private:
     bool isWide;         ///< they are neighbours in memory too
     bool isAsync;        ///< by cp.async
     int64_t pitch, size; ///< elements of shared memory to the next row, of a stage
-    Value memory, first; ///< `first`: where the lane's part of its warp's first fragment begins
+    /// `first`: where the lane's part of its warp's first fragment begins, or the descriptor of its
+    /// warpgroup's first matrix.
+    Value memory, first;
   };
 
   Plan planOf(const Side &side) {
     Plan p;
     p.side = side;
     p.termsFirst = !isContiguousAcross(side);
-    p.termsInside = p.termsFirst || t.format == MmaFormat::I8; // bytes cannot be transposed
+    // Bytes cannot be transposed, and a warpgroup transposes halves only.
+    p.termsInside = p.termsFirst || t.byGroup || t.format == MmaFormat::I8;
     const int64_t inner = p.termsInside ? t.bk : side.width;
-    p.pitch = pitchOf(t.format, inner, p.termsInside);
+    p.pitch = pitchOf(t, inner, p.termsInside);
     p.size = p.pitch * (p.termsInside ? side.width : t.bk);
     // The elements of a tile are spread evenly.
     const int64_t most = side.width * t.bk / t.threads();
     auto isWide = [&](int64_t group) { return isContiguousGroup(side, p.termsInside, group); };
-    p.group = std::min<int64_t>(t.format == MmaFormat::I8 ? 16 : 4, most);
+    p.group = std::min<int64_t>(t.byGroup ? 16 / bytes : t.format == MmaFormat::I8 ? 16 : 4, most);
+    const int64_t narrow = t.byGroup ? p.group : 4; // where they are no neighbours
     while (p.group > 4 && !isWide(p.group))
       p.group /= 2;
     p.isWide = isWide(p.group);
+    if (!p.isWide)
+      p.group = std::min(narrow, most);
     const Storage &storage = c.plan.storages[c.operands[side.operand].storage];
-    const bool isCopied = t.format == MmaFormat::TF32 || (t.format == MmaFormat::I8 && p.isWide);
+    const bool isCopied =
+        (t.format == MmaFormat::TF32 && !t.byGroup) || (t.format == MmaFormat::I8 && p.isWide);
     p.isAsync = isCopied && storage.kind == Storage::Kind::Argument;
     if (!p.isWide && p.isAsync)
       p.group = 1;
-    p.memory = e.shared(p.size * t.stages, sharedType());
+    p.memory = e.shared(p.size * t.stages, sharedType(), t.byGroup ? 1024 : 16);
     return p;
   }
 
@@ -161,6 +169,10 @@ private:
     return p.termsInside ? across * p.pitch + terms : terms * p.pitch + across;
   }
   Value place(const Plan &p, Value across, Value term) {
+    if (t.byGroup) { // 16 bytes change places with others of their row, as the row's number says
+      Value row = arith::RemUIOp::create(b, loc, across, e.constant(8));
+      term = arith::XOrIOp::create(b, loc, term, e.mul(row, 16 / bytes));
+    }
     return p.termsInside ? e.add(e.mul(across, p.pitch), term)
                          : e.add(e.mul(term, p.pitch), across);
   }
@@ -205,7 +217,7 @@ private:
       nvgpu::DeviceAsyncCopyOp::create(b, loc, token, p.memory, stored(p, i, stage),
                                        e.memory[c.operands[p.side.operand].storage], source.address,
                                        b.getIndexAttr(p.group), count,
-                                       p.group * format.bytes == 16 ? b.getUnitAttr() : UnitAttr());
+                                       p.group * bytes == 16 ? b.getUnitAttr() : UnitAttr());
     }
   }
 
@@ -241,9 +253,23 @@ private:
     return NVVM::ConvertF32x2ToBF16x2Op::create(b, loc, type, high, low, Value(), toNearest);
   }
 
+  /// The bits of an f32 as tf32.
+  Value roundedWord(Value value) {
+    return NVVM::ConvertFloatToTF32Op::create(b, loc, b.getI32Type(), value,
+                                              NVVM::FPRoundingMode::RNA);
+  }
+
   void store(const Plan &p, ArrayRef<Value> groups, Value stage) {
-    for (auto [i, values] : llvm::enumerate(groups)) {
+    for (auto [i, group] : llvm::enumerate(groups)) {
+      Value values = group;
       Value at = stored(p, static_cast<int64_t>(i), stage);
+      if (t.format == MmaFormat::TF32 && t.byGroup) {
+        SmallVector<Value> words;
+        for (int64_t g = 0; g < p.group; ++g)
+          words.push_back(arith::BitcastOp::create(
+              b, loc, b.getF32Type(), roundedWord(vector::ExtractOp::create(b, loc, values, g))));
+        values = vector::FromElementsOp::create(b, loc, values.getType(), words);
+      }
       if (sharedType() == sourceType()) {
         vector::StoreOp::create(b, loc, values, p.memory, at);
         continue;
@@ -252,9 +278,13 @@ private:
       for (int64_t g = 0; g < p.group; g += 2) {
         Value two = rounded(vector::ExtractOp::create(b, loc, values, g),
                             vector::ExtractOp::create(b, loc, values, g + 1));
-        halves = halves
-                     ? vector::ShuffleOp::create(b, loc, halves, two, ArrayRef<int64_t>{0, 1, 2, 3})
-                     : two;
+        if (!halves) {
+          halves =
+              vector::BroadcastOp::create(b, loc, VectorType::get({p.group}, sharedType()),
+                                          e.constant(cast<TypedAttr>(b.getZeroAttr(sharedType()))));
+        }
+        halves = vector::InsertStridedSliceOp::create(b, loc, two, halves, ArrayRef<int64_t>{g},
+                                                      ArrayRef<int64_t>{1});
       }
       vector::StoreOp::create(b, loc, halves, p.memory, at);
     }
@@ -274,7 +304,7 @@ private:
     auto [matrix, row] = split(lane, 8);
     auto [high, low] = split(matrix, 2);
     Value across = e.mul(p.side.isRows ? low : high, 8),
-          term = e.mul(p.side.isRows ? high : low, 16 / format.bytes);
+          term = e.mul(p.side.isRows ? high : low, 16 / bytes);
     if (p.termsInside)
       across = e.add(across, row);
     else
@@ -287,7 +317,7 @@ private:
     SmallVector<Value> registers;
     Value start = e.add(stageStart, p.first);
     if (t.format != MmaFormat::TF32) {
-      auto type = VectorType::get({4, 4 / format.bytes}, sharedType());
+      auto type = VectorType::get({4, 4 / bytes}, sharedType());
       Value at = e.add(start, e.constant(distance(p, across, term)));
       Value all =
           nvgpu::LdMatrixOp::create(b, loc, type, p.memory, at, /*transpose=*/!p.termsInside, 4);
@@ -299,8 +329,7 @@ private:
       int64_t down = p.side.isRows ? r % 2 : r / 2, along = p.side.isRows ? r / 2 : r % 2;
       Value at = e.add(start, e.constant(distance(p, across + 8 * down, term + 4 * along)));
       Value value = memref::LoadOp::create(b, loc, p.memory, at);
-      registers.push_back(NVVM::ConvertFloatToTF32Op::create(b, loc, b.getI32Type(), value,
-                                                             NVVM::FPRoundingMode::RNA));
+      registers.push_back(roundedWord(value));
     }
     return registers;
   }
@@ -314,7 +343,7 @@ private:
 
   NVVM::MMATypes typeOf(const Plan &p) const {
     return t.format == MmaFormat::I8 && !c.operands[p.side.operand].isSigned ? NVVM::MMATypes::u8
-                                                                             : format.type;
+                                                                             : mmaType(t.format);
   }
 
   void multiplyFragments(ArrayRef<Value> rows, ArrayRef<Value> columns,
@@ -325,17 +354,85 @@ private:
     if (t.format == MmaFormat::I8)
       overflow = NVVM::MMAIntOverflow::wrapped;
     Value all = NVVM::MmaOp::create(b, loc, type, rows, columns, ValueRange(sums),
-                                    {mmaRows, mmaColumns, format.terms}, std::nullopt, overflow,
-                                    std::array{typeOf(a), typeOf(w)},
+                                    {mmaRows, mmaColumns, productTerms(t.format)}, std::nullopt,
+                                    overflow, std::array{typeOf(a), typeOf(w)},
                                     std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
     for (int64_t r = 0; r < 4; ++r)
       sums[r] = LLVM::ExtractValueOp::create(b, loc, all, r);
   }
 
+  //===--------------------------------------------------------------------===//
+  // Products of warpgroups
+  //===--------------------------------------------------------------------===//
+
+  Value i64(uint64_t value) {
+    return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(static_cast<int64_t>(value)));
+  }
+
+  /// The descriptor of the matrix that begins with a row or column of the first stage: rows of 128
+  /// bytes, swizzled, eight of them behind each other (PTX ISA 9.7.15.5.1.2).
+  Value describe(const Plan &p, Value across) {
+    Value at = memref::ExtractAlignedPointerAsIndexOp::create(b, loc, p.memory);
+    at = arith::IndexCastOp::create(b, loc, b.getI64Type(), e.add(at, e.mul(across, 128)));
+    at = arith::AndIOp::create(b, loc, at, i64(0x3FFFF));
+    at = arith::ShRUIOp::create(b, loc, at, i64(4));
+    constexpr uint64_t swizzle = 1, stride = 1024, leading = 16; // the last is ignored
+    return arith::OrIOp::create(b, loc, at,
+                                i64(swizzle << 62 | stride / 16 << 32 | leading / 16 << 16));
+  }
+
+  Type groupSums() {
+    return LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(t.wn / 2, c.element));
+  }
+  Value firstSums() {
+    Value all = LLVM::PoisonOp::create(b, loc, groupSums());
+    for (int64_t i = 0; i < t.wn / 2; ++i)
+      all = LLVM::InsertValueOp::create(b, loc, all, e.scalars.lookup(c.initial), i);
+    return all;
+  }
+
+  /// Starts the products of a stage.
+  Value multiplyGroup(Value stage, Value sums) {
+    NVVM::WgmmaFenceAlignedOp::create(b, loc);
+    auto matrix = [&](const Plan &p, int64_t product) {
+      Value at =
+          arith::IndexCastOp::create(b, loc, b.getI64Type(), e.mul(stage, p.size * bytes / 16));
+      return arith::AddIOp::create(b, loc, arith::AddIOp::create(b, loc, p.first, at),
+                                   i64(2 * static_cast<uint64_t>(product)));
+    };
+    const bool isOfBytes = t.format == MmaFormat::I8;
+    for (int64_t k = 0; k < t.bk / productTerms(t.format); ++k)
+      sums = NVVM::WgmmaMmaAsyncOp::create(
+          b, loc, sums.getType(), sums, matrix(a, k), matrix(w, k),
+          NVVM::MMAShapeAttr::get(b.getContext(), groupRows, t.wn, productTerms(t.format)),
+          groupType(typeOf(a)), groupType(typeOf(w)),
+          isOfBytes ? NVVM::WGMMATypes::s32 : NVVM::WGMMATypes::f32, NVVM::WGMMAScaleOut::one,
+          NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one, NVVM::MMALayout::row,
+          NVVM::MMALayout::col, NVVM::MMAIntOverflowAttr());
+    NVVM::WgmmaGroupSyncAlignedOp::create(b, loc);
+    return sums;
+  }
+
+  /// The sums, which nothing moves before the wait: the values depend on what stands behind it.
+  SmallVector<Value> finishedSums(Value all) {
+    NVVM::WgmmaWaitGroupSyncOp::create(b, loc, uint64_t(0));
+    SmallVector<Value> sums;
+    for (int64_t i = 0; i < t.wn / 2; ++i) {
+      Value sum = LLVM::ExtractValueOp::create(b, loc, all, i);
+      sums.push_back(LLVM::InlineAsmOp::create(b, loc, TypeRange{c.element}, ValueRange{sum}, "",
+                                               t.format == MmaFormat::I8 ? "=r,0" : "=f,0",
+                                               /*has_side_effects=*/true,
+                                               /*is_align_stack=*/false, LLVM::TailCallKind::None,
+                                               LLVM::AsmDialectAttr(), ArrayAttr())
+                         .getRes());
+    }
+    return sums;
+  }
+
   /// Adds the products of a stage.
   void multiply(Value stage, MutableArrayRef<Value> sums) {
     Value startA = e.mul(stage, a.size), startB = e.mul(stage, w.size);
-    for (int64_t k = 0; k < t.bk; k += format.terms) {
+    for (int64_t k = 0; k < t.bk; k += productTerms(t.format)) {
       SmallVector<SmallVector<Value>> columns;
       for (int64_t j = 0; j < t.wn; j += 2 * mmaColumns)
         columns.push_back(loadFragment(w, startB, j, k));
@@ -397,7 +494,6 @@ private:
 
   void emitTile(Value tile) {
     startTile(tile);
-    const int64_t ahead = t.stages - 1;
     e.barrier(); // others may still read the last tile's stages
     for (int64_t s = 0; s < ahead; ++s) {
       if (s < steps) {
@@ -407,7 +503,10 @@ private:
       commit();
     }
     SmallVector<Value> carried = {e.constant(0)};
-    carried.append(t.wm * t.wn / warpThreads, e.scalars.lookup(c.initial));
+    if (t.byGroup)
+      carried.push_back(firstSums());
+    else
+      carried.append(t.wm * t.wn / warpThreads, e.scalars.lookup(c.initial));
     auto loop =
         scf::ForOp::create(b, loc, e.constant(0), e.constant(steps), e.constant(1), carried);
     {
@@ -417,9 +516,15 @@ private:
       SmallVector<Value> sums(loop.getRegionIterArgs().drop_front());
       if (anyAsync())
         NVVM::CpAsyncWaitGroupOp::create(b, loc, static_cast<uint32_t>(ahead - 1));
+      if (t.byGroup)
+        NVVM::FenceProxyOp::create(
+            b, loc, NVVM::ProxyKind::async_shared,
+            NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
       e.barrier();
+      if (t.byGroup)
+        sums.front() = multiplyGroup(stage, sums.front());
       Value following = e.add(loop.getInductionVar(), e.constant(ahead));
-      Value free = wrapped(e.add(stage, e.constant(ahead)), stage, -1);
+      Value free = wrapped(e.add(stage, e.constant(ahead)), stage, ahead - t.stages);
       SmallVector<Value> groups;
       Value isMore = e.less(following, steps);
       if (steps > ahead) {
@@ -428,14 +533,20 @@ private:
         groups = loadIf(isMore, following);
       }
       commit();
-      multiply(stage, sums);
+      if (!t.byGroup)
+        multiply(stage, sums);
       if (!groups.empty())
         e.when(isMore, [&] { storeAll(groups, free); });
+      if (t.byGroup)
+        NVVM::WgmmaWaitGroupSyncOp::create(b, loc, uint64_t(1));
       SmallVector<Value> next = {wrapped(e.add(stage, e.constant(1)), stage, 1 - t.stages)};
       llvm::append_range(next, sums);
       scf::YieldOp::create(b, loc, next);
     }
-    finishTile(loop.getResults().drop_front());
+    if (t.byGroup)
+      finishTile(finishedSums(loop.getResult(1)));
+    else
+      finishTile(loop.getResults().drop_front());
   }
 
   /// `moved`, or stage + back where that is no stage.
@@ -444,13 +555,14 @@ private:
                                    e.add(stage, e.constant(back)));
   }
 
-  /// Lane (group, t) holds columns 2 t and 2 t + 1 of rows group and group + 8 of each 16 x 8.
+  /// Lane (group, t) holds columns 2 t and 2 t + 1 of rows group and group + 8 of each 16 x 8; of a
+  /// warpgroup's 64 rows each warp holds 16.
   void finishTile(ValueRange sums) {
     const int64_t perRow = t.wn / mmaColumns;
     Value lowestRow = e.add(e.add(tileRow, firstRow), group);
     Value lowestColumn = e.add(e.add(tileColumn, firstColumn), e.mul(inGroup, 2));
     const bool ragged = columns % t.bn != 0, pairs = columns % 2 == 0;
-    for (int64_t i = 0; i < t.wm / 8; ++i) {
+    for (int64_t i = 0; i < t.wm / (t.byGroup ? 8 * groupWarps : 8); ++i) {
       Value row = e.add(lowestRow, e.constant(8 * i));
       whenBelow(row, rows, rows % t.bm != 0, [&] {
         setLoops(rowLoops, row);
@@ -471,77 +583,12 @@ private:
   }
 
   MmaTile t;
-  FormatRow format;
-  int64_t steps;
-  Plan a, w; ///< the input that varies with rows, and that with columns
+  int64_t bytes, steps, ahead; ///< of an element; of all terms; that copies go before products
+  Plan a, w;                   ///< the input that varies with rows, and that with columns
   Value lane, group, inGroup, firstRow, firstColumn;
 };
 
 } // namespace
-
-StringRef nameOf(MmaFormat format) { return rowOf(format).name; }
-
-std::optional<MmaFormat> mmaFormat(StringRef name) {
-  for (MmaFormat format : {MmaFormat::TF32, MmaFormat::F16, MmaFormat::BF16, MmaFormat::I8})
-    if (name == nameOf(format))
-      return format;
-  return std::nullopt;
-}
-
-bool fits(MmaFormat format, const Contraction &c) {
-  return isOfBytes(c) == (format == MmaFormat::I8);
-}
-
-std::pair<MmaTile, double> chooseMmaTile(const Contraction &c, MmaFormat format,
-                                         const GpuRow &gpu) {
-  struct Cut {
-    int64_t bm, bn, wm, wn;
-    double efficiency; ///< part of the tensor cores' peak (estimates: mma.sync cannot reach it all)
-  };
-  static constexpr Cut cuts[] = {
-      {128, 128, 64, 32, 0.55}, {128, 64, 32, 32, 0.45}, {64, 128, 32, 32, 0.45},
-      {64, 64, 32, 32, 0.35},   {128, 32, 32, 32, 0.35}, {64, 32, 32, 16, 0.25},
-      {32, 64, 16, 32, 0.25},   {32, 32, 16, 16, 0.15},  {16, 128, 16, 32, 0.15},
-      {16, 64, 16, 16, 0.1},    {64, 16, 16, 16, 0.1},   {128, 16, 32, 16, 0.15},
-  };
-  // Rates go with the bits: the data sheets that Support/DeviceTable names.
-  const double peak = gpu.f16TensorFlopsPerNs * 2 / static_cast<double>(rowOf(format).bytes);
-  const int64_t units = std::max(1, gpu.units / 4);
-  auto terms = static_cast<double>(c.product(c.reductions));
-  double least = 0, reached = 0;
-  MmaTile best;
-  for (const Cut &cut : cuts) {
-    MmaTile tile{format, cut.bm, cut.bn, 64 / rowOf(format).bytes, cut.wm, cut.wn, 4};
-    while (!isValid(tile) && tile.stages > 2)
-      --tile.stages;
-    if (!isValid(tile))
-      continue;
-    double flops = 2.0 * static_cast<double>(cut.bm * cut.bn) * terms;
-    double loads = (isOfBytes(c) ? 1.0 : 4.0) * static_cast<double>(cut.bm + cut.bn) * terms;
-    double ns = std::max(flops / (peak * cut.efficiency), loads / gpu.unitBytesPerNs) *
-                static_cast<double>(llvm::divideCeil(tilesOf(c, cut.bm, cut.bn), units));
-    if (least == 0 || ns < least) {
-      least = ns;
-      best = tile;
-      reached = cut.efficiency * peak / gpu.f32FlopsPerNs;
-    }
-  }
-  return {best, reached};
-}
-
-bool isValid(const MmaTile &t) {
-  const FormatRow format = rowOf(t.format);
-  for (int64_t n : {t.bm, t.bn, t.bk, t.wm, t.wn})
-    if (n < 8 || n > 256 || !llvm::isPowerOf2_64(n))
-      return false;
-  if (t.wm < mmaRows || t.wn < 2 * mmaColumns || t.wm > t.bm || t.wn > t.bn ||
-      t.bk < format.terms || t.stages < 2 || t.stages > 8)
-    return false;
-  const int64_t threads = t.threads();
-  const int64_t leastGroup = 4 / format.bytes; // a word
-  return threads <= 1024 && registersOf(t) <= std::min<int64_t>(255, (64 << 10) / threads) &&
-         std::min(t.bm, t.bn) * t.bk >= threads * leastGroup && sharedBytes(t) <= sharedLimit;
-}
 
 void emitMma(ThreadEmitter &emitter, const Contraction &c, const MmaTile &tile) {
   MmaEmitter(emitter, c, tile).run();

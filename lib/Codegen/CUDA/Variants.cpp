@@ -27,6 +27,9 @@ DictionaryAttr makeConfig(MLIRContext *context, StringRef emitter,
 /// Names the format of factors in a config of tensor cores.
 constexpr llvm::StringLiteral mmaKey = "mma";
 
+/// Marks a config whose products are a warpgroup's.
+constexpr llvm::StringLiteral groupKey = "wgmma";
+
 /// A positive number of the config, or 0.
 int64_t numberOf(DictionaryAttr config, StringRef name) {
   auto value = config.getAs<IntegerAttr>(name);
@@ -44,6 +47,31 @@ ContractionTile tileOf(DictionaryAttr config) {
           numberOf(config, "tm"), numberOf(config, "tn")};
 }
 
+DictionaryAttr configOf(MLIRContext *context, const MmaTile &tile) {
+  NamedAttrList config = makeConfig(context, "contraction",
+                                    {{"bm", tile.bm},
+                                     {"bn", tile.bn},
+                                     {"bk", tile.bk},
+                                     {"wm", tile.wm},
+                                     {"wn", tile.wn},
+                                     {"stages", tile.stages}});
+  config.set(mmaKey, StringAttr::get(context, nameOf(tile.format)));
+  if (tile.byGroup)
+    config.set(groupKey, UnitAttr::get(context));
+  return config.getDictionary(context);
+}
+
+/// The tile of a config of tensor cores.
+std::optional<MmaTile> mmaTileOf(DictionaryAttr config) {
+  auto name = config.getAs<StringAttr>(mmaKey);
+  std::optional<MmaFormat> format = name ? mmaFormat(name.getValue()) : std::nullopt;
+  if (!format)
+    return std::nullopt;
+  auto number = [&](StringRef key) { return numberOf(config, key); };
+  return MmaTile{*format,      number("bm"), number("bn"),     number("bk"),
+                 number("wm"), number("wn"), number("stages"), config.contains(groupKey)};
+}
+
 /// The format of factors on tensor cores: that of bytes, or what the kernel's class of numerics
 /// allows, if it is not f32.
 std::optional<MmaFormat> mmaFormatOf(mt::KernelOp kernel, const host::Contraction &c) {
@@ -58,16 +86,8 @@ FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const CudaTarget &targe
     return failure();
   if (std::optional<MmaFormat> format = mmaFormatOf(kernel, *c)) {
     auto [tile, efficiency] = chooseMmaTile(*c, *format, target.gpu);
-    NamedAttrList config = makeConfig(kernel.getContext(), "contraction",
-                                      {{"bm", tile.bm},
-                                       {"bn", tile.bn},
-                                       {"bk", tile.bk},
-                                       {"wm", tile.wm},
-                                       {"wn", tile.wn},
-                                       {"stages", tile.stages}});
-    config.set(mmaKey, StringAttr::get(kernel.getContext(), nameOf(*format)));
     return Choice{
-        config.getDictionary(kernel.getContext()), {tilesOf(*c, tile.bm, tile.bn)}, 0, efficiency};
+        configOf(kernel.getContext(), tile), {tilesOf(*c, tile.bm, tile.bn)}, 0, efficiency};
   }
   auto [tile, efficiency] = chooseTile(*c, target.gpu);
   return Choice{
@@ -111,20 +131,12 @@ LogicalResult emitPhases(ModuleOp module, mt::KernelOp kernel, DictionaryAttr co
 LogicalResult emitContraction(ModuleOp module, mt::KernelOp kernel, DictionaryAttr config,
                               StringRef symbol) {
   FailureOr<host::Contraction> c = analyseContraction(kernel);
-  auto number = [&](StringRef name) { return numberOf(config, name); };
-  if (auto name = config.getAs<StringAttr>(mmaKey)) {
-    std::optional<MmaFormat> format = mmaFormat(name.getValue());
-    MmaTile tile = {format.value_or(MmaFormat::TF32),
-                    number("bm"),
-                    number("bn"),
-                    number("bk"),
-                    number("wm"),
-                    number("wn"),
-                    number("stages")};
-    if (failed(c) || !format || !fits(*format, *c) || !isValid(tile))
+  if (config.contains(mmaKey)) {
+    std::optional<MmaTile> tile = mmaTileOf(config);
+    if (failed(c) || !tile || !fits(tile->format, *c) || !isValid(*tile))
       return kernel.emitOpError("does not fit its config: ") << config;
-    ThreadEmitter emitter(module, kernel, c->plan, phaseSymbol(symbol, 0), tile.threads());
-    emitMma(emitter, *c, tile);
+    ThreadEmitter emitter(module, kernel, c->plan, phaseSymbol(symbol, 0), tile->threads());
+    emitMma(emitter, *c, *tile);
     return success();
   }
   const ContractionTile tile = tileOf(config);
@@ -157,15 +169,26 @@ FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const CudaTarget &target, bo
 
 FailureOr<Choice> smallerConfig(mt::KernelOp kernel, DictionaryAttr config) {
   auto name = config.getAs<StringAttr>("emitter");
-  if (!name || name.getValue() != "contraction" || config.contains(mmaKey))
+  if (!name || name.getValue() != "contraction")
     return failure();
+  FailureOr<host::Contraction> c = analyseContraction(kernel);
+  if (failed(c))
+    return failure();
+  auto choice = [&](const auto &tile) {
+    return Choice{configOf(kernel.getContext(), tile), {tilesOf(*c, tile.bm, tile.bn)}};
+  };
+  if (std::optional<MmaTile> tile = mmaTileOf(config)) {
+    tile = smallerTile(*tile);
+    if (!tile)
+      return failure();
+    return choice(*tile);
+  }
   ContractionTile tile = tileOf(config);
   tile.bm /= 2;
   tile.tm /= 2;
-  FailureOr<host::Contraction> c = analyseContraction(kernel);
-  if (failed(c) || !isValid(tile))
+  if (!isValid(tile))
     return failure();
-  return Choice{configOf(kernel.getContext(), tile), {tilesOf(*c, tile.bm, tile.bn)}};
+  return choice(tile);
 }
 
 std::string phaseSymbol(StringRef symbol, int64_t phase) {

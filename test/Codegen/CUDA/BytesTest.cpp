@@ -15,11 +15,11 @@ using namespace mtc::host::test;
 
 namespace {
 
-void expectEqual(const std::string &text) {
-  SCOPED_TRACE(text);
+void expectEqual(const std::string &text, const std::string &config = "") {
+  SCOPED_TRACE(text + config);
   Program host(text, "host:x86-64-v3,cores=2", /*plain=*/true);
   ASSERT_EQ(host.error, "");
-  EmulatedProgram gpu(text);
+  EmulatedProgram gpu(text, false, "cuda:sm_90a", config);
   ASSERT_EQ(gpu.error, "");
   auto format = gpu.variant().getConfig().getAs<mlir::StringAttr>("mma");
   ASSERT_TRUE(format);
@@ -50,6 +50,17 @@ std::string product(int64_t m, int64_t n, int64_t k, Signs signs, bool columnsFi
                             ", " + map("m,n,k", "m,n"),
                         iterators(2, 1), "%x, %w : " + a + ", " + w, "%f : " + o, o,
                         productBody(signs, "i8")));
+}
+
+// Warpgroups: all signs, terms side by side and not.
+TEST(Bytes, GroupProducts) {
+  const std::string config =
+      "{emitter = \"contraction\", mma = \"i8\", wgmma, bm = 64, bn = 32, bk = 128, wm = 64, wn = "
+      "32, stages = 3}";
+  for (auto [m, n, k] : {std::tuple(20, 40, 33), {70, 36, 640}})
+    for (bool columnsFirst : {false, true})
+      for (Signs signs : all)
+        expectEqual(product(m, n, k, signs, columnsFirst), config);
 }
 
 // Terms that fill no product, groups of four and sixteen neighbours in memory and none, one row.

@@ -25,13 +25,21 @@ std::string formatOf(EmulatedProgram &program) {
 class Mma : public testing::TestWithParam<std::string> {
 protected:
   /// Near the host's f32, and equal on small integers if the epilogue is exact.
-  void expectRight(const std::string &text, bool isExact = true) {
+  void expectRight(const std::string &text, bool isExact = true, const std::string &config = "") {
     const std::string kernel = withFormat(text, GetParam());
-    SCOPED_TRACE(kernel);
+    SCOPED_TRACE(kernel + config);
     const double tolerance = GetParam() == "tf32" ? 2e-3 : 2e-2;
-    expectLikeHost(kernel, "contraction", tolerance);
+    expectLikeHost(kernel, "contraction", tolerance, false, false, config);
     if (isExact)
-      expectLikeHost(kernel, "contraction", 0, false, /*integers=*/true);
+      expectLikeHost(kernel, "contraction", 0, false, /*integers=*/true, config);
+  }
+
+  /// A config of warpgroups: `columns` of them side by side, each 64 x wn.
+  std::string groups(int64_t bm, int64_t wn, int64_t columns, int64_t stages) {
+    return "{emitter = \"contraction\", mma = \"" + GetParam() +
+           "\", wgmma, bm = " + std::to_string(bm) + ", bn = " + std::to_string(wn * columns) +
+           ", bk = " + (GetParam() == "tf32" ? "32" : "64") +
+           ", wm = 64, wn = " + std::to_string(wn) + ", stages = " + std::to_string(stages) + "}";
   }
 };
 
@@ -74,6 +82,41 @@ TEST_P(Mma, Convolutions) {
     v.high = high;
     expectRight(conv(v, 0));
   }
+}
+
+// Warpgroups: one, two below each other, two side by side; terms that fill no stage and many;
+// neighbours in memory and not; rows that fill no product.
+TEST_P(Mma, GroupProducts) {
+  for (auto [m, n, k] : {std::tuple(20, 40, 33), {64, 64, 64}, {130, 36, 328}, {3, 3, 1}})
+    expectRight(gemm(m, n, k, 0, Epilogue::None), true, groups(64, 32, 1, 3));
+  expectRight(gemm(150, 40, 200, 0, Epilogue::BiasRelu), true, groups(128, 32, 2, 4));
+  expectRight(gemm(70, 130, 72, 0, Epilogue::BiasGelu), false, groups(64, 128, 1, 3));
+  expectRight(scores(2, 70, 50, 64), true, groups(64, 64, 1, 3));
+  expectRight(values(2, 40, 50, 32), true, groups(64, 64, 1, 4));
+}
+
+TEST_P(Mma, GroupConvolutions) {
+  Conv v;
+  v.f = 20;
+  v.c = 16;
+  v.kh = v.kw = 3;
+  v.low = v.high = 1;
+  expectRight(conv(v, 0), true, groups(64, 32, 1, 3));
+  v.c = 5;
+  v.stride = 2;
+  expectRight(conv(v, 0), true, groups(128, 32, 1, 3));
+}
+
+// Large products are those of warpgroups, where there are any.
+TEST(MmaChoice, TakesWarpgroups) {
+  auto byGroup = [](const std::string &target, int64_t rows) {
+    EmulatedProgram program(withFormat(gemm(rows, 768, 768, 0), "f16"), false, target);
+    EXPECT_EQ(program.error, "");
+    return program.variant().getConfig().contains("wgmma");
+  };
+  EXPECT_TRUE(byGroup("cuda:sm_90a", 2048));
+  EXPECT_FALSE(byGroup("cuda:sm_80", 2048));
+  EXPECT_FALSE(byGroup("cuda:sm_90a", 1));
 }
 
 // Without leave the sums stay in f32; -O0 too.

@@ -1,7 +1,7 @@
 // REQUIRES: ptxas
 // RUN: mtc-cuda-kernels %s --assemble | %FileCheck %s
 
-// Whatever the shape, two stages and more fit a block's static shared memory, and no register is spilled.
+// Whatever the shape, two stages and more fit the shared memory that a block may ask for, and no register is spilled.
 // CHECK-COUNT-18: threads {{[0-9]+}} shared {{[1-9][0-9]*}} registers {{[1-9][0-9]*}} spills 0 blocks {{[1-9]}}
 // CHECK-NOT: spills
 mt.program @p target("cuda:sm_90a") {

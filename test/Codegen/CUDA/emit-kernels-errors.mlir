@@ -43,7 +43,7 @@ mt.program @p target("cuda:sm_80") {
 mt.program @p target("cuda:sm_80") {
   // expected-error @+1 {{does not fit its config}}
   mt.kernel @shared kind(contraction) (%x: tensor<8x8xf32>, %w: tensor<8x8xf32>) -> tensor<8x8xf32>
-      variants [#mt.variant<config = {emitter = "contraction", mma = "tf32", bm = 64, bn = 64, bk = 32, wm = 32, wn = 32, stages = 8}, tiles = [1], scratch = 0, granules = [1], ns = [1], origin = "modelled">] {
+      variants [#mt.variant<config = {emitter = "contraction", mma = "tf32", bm = 256, bn = 256, bk = 16, wm = 64, wn = 64, stages = 8}, tiles = [1], scratch = 0, granules = [1], ns = [1], origin = "modelled">] {
     %z = arith.constant 0.0 : f32
     %e = tensor.empty() : tensor<8x8xf32>
     %f = linalg.fill ins(%z : f32) outs(%e : tensor<8x8xf32>) -> tensor<8x8xf32>

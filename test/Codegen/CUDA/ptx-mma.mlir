@@ -1,10 +1,9 @@
 // RUN: mtc-cuda-kernels %s | %FileCheck %s
 
-// tf32: four elements at a time go to shared memory without a register; a step waits for its own group, a
-// barrier makes it everyone's, and what is read is rounded.
+// Stages take more shared memory than a block has without asking. tf32: four elements at a time go there without a
+// register; a step waits for its own group, a barrier makes it everyone's, and what is read is rounded.
 // CHECK-LABEL: kernel gemm_tf32
-// CHECK: .shared .align 16
-// CHECK: .shared .align 16
+// CHECK: .extern .shared .align 16
 // CHECK-DAG: st.global.v2.b32
 // CHECK-DAG: cp.async.cg.shared.global [{{.*}}], [{{.*}}], 16;
 // CHECK-DAG: cp.async.commit_group;

@@ -1,0 +1,161 @@
+//===- MmaTile.cpp - how a contraction is cut for tensor cores ------------===//
+#include "MmaTile.h"
+
+using namespace mlir;
+using mtc::host::Contraction;
+
+namespace mtc::cuda {
+
+static constexpr int64_t warpThreads = 32, mmaRows = 16, mmaColumns = 8, groupRows = 64;
+static constexpr int64_t sharedLimit = 227 << 10; ///< of a block, of any GPU
+
+StringRef nameOf(MmaFormat format) {
+  switch (format) {
+  case MmaFormat::TF32:
+    return "tf32";
+  case MmaFormat::F16:
+    return "f16";
+  case MmaFormat::BF16:
+    return "bf16";
+  case MmaFormat::I8:
+    return "i8";
+  }
+  llvm_unreachable("unknown format");
+}
+
+std::optional<MmaFormat> mmaFormat(StringRef name) {
+  for (MmaFormat format : {MmaFormat::TF32, MmaFormat::F16, MmaFormat::BF16, MmaFormat::I8})
+    if (name == nameOf(format))
+      return format;
+  return std::nullopt;
+}
+
+int64_t elementBytes(MmaFormat format) {
+  return format == MmaFormat::TF32 ? 4 : format == MmaFormat::I8 ? 1 : 2;
+}
+int64_t productTerms(MmaFormat format) { return 32 / elementBytes(format); }
+
+/// For a warp, of words, the eight groups of lanes are four banks apart where they go along rows,
+/// the four lanes of a group eight banks apart where those do; of halves, eight rows of 16 bytes
+/// fill all banks. For a warpgroup rows are swizzled instead.
+int64_t pitchOf(const MmaTile &t, int64_t inner, bool termsInside) {
+  if (t.byGroup)
+    return inner;
+  return inner +
+         (t.format == MmaFormat::TF32 ? (termsInside ? 4 : 8) : 16 / elementBytes(t.format));
+}
+
+/// Bytes of both tiles of all stages, in the larger layout of each.
+static int64_t sharedBytes(const MmaTile &t) {
+  int64_t elements = 0;
+  for (int64_t width : {t.bm, t.bn}) {
+    const int64_t terms = width * pitchOf(t, t.bk, true);
+    const int64_t across = t.bk * pitchOf(t, width, false);
+    elements += t.byGroup || t.format == MmaFormat::I8 ? terms : std::max(terms, across);
+  }
+  return elements * elementBytes(t.format) * t.stages;
+}
+
+/// Of a thread, an estimate: sums, the fragments of a step, what is on its way, and addresses. A
+/// warpgroup needs no fragments and packs halves and bytes as they come.
+static int64_t registersOf(const MmaTile &t) {
+  const int64_t sums = t.wm * t.wn / (t.byGroup ? 4 * warpThreads : warpThreads);
+  const int64_t loaded = (t.bm + t.bn) * t.bk / t.threads();
+  if (t.byGroup)
+    return sums + loaded * elementBytes(t.format) / 4 + 64;
+  return sums + t.wm / 4 + t.wn / 4 + loaded + 64;
+}
+
+int64_t wantedBlocks(const MmaTile &t) {
+  return 2 * t.threads() * registersOf(t) <= 64 << 10 ? 2 : 1;
+}
+
+/// As many stages, up to four, as the wanted blocks have shared memory for.
+static int64_t stagesOf(MmaTile t, const GpuRow &gpu) {
+  const int64_t ofUnit = gpu.unitSharedBytes / wantedBlocks(t) - 1024; // the system's own
+  const int64_t most = std::min<int64_t>(gpu.blockSharedBytes, ofUnit);
+  for (t.stages = 4; t.stages > 2 && sharedBytes(t) > most;)
+    --t.stages;
+  return t.stages;
+}
+
+bool fits(MmaFormat format, const Contraction &c) {
+  return isOfBytes(c) == (format == MmaFormat::I8);
+}
+
+std::pair<MmaTile, double> chooseMmaTile(const Contraction &c, MmaFormat format,
+                                         const GpuRow &gpu) {
+  struct Cut {
+    int64_t bm, bn, wm, wn;
+    double efficiency; ///< part of the tensor cores' peak (estimates: mma.sync cannot reach it all)
+    bool byGroup = false;
+  };
+  static constexpr Cut cuts[] = {
+      {128, 128, 64, 32, 0.55},        {128, 64, 32, 32, 0.45},
+      {64, 128, 32, 32, 0.45},         {64, 64, 32, 32, 0.35},
+      {128, 32, 32, 32, 0.35},         {64, 32, 32, 16, 0.25},
+      {32, 64, 16, 32, 0.25},          {32, 32, 16, 16, 0.15},
+      {16, 128, 16, 32, 0.15},         {16, 64, 16, 16, 0.1},
+      {64, 16, 16, 16, 0.1},           {128, 16, 32, 16, 0.15},
+      {128, 256, 64, 256, 0.75, true}, {128, 128, 64, 128, 0.65, true},
+      {64, 256, 64, 256, 0.6, true},   {128, 64, 64, 64, 0.5, true},
+      {64, 128, 64, 128, 0.5, true},   {64, 64, 64, 64, 0.4, true},
+      {128, 32, 64, 32, 0.4, true},    {64, 32, 64, 32, 0.3, true},
+  };
+  // Rates go with the bits: the data sheets that Support/DeviceTable names.
+  const int64_t bytes = elementBytes(format);
+  const double peak = gpu.f16TensorFlopsPerNs * 2 / static_cast<double>(bytes);
+  const int64_t units = std::max(1, gpu.units / 4);
+  double least = 0, efficiency = 0;
+  MmaTile best;
+  for (const Cut &cut : cuts) {
+    if (cut.byGroup && StringRef(gpu.architecture) != "sm_90a")
+      continue;
+    MmaTile tile{format, cut.bm, cut.bn, (cut.byGroup ? 128 : 64) / bytes, cut.wm, cut.wn};
+    tile.byGroup = cut.byGroup;
+    tile.stages = stagesOf(tile, gpu);
+    if (!isValid(tile) || sharedBytes(tile) > gpu.blockSharedBytes)
+      continue;
+    const auto terms = static_cast<double>(llvm::alignTo(c.product(c.reductions), tile.bk));
+    double flops = 2.0 * static_cast<double>(cut.bm * cut.bn) * terms;
+    double loads = (isOfBytes(c) ? 1.0 : 4.0) * static_cast<double>(cut.bm + cut.bn) * terms;
+    double ns = std::max(flops / (peak * cut.efficiency), loads / gpu.unitBytesPerNs) *
+                static_cast<double>(llvm::divideCeil(tilesOf(c, cut.bm, cut.bn), units));
+    if (least == 0 || ns < least || (ns == least && cut.efficiency > efficiency)) {
+      least = ns;
+      best = tile;
+      efficiency = cut.efficiency;
+    }
+  }
+  return {best, efficiency * peak / gpu.f32FlopsPerNs};
+}
+
+bool isValid(const MmaTile &t) {
+  for (int64_t n : {t.bm, t.bn, t.bk, t.wm, t.wn})
+    if (n < 8 || n > 256 || !llvm::isPowerOf2_64(n))
+      return false;
+  if (t.wm < mmaRows || t.wn < 2 * mmaColumns || t.wm > t.bm || t.wn > t.bn ||
+      t.bk < productTerms(t.format) || t.stages < 2 || t.stages > 8)
+    return false;
+  // A warpgroup reads rows of 128 bytes; one stage more than copied ahead is still being read.
+  const int64_t rowBytes = t.bk * elementBytes(t.format);
+  if (t.byGroup && (t.wm != groupRows || rowBytes != 128 || t.stages < 3))
+    return false;
+  const int64_t threads = t.threads();
+  const int64_t leastBytes = t.byGroup ? 16 : 4; // that a thread copies of a tile
+  return threads <= 1024 && registersOf(t) <= std::min<int64_t>(255, (64 << 10) / threads) &&
+         std::min(t.bm, t.bn) * rowBytes >= threads * leastBytes && sharedBytes(t) <= sharedLimit;
+}
+
+std::optional<MmaTile> smallerTile(MmaTile t) {
+  if (!t.byGroup && t.wm > mmaRows) {
+    t.wm /= 2;
+    t.bm /= 2;
+  } else {
+    t.wn /= 2;
+    t.bn /= 2;
+  }
+  return isValid(t) ? std::optional(t) : std::nullopt;
+}
+
+} // namespace mtc::cuda

@@ -1,0 +1,54 @@
+//===- MmaTile.h - how a contraction is cut for tensor cores --------------===//
+#pragma once
+
+#include "ContractionFrame.h"
+
+#include "mtc/Support/DeviceTable.h"
+
+namespace mtc::cuda {
+
+/// What factors are rounded to before a warp multiplies them, with sums in f32; I8 are bytes,
+/// signed or not, whose sums in i32 are exact.
+enum class MmaFormat { TF32, F16, BF16, I8 };
+
+/// "tf32", "f16", "bf16", "i8".
+llvm::StringRef nameOf(MmaFormat format);
+std::optional<MmaFormat> mmaFormat(llvm::StringRef name);
+
+int64_t elementBytes(MmaFormat format); ///< in shared memory
+int64_t productTerms(MmaFormat format); ///< that one product adds: 32 bytes of them
+
+/// How a contraction is cut: a block computes bm x bn results, bk terms of all of them at a time
+/// from one of `stages` parts of shared memory; a warp wm x wn of them by products of 16 x 8, or a
+/// warpgroup 64 x wn by products of as many.
+struct MmaTile {
+  MmaFormat format = MmaFormat::TF32;
+  int64_t bm = 64, bn = 64, bk = 32, wm = 32, wn = 32, stages = 2;
+  bool byGroup = false; ///< wgmma of four warps, not mma.sync of one
+
+  int64_t threads() const { return bm / wm * (bn / wn) * (byGroup ? 128 : 32); }
+};
+
+/// Elements of shared memory from one row of a tile to the next, of `inner` elements.
+int64_t pitchOf(const MmaTile &tile, int64_t inner, bool termsInside);
+
+/// Blocks that an SM should hold: two, one computing while the other waits, where both fit its
+/// registers by an estimate.
+int64_t wantedBlocks(const MmaTile &tile);
+
+/// The tile with the least modelled time on a quarter of the GPU, and the part of the CUDA cores'
+/// peak that it reaches.
+std::pair<MmaTile, double> chooseMmaTile(const host::Contraction &c, MmaFormat format,
+                                         const GpuRow &gpu);
+
+/// Whether a format is for the factors of a contraction.
+bool fits(MmaFormat format, const host::Contraction &c);
+
+/// Whether a tile can be emitted: it fits the shared memory that a block of some GPU may ask for
+/// and, by an estimate, the registers of a block.
+bool isValid(const MmaTile &tile);
+
+/// The tile with half the results a thread; none if that cannot be emitted.
+std::optional<MmaTile> smallerTile(MmaTile tile);
+
+} // namespace mtc::cuda
