@@ -187,6 +187,8 @@ TuningRecords recordsToShip(mt::KernelOp kernel, const host::HostTarget &target,
   std::set<std::string> kept = {printedConfig(cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]))};
   for (const ChosenVariant &variant : chooseFor(kernel, target, times, margin))
     kept.insert(variant.config);
+  if (kept.size() == 1)
+    return records;
   for (const std::string &text : kept) {
     StatusOr<Config> config = parseConfig(text);
     if (!config.ok())

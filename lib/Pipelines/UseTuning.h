@@ -31,7 +31,7 @@ int64_t useShipped(mt::ProgramOp program, const host::HostTarget &target,
                    std::vector<std::string> &notes);
 
 /// What of a kernel's records is worth shipping: those of its first config and of the variants that
-/// would be chosen, with the hashes of their code.
+/// would be chosen, with the hashes of their code. Nothing if that is the first one alone.
 TuningRecords recordsToShip(mt::KernelOp kernel, const host::HostTarget &target,
                             llvm::ArrayRef<TimeRecord> times);
 
