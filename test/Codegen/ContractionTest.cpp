@@ -41,6 +41,15 @@ TEST(Contraction, NarrowWeights) {
   }
 }
 
+// One column has no vectors along it: sums along the rows of what is read.
+TEST(Contraction, OneColumn) {
+  for (const std::string &text :
+       {gemm(50, 1, 65, 0), gemm(3, 1, 200, 0, Epilogue::None, {"i8"}),
+        conv({.h = 13, .w = 14, .c = 64, .f = 1, .kh = 1, .kw = 1, .low = 0, .high = 0}, 0),
+        conv({.h = 9, .w = 10, .c = 24, .f = 1, .low = 0, .high = 0}, 0, Epilogue::BiasGelu)})
+    expectLikePlain(text, "rows", 1, 1e-5);
+}
+
 TEST(Contraction, GemmWithEpilogues) {
   for (Epilogue e : {Epilogue::None, Epilogue::BiasRelu, Epilogue::BiasGelu, Epilogue::Residual})
     check(gemm(37, 80, 45, 32, e));

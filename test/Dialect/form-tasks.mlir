@@ -13,6 +13,7 @@
 mt.program @p {
   mt.weight @t.w : tensor<6x3x4xf32> from("a.onnx" at 0)
   mt.weight @t.b : tensor<6xf32> from("a.onnx" at 288)
+  mt.weight @t.one : tensor<1x3x4xf32> from("a.onnx" at 400)
 
   // Padding, convolution, bias, activation and the residual (which is the padded input's kernel argument again) are
   // one kernel; constants and fills are inside.
@@ -167,6 +168,29 @@ mt.program @p {
         linalg.yield %s : f32
       } -> tensor<4x8xf32>
       mt.return %y : tensor<4x8xf32>
+    }
+
+    // One output channel: a sum for each row of the padded input, which is a task of its own.
+    // CHECK-LABEL: mt.entry @one_channel
+    // CHECK: %[[P:.*]] = mt.task 0 @move
+    // CHECK: %[[Y:.*]] = mt.task 1 @contraction_{{[0-9]+}}(%[[P]]
+    // CHECK: mt.return %[[Y]]
+    mt.entry @one_channel(%x: tensor<1x8x4xf32> {mt.name = "x"}) -> (tensor<1x8x1xf32> {mt.name = "y"}) {
+      %zero = arith.constant 0.0 : f32
+      %w = mt.get_weight @t.one : tensor<1x3x4xf32>
+      %p = tensor.pad %x low[0, 1, 0] high[0, 1, 0] {
+      ^bb0(%i: index, %j: index, %k: index):
+        tensor.yield %zero : f32
+      } : tensor<1x8x4xf32> to tensor<1x10x4xf32>
+      %e = tensor.empty() : tensor<1x8x1xf32>
+      %z = linalg.fill ins(%zero : f32) outs(%e : tensor<1x8x1xf32>) -> tensor<1x8x1xf32>
+      %y = linalg.generic {indexing_maps = [#a, #w, #o], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]} ins(%p, %w : tensor<1x10x4xf32>, tensor<1x3x4xf32>) outs(%z : tensor<1x8x1xf32>) {
+      ^bb0(%u: f32, %v: f32, %acc: f32):
+        %m = arith.mulf %u, %v : f32
+        %s = arith.addf %acc, %m : f32
+        linalg.yield %s : f32
+      } -> tensor<1x8x1xf32>
+      mt.return %y : tensor<1x8x1xf32>
     }
   }
 

@@ -89,6 +89,8 @@ std::optional<Packing> packingOf(linalg::GenericOp contraction,
     SmallVector<unsigned> loops = plainLoops(map);
     auto dimOf = [&](unsigned loop) { return llvm::find(loops, loop) - loops.begin(); };
     Packing packing{argument, dimOf(roles->n[0]), {dimOf(roles->n[0])}};
+    if (cast<RankedTensorType>(argument.getType()).getDimSize(packing.innerDim) == 1)
+      continue; // a sum of each row: no columns beside each other
     std::optional<unsigned> group = groupLoop(contraction, *roles);
     SmallVector<unsigned> k(roles->k);
     if (group && llvm::is_contained(loops, *group)) {

@@ -170,12 +170,25 @@ private:
     return next;
   }
 
+  /// Products with one column: emitters sum along rows there, which must lie in memory with their
+  /// padding.
+  static bool hasOneColumn(linalg::GenericOp op) {
+    for (unsigned b : {1u, 0u})
+      if (auto roles = rolesOf(op, b); roles && op.getOperand(b).getDefiningOp<GetWeightOp>()) {
+        SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+        auto isOne = [&](unsigned loop) { return ranges[loop] == 1; };
+        return llvm::all_of(roles->n, isOne) && llvm::all_of(roles->batch, isOne);
+      }
+    return false;
+  }
+
   void growContraction(linalg::GenericOp op) {
     unsigned id = groupOf.lookup(op);
     fixed.insert(op);
     for (Value input : op.getInputs()) {
       auto pad = input.getDefiningOp<tensor::PadOp>();
-      if (pad && onlyUser(pad.getResult()) == op && pad.getConstantPaddingValue() &&
+      if (pad && !hasOneColumn(op) && onlyUser(pad.getResult()) == op &&
+          pad.getConstantPaddingValue() &&
           (matchPattern(pad.getConstantPaddingValue(), m_AnyZeroFloat()) ||
            matchPattern(pad.getConstantPaddingValue(), m_Zero())) &&
           merge(pad, id)) {
