@@ -148,9 +148,9 @@ static Status runPasses(ModuleOp module, const char *phase,
                                         : diagnostics.toError(std::string("phase ") + phase);
 }
 
-/// The passes of the tasks phase. Kernels of a host want narrow and packed weights and minimal
-/// filtering; those of a GPU take weights as they are. Recurrences run step by step there, and where
-/// a step has large weights.
+/// The passes of the tasks phase. Kernels of a host want narrow and packed weights, minimal filtering
+/// and whole attentions; those of a GPU take weights as they are. Recurrences run step by step there,
+/// and where a step has large weights.
 static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool optimize) {
   const auto *host = std::get_if<host::HostTarget>(&target);
   constexpr int64_t kCodesOfCore = 512 << 10; // half an L2 cache
@@ -168,6 +168,7 @@ static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool o
   passes.addPass(mt::createFormTasks(mt::FormTasksOptions{optimize}));
   if (host && optimize) {
     const int64_t lanes = host->vectorBytes / 4;
+    passes.addPass(mt::createFuseAttention(mt::FuseAttentionOptions{lanes}));
     passes.addPass(mt::createUseWinograd(mt::UseWinogradOptions{lanes}));
     passes.addPass(mt::createPackWeights(mt::PackWeightsOptions{lanes}));
   }

@@ -7,7 +7,7 @@
 // processes disturb it.
 //
 //===----------------------------------------------------------------------===//
-#include "ContractionText.h"
+#include "AttentionText.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -164,6 +164,8 @@ int main(int argc, char **argv) {
       {"scores 12x384x384x64", scores(12, 384, 384, 64)},
       {"values 12x384x64x384", values(12, 384, 64, 384)},
       {"softmax 4608x384", softmax(4608, 384)},
+      {"attention 12x384x384x64",
+       attention({.heads = 12, .queries = 384, .keys = 384, .depth = 64, .width = 64})},
       {"layernorm 384x768", layerNorm(384, 768)},
       {"gelu 384x3072", biasGelu(384, 3072)},
       {"transpose 768x768", transpose(768, 768)},

@@ -91,11 +91,13 @@ TEST_P(PassesKeepValues, afterEachPass) {
       {"mt-fuse-elementwise", [] { return createFuseElementwise(); }},
       {"mt-narrow-weights", [] { return createNarrowWeights(); }},
       {"mt-form-tasks", [] { return createFormTasks(); }},
+      {"mt-fuse-attention", [] { return createFuseAttention({1}); }},
       {"mt-use-winograd", [] { return createUseWinograd(); }},
       {"mt-pack-weights", [] { return createPackWeights(); }},
       {"mt-share-kernels", [] { return createShareKernels(); }},
   };
   double bound = 1e-6;
+  bool hasAttention = false;
   for (auto [name, make] : passes) {
     PassManager manager(&context);
     manager.nest<ProgramOp>().addPass(make());
@@ -103,6 +105,7 @@ TEST_P(PassesKeepValues, afterEachPass) {
     module->walk([&](KernelOp kernel) {
       if (kernel.getNumerics().value_or("").starts_with("winograd"))
         bound = 2e-5;
+      hasAttention |= kernel.getKind() == KernelKind::Attention;
     });
     for (unsigned i = 0; i < results; ++i) {
       std::vector<float> got = valuesOf(entryOf(), i);
@@ -116,6 +119,7 @@ TEST_P(PassesKeepValues, afterEachPass) {
       EXPECT_LE(std::sqrt(difference), bound * std::sqrt(norm)) << name << ", result " << i;
     }
   }
+  EXPECT_EQ(hasAttention, llvm::StringRef(GetParam()) == "attention.mlir");
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, PassesKeepValues,

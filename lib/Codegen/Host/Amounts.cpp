@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "mtc/Codegen/Host/Amounts.h"
 
+#include "Attention.h"
 #include "Contraction.h"
 #include "Nest.h"
 #include "Recurrence.h"
@@ -115,6 +116,31 @@ void countWinograd(Winograd &w, DictionaryAttr config, const HostTarget &target,
     a[Amount::Other] += 16 * tiles * vectors * costOf(*w.epilogue->getBlock());
 }
 
+void countAttention(Attention &attention, DictionaryAttr config, KernelAmounts &a) {
+  a.family = "contraction_attention";
+  const int64_t lanes = numberIn(config, "lanes"), mr = numberIn(config, "mr"),
+                nv = numberIn(config, "nv"), valueLanes = numberIn(config, "value_lanes"),
+                valueMr = numberIn(config, "value_mr"), valueNv = numberIn(config, "value_nv");
+  const auto outer = static_cast<double>(llvm::product_of(attention.outer));
+  const auto queries = static_cast<double>(attention.queries),
+             keys = static_cast<double>(attention.keys),
+             depth = static_cast<double>(attention.depth);
+  const double vectors = ceilDivide(attention.queries, lanes), groups = std::ceil(vectors / nv),
+               steps = ceilDivide(attention.keys, mr);
+  const double values = ceilDivide(attention.width, valueLanes),
+               valueGroups = std::ceil(values / valueNv),
+               valueSteps = groups * ceilDivide(lanes * nv, valueMr);
+  a[Amount::Arithmetic] = outer * keys * (vectors * depth + queries * values);
+  a[Amount::Loads] = outer * (depth * (keys * groups + steps * vectors) +
+                              keys * (queries * valueGroups + valueSteps * values));
+  a[Amount::Steps] = outer * (steps * groups + valueSteps * valueGroups);
+  // Softmax, scale and mask; two shuffles and a bit for a vector that is transposed.
+  linalg::GenericOp adjusted = attention.ops.adjusted;
+  const double scores = outer * keys * vectors;
+  a[Amount::Other] = scores * (20 + (adjusted ? costOf(*adjusted.getBody()) : 0)) +
+                     5 * (outer * depth * vectors + (attention.ops.mask >= 0 ? scores : 0));
+}
+
 /// As NestEmitter chooses: the loop that becomes vectors, or -1.
 int64_t vectorLoopOf(const Nest &nest, int64_t lanes) {
   for (int64_t d = static_cast<int64_t>(nest.extents.size()) - 1; d >= nest.rowDims; --d)
@@ -202,6 +228,9 @@ void countCode(mt::KernelOp kernel, DictionaryAttr config, const HostTarget &tar
   } else if (emitter == "winograd") {
     if (FailureOr<Winograd> w = analyseWinograd(kernel); succeeded(w))
       countWinograd(*w, config, target, a);
+  } else if (emitter == "attention") {
+    if (FailureOr<Attention> attention = analyseAttention(kernel); succeeded(attention))
+      countAttention(*attention, config, a);
   } else if (emitter == "rows") {
     if (FailureOr<RowProgram> program = analyseRows(kernel, lanes); succeeded(program))
       countRows(*program, lanes, a);

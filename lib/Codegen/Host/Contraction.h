@@ -20,6 +20,7 @@ struct Operand {
   int storage = -1; ///< -1: not in memory (see scalar); -2: the contraction's own result
   mlir::Value scalar;
   int64_t offset = 0; ///< elements
+  mlir::Value from;   ///< elements more, where it is a part of another kernel's tensor; or null
   int64_t panel = 0;  ///< > 0: packed along n in panels of this many
   int64_t panelStride = 0;
   bool isSigned = true; ///< how an integer is extended to the accumulators' width

@@ -11,4 +11,9 @@ namespace mtc::host {
 mlir::LogicalResult emitContraction(Emitter &emitter, const Contraction &contraction,
                                     const Tiling &tiling, const HostTarget &target);
 
+/// Emits the tiles [lo, hi) where the emitter stands: as a part of another kernel, whose scalars
+/// are there already.
+void emitTiles(Emitter &emitter, const Contraction &contraction, const Tiling &tiling,
+               const HostTarget &target);
+
 } // namespace mtc::host

@@ -268,13 +268,6 @@ private:
       storeVector(e, value, a.storage, address(a), a.strides[v], l);
   }
 
-  Value constantMask(int64_t set) {
-    SmallVector<bool> bits(lanes, false);
-    std::fill(bits.begin(), bits.begin() + set, true);
-    return arith::ConstantOp::create(
-        b, e.loc, DenseElementsAttr::get(VectorType::get({lanes}, b.getI1Type()), bits));
-  }
-
   void emitAlongResult(int64_t v) {
     SmallVector<int64_t> outer(parallels), inner;
     llvm::erase(outer, v);
@@ -360,7 +353,8 @@ private:
         for (int64_t at = total / step * step; at + lanes <= total; at += lanes)
           vectors(e.constant(at), 1, {lanes, nullptr});
         if (total % lanes)
-          vectors(e.constant(total / lanes * lanes), 1, {lanes, constantMask(total % lanes)});
+          vectors(e.constant(total / lanes * lanes), 1,
+                  {lanes, firstLanes(e, total % lanes, lanes)});
         return;
       }
       int64_t done = total / (lanes * unroll) * lanes * unroll;
@@ -375,7 +369,7 @@ private:
       for (; done + lanes <= total; done += lanes)
         vectors(e.constant(done), 1, {lanes, nullptr});
       if (done < total)
-        vectors(e.constant(done), 1, {lanes, constantMask(total - done)});
+        vectors(e.constant(done), 1, {lanes, firstLanes(e, total - done, lanes)});
     });
   }
 
@@ -450,7 +444,7 @@ private:
         for (int64_t u = 0; done < total; done += lanes, u = (u + 1) % unroll) {
           Lanes l{lanes, nullptr};
           if (done + lanes > total)
-            l.mask = constantMask(total - done);
+            l.mask = firstLanes(e, total - done, lanes);
           Value start = e.constant(done - u * lanes);
           SmallVector<Value> next = step(start, u, current, l);
           for (auto [i, value] : llvm::enumerate(next))

@@ -159,18 +159,11 @@ private:
       if (whole)
         loop(e.constant(0), e.constant(whole), t.lanes, [&](Value c) { chunk(c, {}); });
       if (w.c > whole)
-        chunk(e.constant(whole), firstLanes(w.c - whole));
+        chunk(e.constant(whole), firstLanes(e, w.c - whole, t.lanes));
     }
   }
 
   Value both(Value p, Value q) { return arith::AndIOp::create(b, e.loc, p, q); }
-
-  Value firstLanes(int64_t number) {
-    SmallVector<bool> bits(t.lanes, false);
-    std::fill(bits.begin(), bits.begin() + number, true);
-    return arith::ConstantOp::create(
-        b, e.loc, DenseElementsAttr::get(VectorType::get({t.lanes}, b.getI1Type()), bits));
-  }
 
   /// 16 channels of a tile; at an edge what lies outside is 0 and not read.
   void transformChunk(Value i, Value image, Value y0, Value x0, Value c, Value mask, bool edge) {

@@ -1,6 +1,7 @@
 //===- Variants.cpp - the configs of kernels and their emission -----------===//
 #include "Variants.h"
 
+#include "Attention.h"
 #include "EmitContraction.h"
 #include "EmitRows.h"
 #include "Recurrence.h"
@@ -92,6 +93,22 @@ static FailureOr<Choice> chooseWinograd(mt::KernelOp kernel, const HostTarget &t
   return Choice{config, {tilesOf(*w, t)}, scratchOf(*w, t)};
 }
 
+static FailureOr<Choice> chooseAttention(mt::KernelOp kernel, const HostTarget &target) {
+  FailureOr<Attention> a = analyseAttention(kernel);
+  if (failed(a))
+    return failure();
+  AttentionTiling t = chooseAttentionTiling(*a, target);
+  Builder b(kernel.getContext());
+  auto number = [&](StringRef name, int64_t value) {
+    return b.getNamedAttr(name, b.getI64IntegerAttr(value));
+  };
+  auto config = b.getDictionaryAttr({b.getNamedAttr("emitter", b.getStringAttr("attention")),
+                                     number("lanes", t.lanes), number("mr", t.mr),
+                                     number("nv", t.nv), number("value_lanes", t.valueLanes),
+                                     number("value_mr", t.valueMr), number("value_nv", t.valueNv)});
+  return Choice{config, {tilesOf(*a, t)}, scratchOf(*a, t)};
+}
+
 /// The tiling that a config says; fails if a number is missing or not positive.
 static FailureOr<Tiling> tilingOf(DictionaryAttr config) {
   Tiling t;
@@ -122,6 +139,24 @@ static FailureOr<WinogradTiling> tilingOf(const Winograd &w, DictionaryAttr conf
     *field = value.getInt();
   }
   return w.nr % t.lanes || t.block % t.mr ? FailureOr<WinogradTiling>(failure()) : t;
+}
+
+/// The register tiles that a config says; fails if a number is missing or not positive, or a
+/// transpose of `lanes` vectors cannot be written.
+static FailureOr<AttentionTiling> attentionTilingOf(DictionaryAttr config) {
+  AttentionTiling t;
+  for (auto [name, field] : {std::pair("lanes", &t.lanes),
+                             {"mr", &t.mr},
+                             {"nv", &t.nv},
+                             {"value_lanes", &t.valueLanes},
+                             {"value_mr", &t.valueMr},
+                             {"value_nv", &t.valueNv}}) {
+    auto value = config.getAs<IntegerAttr>(name);
+    if (!value || value.getInt() < 1)
+      return failure();
+    *field = value.getInt();
+  }
+  return llvm::isPowerOf2_64(t.lanes) ? t : FailureOr<AttentionTiling>(failure());
 }
 
 /// The rows of a tile in each segment; fails if the config does not say them for each.
@@ -185,6 +220,13 @@ FailureOr<Choice> choiceOf(mt::KernelOp kernel, const HostTarget &target, Dictio
       return failure();
     return Choice{config, {tilesOf(*w, *t)}, scratchOf(*w, *t)};
   }
+  if (name && name.getValue() == "attention") {
+    FailureOr<Attention> a = analyseAttention(kernel);
+    FailureOr<AttentionTiling> t = attentionTilingOf(config);
+    if (failed(a) || failed(t))
+      return failure();
+    return Choice{config, {tilesOf(*a, *t)}, scratchOf(*a, *t)};
+  }
   return failure();
 }
 
@@ -204,6 +246,9 @@ FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const HostTarget &target, bo
   if (!plain)
     if (FailureOr<Choice> winograd = chooseWinograd(kernel, target); succeeded(winograd))
       return winograd;
+  if (!plain)
+    if (FailureOr<Choice> attention = chooseAttention(kernel, target); succeeded(attention))
+      return attention;
   if (!plain)
     if (FailureOr<Choice> contraction = chooseContraction(kernel, target); succeeded(contraction))
       return contraction;
@@ -276,6 +321,15 @@ LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr c
     w->plan.scratchBytes = scratchOf(*w, *t);
     Emitter emitter(module, kernel, w->plan, symbol);
     return emitWinograd(emitter, *w, *t);
+  }
+  if (name && name.getValue() == "attention") {
+    FailureOr<Attention> a = analyseAttention(kernel);
+    FailureOr<AttentionTiling> t = attentionTilingOf(config);
+    if (failed(a) || failed(t))
+      return kernel.emitOpError("does not fit its config: ") << config;
+    placeScratch(*a, *t);
+    Emitter emitter(module, kernel, a->plan, symbol);
+    return emitAttention(emitter, *a, *t, target);
   }
   return kernel.emitOpError("has a config of no known emitter: ") << config;
 }

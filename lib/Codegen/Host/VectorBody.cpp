@@ -17,6 +17,13 @@ bool canVectorize(Block &body) {
   });
 }
 
+Value firstLanes(Emitter &e, int64_t number, int64_t lanes) {
+  SmallVector<bool> bits(lanes, false);
+  std::fill(bits.begin(), bits.begin() + number, true);
+  auto type = VectorType::get({lanes}, e.b.getI1Type());
+  return arith::ConstantOp::create(e.b, e.loc, DenseElementsAttr::get(type, bits));
+}
+
 static bool isVector(Value v) { return isa<VectorType>(v.getType()); }
 
 Value broadcast(Emitter &e, Value v, int64_t lanes) {

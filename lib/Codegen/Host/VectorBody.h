@@ -20,6 +20,9 @@ struct Lanes {
 /// Whether every operation of `body` can be cloned for vectors.
 bool canVectorize(mlir::Block &body);
 
+/// A mask that is set in the first `number` of `lanes`.
+mlir::Value firstLanes(Emitter &e, int64_t number, int64_t lanes);
+
 /// `v`, or a vector whose lanes all are `v`.
 mlir::Value broadcast(Emitter &e, mlir::Value v, int64_t lanes);
 

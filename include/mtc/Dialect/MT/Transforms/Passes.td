@@ -85,6 +85,19 @@ def FormTasks : MT_ProgramPass<"mt-form-tasks"> {
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def FuseAttention : MT_ProgramPass<"mt-fuse-attention"> {
+  let summary = "compute products, softmax and products of an attention in one kernel";
+  let description = [{
+    Three tasks that nobody else reads between - scores of f32 with their scale and mask, softmax over the keys, products with the
+    values - become one kernel of kind `attention`, in which the division by the sum comes last. Not where more than a third of
+    the lanes that hold queries would be idle, or the scores of a vector of queries take more than 256 KiB. `numerics` of the kernel
+    changes with it. A query whose scores are all -inf gives 0, where softmax does, also if values are infinite.
+  }];
+  let options = [Option<"lanes", "lanes", "int64_t", /*default=*/"16", "elements of a vector register">];
+  let statistics = [Statistic<"fused", "attentions-fused", "attentions that became one task">];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
 def UseWinograd : MT_ProgramPass<"mt-use-winograd"> {
   let summary = "compute 3x3 and 2x2 convolutions of stride 1 by minimal filtering F(4x4, 3x3), F(4x4, 2x2)";
   let description = [{
