@@ -662,6 +662,7 @@ MTC_FAKE_EXPORT void mtcFakeReset(int64_t failAt, int failWith, uint64_t seed) {
   f.failAt = failAt;
   f.failWith = static_cast<CUresult>(failWith);
   f.lost = CUDA_SUCCESS;
+  f.underWay.clear();
   f.random.seed(seed);
 }
 MTC_FAKE_EXPORT uint64_t mtcFakeCalls() { return mtc::fake::fake().calls; }

@@ -70,6 +70,7 @@ std::string configure(Fake &f) {
     f.units = static_cast<unsigned>(std::atoi(text.c_str()));
   if (const std::string text = variable("MTC_FAKE_CUDA_MEMORY"); !text.empty())
     f.memoryBytes = std::strtoull(text.c_str(), nullptr, 10) << 10;
+  f.sharesUnits = !variable("MTC_FAKE_CUDA_SHARED").empty();
   const std::string prefix = variable("MTC_FAKE_CUDA_KERNELS");
   return prefix.empty() || !f.kernels.empty() ? "" : loadKernels(f, prefix);
 }

@@ -259,18 +259,26 @@ int main(int argc, char **argv) {
   cuda.device = "cuda";
   cuda.cudaDriver = argv[2];
   cuda.spinNs = 0;
-  uint64_t calls[2] = {};
-  for (bool nodeByNode : {false, true})
+  // Ways to launch: as one graph, by nodes, a graph and more per partition.
+  enum Way { OneGraph, ByNodes, ByPartitions };
+  static constexpr Way ways[] = {OneGraph, ByNodes, ByPartitions};
+  static constexpr const char *names[] = {"", ", by nodes", ", by partitions"};
+  auto choose = [&](Way way) {
+    cuda.nodeByNode = way == ByNodes;
+    cuda.cudaSharing = way == ByPartitions ? CudaSharing::Graphs : CudaSharing::Graph;
+  };
+  uint64_t calls[3] = {};
+  for (Way way : ways)
     for (uint64_t seed = 1; seed <= 8; ++seed) {
-      cuda.nodeByNode = nodeByNode;
+      choose(way);
       fake.reset(-1, 0, seed);
       for (const std::string &message : Scenario(*opened, cuda, &wanted).run())
         fail("without an error: " + message);
       if (fake.violations() > 0)
         fail("without an error a rule is broken");
-      calls[nodeByNode] = fake.calls();
+      calls[way] = fake.calls();
     }
-  cuda.nodeByNode = false;
+  choose(OneGraph);
   fake.reset(-1, 0, 1);
   if (const Status status = useCallersObjects(*opened, cuda, wanted[0]); !status.ok())
     fail("the caller's objects: " + status.message());
@@ -279,21 +287,23 @@ int main(int argc, char **argv) {
 
   // The number of calls differs a little from run to run, as threads poll: go beyond.
   int runs = 0, errors = 0, named = 0;
-  for (bool nodeByNode : {false, true})
+  for (Way way : ways)
     for (int code :
          {CUDA_ERROR_OUT_OF_MEMORY, CUDA_ERROR_ILLEGAL_ADDRESS, CUDA_ERROR_LAUNCH_FAILED})
-      for (uint64_t k = 0; k < calls[nodeByNode] + 4; ++k) {
-        // Losses alike; out of memory is another way. By nodes only what launches differs.
-        if (nodeByNode && code != CUDA_ERROR_LAUNCH_FAILED)
+      for (uint64_t k = 0; k < calls[way] + 4; ++k) {
+        // Losses alike; out of memory is another way. By nodes only what launches differs, by
+        // partitions also what is made for that.
+        if ((way == ByNodes && code != CUDA_ERROR_LAUNCH_FAILED) ||
+            (way == ByPartitions && code == CUDA_ERROR_ILLEGAL_ADDRESS))
           continue;
-        cuda.nodeByNode = nodeByNode;
+        choose(way);
         fake.reset(static_cast<int64_t>(k), code, k);
         const int before = failures;
         const auto messages = Scenario(*opened, cuda, &wanted).run();
         if (fake.violations() > 0)
           fail("a rule is broken");
         if (failures != before)
-          fmt::print("... with error {} at call {}{}\n", code, k, nodeByNode ? ", by nodes" : "");
+          fmt::print("... with error {} at call {}{}\n", code, k, names[way]);
         ++runs;
         errors += !messages.empty();
         for (const std::string &message : messages)

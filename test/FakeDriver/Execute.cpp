@@ -59,22 +59,50 @@ static std::string nameOf(const Node &node) {
                      : fmt::format("node {} (copy)", node.index);
 }
 
+/// What two nodes must not do that nothing orders, or nothing.
+static std::string conflictOf(const Node &a, const Node &b) {
+  for (const Touch &x : a.touches)
+    for (const Touch &y : b.touches)
+      if ((x.isWrite || y.isWrite) && x.begin < y.end && y.begin < x.end)
+        return fmt::format("{} and {} touch the same bytes and no edge orders them", nameOf(a),
+                           nameOf(b));
+  if (!fake().sharesUnits && a.kernel && b.kernel && (a.context->units & b.context->units) != 0)
+    return fmt::format("{} and {} share SMs and no edge orders them", nameOf(a), nameOf(b));
+  return "";
+}
+
 std::string findRace(const Exec &exec) {
   const auto before = reachability(exec);
   for (size_t i = 0; i < exec.nodes.size(); ++i)
-    for (size_t j = 0; j < i; ++j) {
-      if (before[i][j])
-        continue;
-      const Node &a = exec.nodes[i], &b = exec.nodes[j];
-      for (const Touch &x : a.touches)
-        for (const Touch &y : b.touches)
-          if ((x.isWrite || y.isWrite) && x.begin < y.end && y.begin < x.end)
-            return fmt::format("{} and {} touch the same bytes and no edge orders them", nameOf(a),
-                               nameOf(b));
-      if (a.kernel && b.kernel && (a.context->units & b.context->units) != 0)
-        return fmt::format("{} and {} share SMs and no edge orders them", nameOf(a), nameOf(b));
-    }
+    for (size_t j = 0; j < i; ++j)
+      if (!before[i][j])
+        if (std::string conflict = conflictOf(exec.nodes[i], exec.nodes[j]); !conflict.empty())
+          return conflict;
   return "";
+}
+
+std::string findRaceWithOthers(const Exec &exec, const Stream &stream) {
+  for (const auto &[launch, nodes] : fake().underWay) {
+    if (stream.behind.count(launch))
+      continue;
+    for (const Node &other : nodes)
+      for (size_t i = 0; i < exec.nodes.size(); ++i)
+        if (exec.isEnabled[i])
+          if (std::string conflict = conflictOf(exec.nodes[i], other); !conflict.empty())
+            return conflict + ", of two graphs under way";
+  }
+  return "";
+}
+
+void endLaunches(const Launches &ended) {
+  Fake &f = fake();
+  const Launches now = ended; // what follows may change it
+  const auto isEnded = [&](uint64_t launch) { return now.count(launch) != 0; };
+  std::erase_if(f.underWay, [&](const auto &entry) { return isEnded(entry.first); });
+  for (Stream *stream : f.streams)
+    std::erase_if(stream->behind, isEnded);
+  for (Event *event : f.events)
+    std::erase_if(event->behind, isEnded);
 }
 
 static CUresult runKernel(const Node &node) {

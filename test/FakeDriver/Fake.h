@@ -13,6 +13,7 @@
 //   MTC_FAKE_CUDA_SEED     of the order of nodes, blocks and threads; default 1
 //   MTC_FAKE_CUDA_UNITS    SMs; default 132
 //   MTC_FAKE_CUDA_MEMORY   KiB; default 4194304
+//   MTC_FAKE_CUDA_SHARED   not empty: kernels that no edge orders may share SMs
 //
 // What a driver does beyond what the runtime needs is left out. Source of the rules: CUDA driver
 // API 13.0, the page of each function.
@@ -51,9 +52,13 @@ struct Context {
   bool isGreen = false;
 };
 
+/// Launches of graphs, by number.
+using Launches = std::set<uint64_t>;
+
 struct Event {
   struct Stream *stream = nullptr; ///< of the last record
   uint64_t position = 0;           ///< the event has happened when the stream has come so far
+  Launches behind;                 ///< that have ended when it happens
 };
 
 struct Library {
@@ -117,6 +122,7 @@ struct Exec {
 struct Stream {
   std::deque<std::function<CUresult()>> work;
   uint64_t queued = 0, done = 0;
+  Launches behind; ///< that have ended when what comes next begins
 };
 
 /// Addresses; what is mapped of them.
@@ -138,6 +144,9 @@ struct Fake {
   std::FILE *record = nullptr;
   std::mt19937_64 random{1};
   unsigned units = 132;
+  bool sharesUnits = false;                       ///< kernels that no edge orders may share SMs
+  std::map<uint64_t, std::vector<Node>> underWay; ///< nodes of launches nobody has waited for
+  uint64_t launches = 0;
   size_t memoryBytes = size_t(4096) << 20, usedBytes = 0;
 
   Context primary;
@@ -187,6 +196,12 @@ CUresult drain(Stream &stream, uint64_t position = 0);
 /// Two nodes that no path orders must not touch the same bytes if one writes, nor share SMs.
 /// Returns the first pair that does, in words, or nothing.
 std::string findRace(const Exec &exec);
+
+/// The same for the graph and launches under way that the stream does not wait for.
+std::string findRaceWithOthers(const Exec &exec, const Stream &stream);
+
+/// Somebody has waited for these launches.
+void endLaunches(const Launches &ended);
 
 /// Runs the nodes in a random topological order.
 CUresult execute(const Exec &exec);

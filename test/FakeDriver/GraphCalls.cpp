@@ -314,6 +314,13 @@ CUresult fake_cuGraphLaunch(CUgraphExec handle, CUstream streamHandle) {
     auto *stream = reinterpret_cast<Stream *>(streamHandle);
     if (!isLive(exec) || !f.streams.count(stream))
       return noSuch("cuGraphLaunch");
+    if (const std::string race = findRaceWithOthers(*exec, *stream); !race.empty())
+      return violation(race);
+    auto &nodes = f.underWay[++f.launches];
+    for (size_t i = 0; i < exec->nodes.size(); ++i)
+      if (exec->isEnabled[i])
+        nodes.push_back(exec->nodes[i]);
+    stream->behind.insert(f.launches);
     stream->work.push_back([exec] {
       return isLive(exec)
                  ? execute(*exec)

@@ -18,6 +18,13 @@ CUresult waitFor(Event &event) {
                                                              : CUDA_SUCCESS;
 }
 
+/// The host has waited for these launches.
+CUresult ended(CUresult result, const Launches &launches) {
+  if (result == CUDA_SUCCESS)
+    endLaunches(launches);
+  return result;
+}
+
 } // namespace
 
 CUresult fake_cuStreamCreate(CUstream *stream, unsigned flags) {
@@ -44,6 +51,7 @@ CUresult fake_cuStreamDestroy(CUstream handle) {
           if (event->stream == stream)
             event->stream = nullptr; // what was recorded has happened
         const CUresult result = f.lost == CUDA_SUCCESS ? drain(*stream) : CUDA_SUCCESS;
+        endLaunches(stream->behind);
         delete stream;
         return result;
       },
@@ -53,7 +61,7 @@ CUresult fake_cuStreamDestroy(CUstream handle) {
 CUresult fake_cuStreamSynchronize(CUstream handle) {
   return call("cuStreamSynchronize", {}, [&](Json &) {
     auto *stream = reinterpret_cast<Stream *>(handle);
-    return isLive(stream) ? drain(*stream) : noStream("cuStreamSynchronize");
+    return isLive(stream) ? ended(drain(*stream), stream->behind) : noStream("cuStreamSynchronize");
   });
 }
 
@@ -69,6 +77,7 @@ CUresult fake_cuStreamWaitEvent(CUstream handle, CUevent eventHandle, unsigned f
       return recorded.stream && isLive(recorded.stream) ? waitFor(recorded) : CUDA_SUCCESS;
     });
     ++stream->queued;
+    stream->behind.insert(now.behind.begin(), now.behind.end());
     return CUDA_SUCCESS;
   });
 }
@@ -107,6 +116,7 @@ CUresult fake_cuEventRecord(CUevent eventHandle, CUstream handle) {
     stream->work.push_back([] { return CUDA_SUCCESS; });
     event->stream = stream;
     event->position = ++stream->queued;
+    event->behind = stream->behind;
     return CUDA_SUCCESS;
   });
 }
@@ -118,7 +128,7 @@ CUresult fake_cuEventQuery(CUevent handle) {
     if (!isLive(event))
       return noStream("cuEventQuery");
     if (!event->stream || event->stream->done >= event->position)
-      return CUDA_SUCCESS;
+      return ended(CUDA_SUCCESS, event->behind);
     const CUresult result = drain(*event->stream, event->stream->done + 1);
     return result == CUDA_SUCCESS ? CUDA_ERROR_NOT_READY : result;
   });
@@ -127,7 +137,7 @@ CUresult fake_cuEventQuery(CUevent handle) {
 CUresult fake_cuEventSynchronize(CUevent handle) {
   return call("cuEventSynchronize", {}, [&](Json &) {
     auto *event = reinterpret_cast<Event *>(handle);
-    return isLive(event) ? waitFor(*event) : noStream("cuEventSynchronize");
+    return isLive(event) ? ended(waitFor(*event), event->behind) : noStream("cuEventSynchronize");
   });
 }
 

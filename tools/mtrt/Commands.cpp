@@ -52,6 +52,12 @@ void addDeviceOptions(CLI::App &app, DeviceOptions &options) {
   app.add_option("--cuda-driver", options.cudaDriver,
                  "the CUDA driver's library; default: libcuda.so.1")
       ->type_name("FILE");
+  app.add_option("--cuda-sharing", options.cudaSharing,
+                 "on a GPU: one graph whose nodes have partitions of the SMs, a graph and a stream "
+                 "per partition (graphs), or limits on grids alone (grids)")
+      ->type_name("HOW")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"graph", "graphs", "grids"}));
   app.add_flag("--node-by-node", options.nodeByNode,
                "on a GPU: wait after every task, so that an error names its task");
   app.add_flag(
@@ -79,6 +85,9 @@ StatusOr<SessionOptions> sessionOptions(const DeviceOptions &options, const Outp
                                         SessionOptions session) {
   session.device = options.device;
   session.cudaDriver = options.cudaDriver;
+  session.cudaSharing = options.cudaSharing == "graphs"  ? CudaSharing::Graphs
+                        : options.cudaSharing == "grids" ? CudaSharing::Grids
+                                                         : CudaSharing::Graph;
   session.nodeByNode = options.nodeByNode;
   session.shareWeights = options.shareWeights;
   prepareCuda();

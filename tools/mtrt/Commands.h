@@ -41,6 +41,7 @@ Status writeJson(const OutputOptions &options, const nlohmann::ordered_json &jso
 /// What run and bench take to open a bundle on a device.
 struct DeviceOptions {
   std::string bundle, device = "host", cudaDriver, cpus;
+  std::string cudaSharing = "graph";
   bool nodeByNode = false;
   bool shareWeights = false;
   int64_t maxTrips = 0;

@@ -63,10 +63,18 @@ struct JobReport {
 
 enum class LogLevel : int { Debug = 0, Info = 1, Notice = 2, Warning = 3 };
 
+/// How the commands of a round share the SMs of a GPU.
+enum class CudaSharing : uint8_t {
+  Graph,  ///< one graph, whose nodes have a context each: a partition of the SMs
+  Graphs, ///< a stream per context and graphs in it, cut where contexts wait for each other
+  Grids   ///< one graph in one context: a command has as many blocks as its SMs would hold
+};
+
 struct SessionOptions {
   std::string device = "host"; ///< or "cuda", "cuda:N"
   std::string cudaDriver;      ///< path of the CUDA driver; empty: libcuda.so.1
   void *cudaContext = nullptr; ///< CUcontext of the caller: must be the device's primary; null: any
+  CudaSharing cudaSharing = CudaSharing::Graph;
   bool nodeByNode = false;     ///< CUDA: wait after every task, so that an error names its task
   std::vector<int> cpus;       ///< CPUs the workers are pinned to; empty: all this thread may use
   int workers = 0;             ///< at most this many granules; 0: as the bundle is compiled for

@@ -73,7 +73,7 @@ private:
   }
   Status makeReady(const std::vector<int32_t> &entries, Graph *&ready);
   Status launch(Job &job);
-  Status await();
+  Status await(const Job &job);
   Status runSteps(Job &job);
   Status explain(const Job &job, const Status &status);
   void threadMain();
@@ -181,8 +181,9 @@ StatusOr<ReadyPlan *> CudaDevice::find(const std::vector<int32_t> &entries) {
 Status CudaDevice::makeReady(const std::vector<int32_t> &entries, Graph *&ready) {
   MTC_ASSIGN_OR_RETURN(ScheduledPlan plan,
                        choosePlan(program, target, entries, gpu->granules(), options.policy));
-  const GraphParts parts = {*gpu, program, program.targets()[target], *kernels, *memory, *weights};
-  MTC_ASSIGN_OR_RETURN(auto graph, Graph::create(parts, std::move(plan), options.nodeByNode));
+  const GraphParts parts = {*gpu,    program,  program.targets()[target], *kernels,
+                            *memory, *weights, options.cudaSharing,       options.nodeByNode};
+  MTC_ASSIGN_OR_RETURN(auto graph, Graph::create(parts, std::move(plan)));
   ready = plans.emplace(entries, std::move(graph)).first->second.get();
   return okStatus();
 }
@@ -231,8 +232,7 @@ Status CudaDevice::launch(Job &job) {
   if (options.nodeByNode)
     MTC_RETURN_IF_ERROR(runSteps(job));
   else
-    for (const Graph::Step &step : static_cast<Graph *>(job.plan)->steps())
-      MTC_CU(cu, cuGraphLaunch, step.exec, stream);
+    MTC_RETURN_IF_ERROR(static_cast<const Graph *>(job.plan)->launch(stream));
   for (void *event : job.signalEvents)
     MTC_CU(cu, cuEventRecord, static_cast<CUevent>(event), stream);
   MTC_CU(cu, cuEventRecord, ended, stream);
@@ -261,7 +261,7 @@ void CudaDevice::start(Job &job) {
 
 /// Polls for a while, then sleeps. Whatever goes wrong, nothing of the job runs any more when this
 /// returns, or the device counts as lost.
-Status CudaDevice::await() {
+Status CudaDevice::await(const Job &job) {
   const Driver &cu = gpu->driver();
   Status status = launched;
   if (status.ok()) {
@@ -275,7 +275,7 @@ Status CudaDevice::await() {
   }
   if (status.ok())
     return status;
-  if (cu.cuStreamSynchronize(stream) != CUDA_SUCCESS)
+  if (static_cast<const Graph *>(job.plan)->synchronize(stream) != CUDA_SUCCESS)
     return {ErrorCode::DeviceUnavailable, status.message()};
   return status;
 }
@@ -287,7 +287,7 @@ void CudaDevice::threadMain() {
     Job *job = running.load();
     if (!job)
       return;
-    const Status status = explain(*job, await());
+    const Status status = explain(*job, await(*job));
     running = nullptr;
     // The session is idle, or has started the next job, before anybody hears of the end.
     const std::vector<Request *> requests = job->requests;

@@ -77,11 +77,10 @@ StatusOr<Gpu::Partition> Gpu::partition(GranuleMask mask) {
   const Driver &cu = *driver_;
   std::vector<CUdevResource> members;
   Green green;
+  green.partition.units = unitsOf(mask);
   for (size_t g = 0; g < groups_.size(); ++g)
-    if (mask >> g & 1) {
+    if (mask >> g & 1)
       members.push_back(groups_[g]);
-      green.partition.units += static_cast<int>(groups_[g].sm.smCount);
-    }
   CUdevResourceDesc description = {};
   MTC_CU(cu, cuDevResourceGenerateDesc, &description, members.data(),
          static_cast<unsigned>(members.size()));
@@ -93,6 +92,16 @@ StatusOr<Gpu::Partition> Gpu::partition(GranuleMask mask) {
     return status;
   }
   return greens_.emplace(mask, green).first->second.partition;
+}
+
+int Gpu::unitsOf(GranuleMask mask) const {
+  if (mask == allGranules(granules_))
+    return units_;
+  int units = 0;
+  for (size_t g = 0; g < groups_.size(); ++g)
+    if (mask >> g & 1)
+      units += static_cast<int>(groups_[g].sm.smCount);
+  return units;
 }
 
 Status Gpu::lost() const {

@@ -47,6 +47,8 @@ public:
     int units = 0;
   };
   StatusOr<Partition> partition(GranuleMask mask);
+  /// SMs of a mask.
+  int unitsOf(GranuleMask mask) const;
 
   /// The first error that lost the device stays: all later work ends with it.
   Status lost() const;

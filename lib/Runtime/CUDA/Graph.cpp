@@ -2,11 +2,13 @@
 #include "Graph.h"
 
 #include "../Host/Memory.h"
+#include "Steps.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 
 namespace mtc::gpu {
 
@@ -44,11 +46,9 @@ static StatusOr<std::vector<int>> priorities(const Gpu &gpu, const Problem &prob
   return result;
 }
 
-StatusOr<std::unique_ptr<Graph>> Graph::create(GraphParts parts, ScheduledPlan plan,
-                                               bool nodeByNode) {
+StatusOr<std::unique_ptr<Graph>> Graph::create(GraphParts parts, ScheduledPlan plan) {
   std::unique_ptr<Graph> graph(new Graph(parts));
   graph->stored = std::move(plan);
-  graph->nodeByNode_ = nodeByNode;
   const Problem &problem = parts.target.problem;
   const Schedule &schedule = graph->stored.schedule;
   const auto &commands = graph->stored.plan.commands;
@@ -68,7 +68,11 @@ StatusOr<std::unique_ptr<Graph>> Graph::create(GraphParts parts, ScheduledPlan p
   return graph;
 }
 
-Graph::~Graph() { destroyGraphs(); }
+Graph::~Graph() {
+  destroyGraphs();
+  for (auto &[context, stream] : streams_)
+    parts_.gpu.driver().cuStreamDestroy(stream);
+}
 
 void Graph::destroyGraphs() {
   const Driver &cu = parts_.gpu.driver();
@@ -77,6 +81,8 @@ void Graph::destroyGraphs() {
       cu.cuGraphExecDestroy(step.exec);
     if (step.graph)
       cu.cuGraphDestroy(step.graph);
+    if (step.ended)
+      cu.cuEventDestroy(step.ended);
   }
   steps_.clear();
   for (Node &node : nodes_)
@@ -183,7 +189,11 @@ Status Graph::prepareCommand(int32_t index) {
   const Kernel &kernel = problem.kernels[command.kernel];
   const Variant &variant = kernel.variants[command.variant];
   Node &node = nodes_[static_cast<size_t>(index)];
-  MTC_ASSIGN_OR_RETURN(node.partition, parts_.gpu.partition(command.granules));
+  if (parts_.sharing == CudaSharing::Grids) {
+    node.partition = {parts_.gpu.primary(), parts_.gpu.unitsOf(command.granules)};
+  } else {
+    MTC_ASSIGN_OR_RETURN(node.partition, parts_.gpu.partition(command.granules));
+  }
   const int32_t entry = stored.schedule.workload.instances[static_cast<size_t>(command.instance)];
   node.priority = priorities_[problem.entries[entry].tenant];
   for (const BufferRef &buffer : command.buffers) {
@@ -285,6 +295,25 @@ Status Graph::finishStep(Step &step, CUstream stream) {
   return okStatus();
 }
 
+/// Adds commands to the last step, behind those of the same step that they wait for.
+Status Graph::addCommands(const std::vector<int32_t> &indices) {
+  Step &step = steps_.back();
+  for (int32_t c : indices) {
+    std::vector<CUgraphNode> waits;
+    if (steps_.size() == 1) // inputs are copied in this step, too
+      for (const Copy &copy : copies_)
+        if (copy.isInput &&
+            std::find(copy.commands.begin(), copy.commands.end(), c) != copy.commands.end())
+          waits.push_back(copy.node);
+    for (int32_t wait : stored.plan.commands[static_cast<size_t>(c)].waits)
+      if (const Node &other = nodes_[static_cast<size_t>(wait)]; other.step == steps_.size())
+        waits.push_back(other.nodes.back());
+    nodes_[static_cast<size_t>(c)].step = steps_.size();
+    MTC_RETURN_IF_ERROR(addCommand(step.graph, c, waits).withContext(nameOf(c)));
+  }
+  return okStatus();
+}
+
 Status Graph::instantiate(CUstream stream) {
   const Driver &cu = parts_.gpu.driver();
   destroyGraphs();
@@ -299,40 +328,98 @@ Status Graph::instantiate(CUstream stream) {
                        copy.isInput ? "input" : "output", copy.index);
   };
   MTC_RETURN_IF_ERROR(begin(-1));
-  std::vector<std::vector<CUgraphNode>> inputsOf(nodes_.size()); // by command
   for (Copy &copy : copies_)
-    if (copy.isInput) {
+    if (copy.isInput)
       MTC_RETURN_IF_ERROR(addCopy(steps_.back().graph, copy, {}).withContext(nameTenant(copy)));
-      for (int32_t command : copy.commands)
-        if (auto &inputs = inputsOf[static_cast<size_t>(command)];
-            std::find(inputs.begin(), inputs.end(), copy.node) == inputs.end())
-          inputs.push_back(copy.node);
-    }
   const auto &commands = stored.plan.commands;
-  for (int32_t c = 0; c < static_cast<int32_t>(commands.size()); ++c) {
-    std::vector<CUgraphNode> waits;
-    if (nodeByNode_) {
+  std::vector<int32_t> all(commands.size());
+  std::iota(all.begin(), all.end(), 0);
+  const bool isOne = !parts_.nodeByNode && parts_.sharing != CudaSharing::Graphs;
+  if (isOne) {
+    MTC_RETURN_IF_ERROR(addCommands(all));
+  } else if (parts_.nodeByNode) {
+    for (int32_t c : all) {
       MTC_RETURN_IF_ERROR(finishStep(steps_.back(), stream));
       MTC_RETURN_IF_ERROR(begin(c));
-    } else {
-      waits = inputsOf[static_cast<size_t>(c)];
-      for (int32_t wait : commands[static_cast<size_t>(c)].waits)
-        waits.push_back(nodes_[static_cast<size_t>(wait)].nodes.back());
+      MTC_RETURN_IF_ERROR(addCommands({c}));
     }
-    MTC_RETURN_IF_ERROR(addCommand(steps_.back().graph, c, waits).withContext(nameOf(c)));
+  } else {
+    std::vector<CUcontext> contexts; // by number
+    std::vector<int32_t> contextOf;
+    for (const Node &node : nodes_) {
+      const auto known = std::find(contexts.begin(), contexts.end(), node.partition.context);
+      contextOf.push_back(static_cast<int32_t>(known - contexts.begin()));
+      if (known == contexts.end())
+        contexts.push_back(node.partition.context);
+    }
+    for (const StepCut &cut : cutByContexts(commands, contextOf)) {
+      MTC_RETURN_IF_ERROR(finishStep(steps_.back(), stream));
+      MTC_RETURN_IF_ERROR(begin(-1));
+      Step &step = steps_.back();
+      CUcontext context = contexts[static_cast<size_t>(cut.context)];
+      if (streams_.count(context) == 0) {
+        MTC_CU(cu, cuStreamCreate, &step.stream, CU_STREAM_NON_BLOCKING);
+        streams_[context] = step.stream;
+      }
+      step.stream = streams_[context];
+      step.after = {0}; // the inputs
+      for (int32_t other : cut.after)
+        step.after.push_back(static_cast<size_t>(other) + 1);
+      MTC_RETURN_IF_ERROR(addCommands(cut.commands));
+    }
   }
-  if (nodeByNode_) {
+  if (!isOne) {
     MTC_RETURN_IF_ERROR(finishStep(steps_.back(), stream));
     MTC_RETURN_IF_ERROR(begin(-1));
   }
   for (Copy &copy : copies_)
     if (!copy.isInput) {
       std::vector<CUgraphNode> waits;
-      if (!nodeByNode_)
+      if (isOne)
         waits.push_back(nodes_[static_cast<size_t>(copy.commands.front())].nodes.back());
       MTC_RETURN_IF_ERROR(addCopy(steps_.back().graph, copy, waits).withContext(nameTenant(copy)));
     }
-  return finishStep(steps_.back(), stream);
+  MTC_RETURN_IF_ERROR(finishStep(steps_.back(), stream));
+  return joinSteps();
+}
+
+/// Outputs are copied behind the last step of each stream; who is waited for in another stream has
+/// an event.
+Status Graph::joinSteps() {
+  const Driver &cu = parts_.gpu.driver();
+  std::map<CUstream, size_t> last;
+  for (size_t i = 0; i < steps_.size(); ++i)
+    if (steps_[i].stream)
+      last[steps_[i].stream] = i;
+  for (const auto &[stream, step] : last)
+    steps_.back().after.push_back(step);
+  for (size_t i = 0; i < steps_.size(); ++i)
+    for (size_t before : steps_[i].after)
+      if (!steps_[before].ended)
+        MTC_CU(cu, cuEventCreate, &steps_[before].ended, CU_EVENT_DISABLE_TIMING);
+  return okStatus();
+}
+
+Status Graph::launch(CUstream stream) const {
+  const Driver &cu = parts_.gpu.driver();
+  for (const Step &step : steps_) {
+    CUstream own = step.stream ? step.stream : stream;
+    for (size_t before : step.after)
+      MTC_CU(cu, cuStreamWaitEvent, own, steps_[before].ended, 0);
+    MTC_CU(cu, cuGraphLaunch, step.exec, own);
+    if (step.ended)
+      MTC_CU(cu, cuEventRecord, step.ended, own);
+  }
+  return okStatus();
+}
+
+CUresult Graph::synchronize(CUstream stream) const {
+  const Driver &cu = parts_.gpu.driver();
+  CUresult result = cu.cuStreamSynchronize(stream);
+  for (const auto &[context, own] : streams_)
+    if (const CUresult other = cu.cuStreamSynchronize(own); result == CUDA_SUCCESS)
+      result = other;
+  return result;
 }
 
 Status Graph::bind(const std::vector<Request *> &requests, CUstream stream) {

@@ -18,7 +18,7 @@
 
 namespace mtc::gpu {
 
-/// What graphs of one session are made of.
+/// What graphs of one session are made of, and how.
 struct GraphParts {
   Gpu &gpu;
   const BundleReader &bundle;
@@ -26,27 +26,37 @@ struct GraphParts {
   Kernels &kernels;
   DeviceMemory &memory;
   DeviceWeights &weights;
+  CudaSharing sharing = CudaSharing::Graph;
+  /// Every command becomes a graph of its own, so that an error of the device can be told to a
+  /// task. Counts for more than `sharing`.
+  bool nodeByNode = false;
 };
 
 class Graph : public ReadyPlan {
 public:
-  /// Lays out memory, uploads weights and loads kernels. With `nodeByNode` every command becomes a
-  /// graph of its own, so that an error of the device can be told to a task.
+  /// Lays out memory, uploads weights and loads kernels.
   /// Fails if the driver does, naming tenant and task; or as Kernels and DeviceWeights do.
-  static StatusOr<std::unique_ptr<Graph>> create(GraphParts parts, ScheduledPlan plan,
-                                                 bool nodeByNode);
+  static StatusOr<std::unique_ptr<Graph>> create(GraphParts parts, ScheduledPlan plan);
   ~Graph() override;
 
   /// Points the copies at the memory of these requests; what belongs to a null one is left out.
   /// Instantiates at the first call. The primary context is current and no run is under way.
   Status bind(const std::vector<Request *> &requests, CUstream stream);
 
-  /// What one step launches: the whole plan, or by nodeByNode its copies and single commands.
+  /// What one step launches: the whole plan; or its copies, and commands that belong together.
   struct Step {
     CUgraph graph = nullptr;
     CUgraphExec exec = nullptr;
-    int32_t command = -1; ///< -1: copies, or all
+    int32_t command = -1; ///< -1: copies, or several
+    // of CudaSharing::Graphs
+    CUstream stream = nullptr; ///< null: the caller's
+    CUevent ended = nullptr;   ///< null: nobody in another stream waits
+    std::vector<size_t> after; ///< steps in other streams
   };
+  /// Launches all steps; what follows in `stream` runs behind them.
+  Status launch(CUstream stream) const;
+  /// Waits for all that was launched.
+  CUresult synchronize(CUstream stream) const;
   const std::vector<Step> &steps() const { return steps_; }
   /// "tenant 'det': task 17 (Conv_3)".
   std::string nameOf(int32_t command) const;
@@ -77,6 +87,7 @@ private:
     std::vector<CUdeviceptr> buffers; ///< operands, then scratch
     std::vector<Launch> launches;     ///< one after the other
     std::vector<CUgraphNode> nodes;   ///< in the graph, as launches
+    size_t step = 0;                  ///< its number, from 1
   };
 
   explicit Graph(GraphParts parts) : parts_(parts) {}
@@ -86,13 +97,14 @@ private:
   StatusOr<CUdeviceptr> addressOf(const Command &command, const BufferRef &buffer);
   Status tryBind(const std::vector<Request *> &requests, CUstream stream);
   Status instantiate(CUstream stream);
+  Status addCommands(const std::vector<int32_t> &commands);
   Status addCommand(CUgraph graph, int32_t command, const std::vector<CUgraphNode> &waits);
   Status addCopy(CUgraph graph, Copy &copy, const std::vector<CUgraphNode> &waits);
   Status finishStep(Step &step, CUstream stream);
+  Status joinSteps();
   void destroyGraphs();
 
   GraphParts parts_;
-  bool nodeByNode_ = false;
   std::vector<CUdeviceptr> arenas_;
   std::map<std::tuple<int32_t, bool, int32_t>, CUdeviceptr> tensors_; ///< instance, input?, index
   std::vector<CUdeviceptr> scratch_;                                  ///< by command
@@ -100,6 +112,7 @@ private:
   std::vector<Node> nodes_;     ///< by command
   std::vector<int> priorities_; ///< by tenant
   std::vector<Step> steps_;
+  std::map<CUcontext, CUstream> streams_; ///< of CudaSharing::Graphs
 };
 
 } // namespace mtc::gpu
