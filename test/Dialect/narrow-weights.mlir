@@ -18,6 +18,7 @@ mt.program @p {
   mt.weight @t.y : tensor<30xi8> from("a.onnx" at 6000)
   mt.weight @t.bs : tensor<4x30xf32> from("a.onnx" at 7000)
   mt.weight @t.bq : tensor<40x30xi8> from("a.onnx" at 8000)
+  mt.weight @t.all : tensor<40x30xf32> from("a.onnx" at 9200)
   // The narrow numbers, moved as the wide ones were, and the factors.
   // CHECK-DAG: mt.weight @t.q.narrow : tensor<40x30xi8> derive(@t.q)
   // CHECK-DAG: mt.weight @t.s.scale : tensor<30xf32> derive(@t.s)
@@ -156,6 +157,29 @@ mt.program @p {
         linalg.yield %s : f32
       } -> tensor<5x30xf32>
       mt.return %y : tensor<5x30xf32>
+    }
+    // A scale for each number of a table: stays wide.
+    // CHECK-LABEL: mt.entry @each
+    // CHECK: tensor.extract %{{.*}} : tensor<40x30xf32>
+    mt.entry @each(%at: tensor<6xi64> {mt.name = "at"}) -> (tensor<6x30xf32> {mt.name = "y"}) {
+      %q = mt.get_weight @t.bq : tensor<40x30xi8>
+      %sc = mt.get_weight @t.all : tensor<40x30xf32>
+      %we = tensor.empty() : tensor<40x30xf32>
+      %w = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]} ins(%q, %sc : tensor<40x30xi8>, tensor<40x30xf32>) outs(%we : tensor<40x30xf32>) {
+      ^bb0(%u: i8, %f: f32, %o: f32):
+        %v = arith.sitofp %u : i8 to f32
+        %p = arith.mulf %v, %f : f32
+        linalg.yield %p : f32
+      } -> tensor<40x30xf32>
+      %e = tensor.empty() : tensor<6x30xf32>
+      %y = linalg.generic {indexing_maps = [#row, #id], iterator_types = ["parallel", "parallel"]} ins(%at : tensor<6xi64>) outs(%e : tensor<6x30xf32>) {
+      ^bb0(%i: i64, %o: f32):
+        %r = arith.index_cast %i : i64 to index
+        %j = linalg.index 1 : index
+        %v = tensor.extract %w[%r, %j] : tensor<40x30xf32>
+        linalg.yield %v : f32
+      } -> tensor<6x30xf32>
+      mt.return %y : tensor<6x30xf32>
     }
     // A scale for each block of a sum: stays wide.
     // CHECK-LABEL: mt.entry @blocks

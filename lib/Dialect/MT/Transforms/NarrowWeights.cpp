@@ -51,7 +51,7 @@ struct NarrowWeights : mtc::mt::impl::NarrowWeightsBase<NarrowWeights> {
       if (!llvm::all_of(all, [](OpOperand *use) { return isProduct(*use) || isLookUp(*use); }))
         continue;
       std::optional<Widened> w = widened.find(weight);
-      if (!w || !llvm::all_of(all, [&](OpOperand *use) {
+      if (!w || !isSmaller(*w, weight) || !llvm::all_of(all, [&](OpOperand *use) {
             return isLookUp(*use) || scaleMap(*use, *w).has_value();
           }))
         continue;
@@ -69,6 +69,14 @@ struct NarrowWeights : mtc::mt::impl::NarrowWeightsBase<NarrowWeights> {
         get.erase();
     });
     weights.eraseUnused();
+  }
+
+  /// A scale for every number, or every other one, would make up for what is saved.
+  static bool isSmaller(const Widened &w, WeightOp weight) {
+    WeightOp codes = w.codes, scale = w.scale;
+    const int64_t bytes =
+        byteSize(codes.getTensorType()) + (scale ? byteSize(scale.getTensorType()) : 0);
+    return bytes <= byteSize(weight.getTensorType()) * 3 / 4;
   }
 
   /// The constant factor of a product without a window.

@@ -312,8 +312,8 @@ private:
                                : static_cast<int64_t>(constant.getValue().getZExtValue());
       return x;
     }
-    if (!zero->tensor || !typeOf(zero->tensor).getElementType().isInteger())
-      return std::nullopt;
+    if (!zero->tensor || !typeOf(zero->tensor).getElementType().isInteger(8))
+      return std::nullopt; // differences of bytes fit 16 bits
     Value root = zero->tensor;
     while (isa_and_nonnull<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(root.getDefiningOp()))
       root = root.getDefiningOp()->getOperand(0);
