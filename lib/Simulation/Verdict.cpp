@@ -16,14 +16,7 @@ double TenantVerdict::used() const {
   return sloNs > 0 ? static_cast<double>(ns) / static_cast<double>(sloNs) : 0;
 }
 
-bool isCalibrated(const Problem &problem) {
-  for (const Kernel &kernel : problem.kernels)
-    for (const Variant &variant : kernel.variants)
-      for (const ShareTime &time : variant.times)
-        if (time.origin == TimeOrigin::Modelled)
-          return false;
-  return true;
-}
+bool isCalibrated(const Problem &problem) { return originsOf(problem).modelled == 0; }
 
 namespace {
 
@@ -56,6 +49,7 @@ public:
     if (!hasRate && !hasSlo)
       return invalidInput("no tenant has a rate or an SLO, so there is nothing to judge");
     verdict_.isCalibrated = isCalibrated(problem_);
+    verdict_.times = originsOf(problem_);
     verdict_.outcome.tenants.resize(problem_.tenants.size());
     if (hasRate)
       MTC_RETURN_IF_ERROR(simulateLoad());
@@ -287,9 +281,9 @@ std::string printVerdict(const Verdict &verdict) {
   for (const std::vector<std::string> &row : rows)
     for (size_t c = 0; c < row.size(); ++c)
       widths[c] = std::max(widths[c], row[c].size());
-  std::string text = fmt::format("open load, simulated {} on {} times:\n",
-                                 verdict.byTasks ? "task by task" : "job by job",
-                                 verdict.isCalibrated ? "measured" : "modelled");
+  std::string text =
+      fmt::format("open load, simulated {} on {} times:\n",
+                  verdict.byTasks ? "task by task" : "job by job", printOrigins(verdict.times));
   for (const std::vector<std::string> &row : rows) {
     std::string line;
     for (size_t c = 0; c < row.size(); ++c)

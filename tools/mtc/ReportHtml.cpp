@@ -5,7 +5,7 @@
 // pointer or the focus is on. Colours follow the reader's light or dark scheme.
 //
 //===----------------------------------------------------------------------===//
-#include "SimulatedTarget.h"
+#include "ReportParts.h"
 #include "mtc/Scheduling/ProblemText.h"
 #include "mtc/Support/Text.h"
 
@@ -34,6 +34,8 @@ th, td { padding: .2em .8em; text-align: right; border-bottom: 1px solid var(--l
 th:first-child, td:first-child { text-align: left; }
 svg { width: 100%; border: 1px solid var(--line); display: block; }
 svg.timeline { cursor: grab; } .task:focus rect, .task:hover rect { stroke: var(--ink); stroke-width: 1; }
+figcaption { font-weight: bold; } .simulated { fill: #3d7dca; } .measured { fill: #c8742a; } .slo { stroke: var(--ink); }
+.slo { stroke-dasharray: 4 3; vector-effect: non-scaling-stroke; }
 .task rect { vector-effect: non-scaling-stroke; } .row { stroke: var(--line); vector-effect: non-scaling-stroke; }
 .swatch { display: inline-block; width: .9em; height: .9em; margin-right: .4em; vertical-align: -.1em; }
 #tip { position: fixed; pointer-events: none; background: var(--paper); border: 1px solid var(--line); padding: .3em .6em;
@@ -69,41 +71,22 @@ for (const svg of document.querySelectorAll('svg.timeline')) {
   svg.addEventListener('keydown', e => { if (act[e.key]) { act[e.key](); e.preventDefault(); } });
   for (const button of svg.parentElement.querySelectorAll('button'))
     button.addEventListener('click', () => act[button.value]());
+}
+for (const svg of document.querySelectorAll('svg')) {
+  const marked = e => e.target.closest('.task, .bin');
   svg.addEventListener('mousemove', e => {
-    const task = e.target.closest('.task');
-    task ? show(task, e.clientX, e.clientY) : hide();
+    const mark = marked(e);
+    mark ? show(mark, e.clientX, e.clientY) : hide();
   });
   svg.addEventListener('mouseleave', hide);
   svg.addEventListener('focusin', e => {
-    const task = e.target.closest('.task'), box = task && task.getBoundingClientRect();
-    if (task) show(task, box.left, box.bottom);
+    const mark = marked(e), box = mark && mark.getBoundingClientRect();
+    if (mark) show(mark, box.left, box.bottom);
   });
   svg.addEventListener('focusout', hide);
 }
 </script></body></html>
 )html";
-
-std::string escaped(const std::string &text) {
-  std::string result;
-  for (char c : text)
-    switch (c) {
-    case '&':
-      result += "&amp;";
-      break;
-    case '<':
-      result += "&lt;";
-      break;
-    case '>':
-      result += "&gt;";
-      break;
-    case '"':
-      result += "&quot;";
-      break;
-    default:
-      result += c;
-    }
-  return result;
-}
 
 /// Tenants are told apart by hue; the golden angle keeps neighbours far from each other.
 std::string colourOf(size_t tenant) {
@@ -118,15 +101,20 @@ public:
   void write() {
     add("<section><h2>{}</h2>\n<p>A round of {} tenants takes {} (policy {}), {:.0f} % of units "
         "busy, "
-        "{:.0f} % of bandwidth used. Everything here is simulated, on {} times.</p>\n",
+        "{:.0f} % of bandwidth used. Everything here is simulated, on {} times, but what is "
+        "called measured.</p>\n",
         escaped(target_.target), target_.run.latencyNs.size(), formatNs(target_.run.makespanNs),
         escaped(target_.round.policy), 100 * target_.run.busyUnits, 100 * target_.run.usedBandwidth,
-        isCalibrated(problem_) ? "measured" : "modelled");
+        printOrigins(target_.times));
     writeTimeline();
     writeSlowdowns();
     writeLedger();
-    if (target_.verdict)
+    if (target_.verdict) {
       writeLoad(*target_.verdict);
+      addHistograms(target_, out_);
+    }
+    if (target_.difference)
+      addDifference(*target_.difference, out_);
     add("</section>\n");
   }
 
@@ -190,16 +178,30 @@ private:
   }
 
   void writeSlowdowns() {
+    bool isMeasured = false;
+    for (const auto &[name, tenant] : target_.measured)
+      isMeasured |= tenant.aloneNs > 0 || tenant.togetherNs > 0;
     add("<h3>Alone and together</h3><table class=\"slowdown\"><tr><th>tenant</th><th>alone</th>"
-        "<th>in the round</th><th>slowdown</th></tr>\n");
-    for (size_t i = 0; i < target_.run.latencyNs.size(); ++i)
-      add("<tr><td>{}</td><td data-ns=\"{}\">{}</td><td "
-          "data-ns=\"{}\">{}</td><td>{:.2f}</td></tr>\n",
-          escaped(target_.tenantName(i)), target_.aloneNs[i], formatNs(target_.aloneNs[i]),
-          target_.run.latencyNs[i], formatNs(target_.run.latencyNs[i]),
-          static_cast<double>(target_.run.latencyNs[i]) /
-              static_cast<double>(std::max<int64_t>(1, target_.aloneNs[i])));
+        "<th>in the round</th><th>slowdown</th>{}</tr>\n",
+        isMeasured ? "<th>measured alone</th><th>in the round</th><th>slowdown</th>" : "");
+    for (size_t i = 0; i < target_.run.latencyNs.size(); ++i) {
+      add("<tr><td>{}</td>", escaped(target_.tenantName(i)));
+      writeSlowdown(target_.aloneNs[i], target_.run.latencyNs[i]);
+      const auto measured = target_.measured.find(target_.tenantName(i));
+      if (measured != target_.measured.end() && isMeasured)
+        writeSlowdown(measured->second.aloneNs, measured->second.togetherNs);
+      add("</tr>\n");
+    }
     add("</table>\n");
+  }
+
+  /// 0: not known.
+  void writeSlowdown(int64_t aloneNs, int64_t togetherNs) {
+    for (int64_t ns : {aloneNs, togetherNs})
+      add("<td data-ns=\"{}\">{}</td>", ns, ns > 0 ? formatNs(ns) : "-");
+    add("<td>{}</td>", aloneNs > 0 && togetherNs > 0
+                           ? fmt::format("{:.2f}", double(togetherNs) / double(aloneNs))
+                           : "-");
   }
 
   /// What each instance holds: memory as its values say, granules times time as it ran.
@@ -230,25 +232,39 @@ private:
   }
 
   void writeLoad(const Verdict &verdict) {
+    bool isMeasured = false;
+    for (const auto &[name, tenant] : target_.measured)
+      isMeasured |= tenant.load.has_value();
     add("<h3>Open load</h3><table class=\"load\"><tr><th>tenant</th><th>rate</th><th>p50</th>"
-        "<th>p99</th><th>95 % interval</th><th>SLO</th><th>missed</th><th>busy</th></tr>\n");
+        "<th>p99</th><th>95 % interval</th><th>SLO</th><th>missed</th><th>busy</th>{}</tr>\n",
+        isMeasured ? "<th>measured p50</th><th>p99</th><th>missed</th><th>busy</th>" : "");
     for (const TenantVerdict &tenant : verdict.tenants) {
       if (!(tenant.ratePerSecond > 0) && tenant.sloNs == 0)
         continue;
       const TenantLoad &load = tenant.load;
-      add("<tr{}><td>{}</td><td>{:.3g}/s {}</td><td data-ns=\"{}\">{}</td><td "
-          "data-ns=\"{}\">{}</td>"
-          "<td>{} to {}</td><td>{}</td><td>{:.2f} %</td><td>{:.0f} %</td></tr>\n",
+      add("<tr{}><td>{}</td><td>{:.3g}/s {}</td>{}<td>{} to {}</td><td>{}</td>",
           tenant.fits ? "" : " class=\"bad\"", escaped(tenant.name), tenant.ratePerSecond,
-          arrivalKindName(tenant.arrivals), load.p50Ns, formatNs(load.p50Ns), load.p99Ns,
-          formatNs(load.p99Ns), formatNs(load.p99LowNs), formatNs(load.p99HighNs),
-          tenant.sloNs > 0 ? formatNs(tenant.sloNs) : "-", 100 * load.missed,
-          100 * load.utilisation);
+          arrivalKindName(tenant.arrivals), quantileCells(load), formatNs(load.p99LowNs),
+          formatNs(load.p99HighNs), tenant.sloNs > 0 ? formatNs(tenant.sloNs) : "-");
+      add("{}", shareCells(load));
+      const auto measured = target_.measured.find(tenant.name);
+      if (measured != target_.measured.end() && measured->second.load)
+        add("{}{}", quantileCells(*measured->second.load), shareCells(*measured->second.load));
+      add("</tr>\n");
     }
     add("</table><p>{}{}</p>\n",
         verdict.fits ? "The set fits."
                      : "The set does not fit: " + escaped(missesOf(verdict)) + ".",
         verdict.layout.empty() ? "" : " Layout: " + escaped(verdict.layout) + ".");
+  }
+
+  static std::string quantileCells(const TenantLoad &load) {
+    return fmt::format("<td data-ns=\"{}\">{}</td><td data-ns=\"{}\">{}</td>", load.p50Ns,
+                       formatNs(load.p50Ns), load.p99Ns, formatNs(load.p99Ns));
+  }
+  static std::string shareCells(const TenantLoad &load) {
+    return fmt::format("<td>{:.2f} %</td><td>{:.0f} %</td>", 100 * load.missed,
+                       100 * load.utilisation);
   }
 
   const SimulatedTarget &target_;

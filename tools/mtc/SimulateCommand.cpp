@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Commands.h"
+#include "LoadJson.h"
 #include "SetOptions.h"
 #include "SimulatedTarget.h"
 #include "VerdictJson.h"
@@ -24,7 +25,8 @@ namespace {
 struct SimulateArguments {
   CompileOptions options;
   std::vector<std::string> whatIf;
-  std::string policy, json, report;
+  std::string policy, json, report, against;
+  std::vector<std::string> measured;
   VerdictOptions verdict;
 };
 
@@ -69,10 +71,11 @@ StatusOr<std::vector<ScheduledTarget>> readTargets(const SimulateArguments &argu
 
 std::string roundText(const SimulatedTarget &target) {
   const SimulatedRound &run = target.run;
-  std::string text = fmt::format("target {}\nround, simulated: {} by policy {}, {:.0f} % of units "
-                                 "busy, {:.0f} % of bandwidth\n",
-                                 target.target, formatNs(run.makespanNs), target.round.policy,
-                                 100 * run.busyUnits, 100 * run.usedBandwidth);
+  std::string text =
+      fmt::format("target {}\nround, simulated on {} times: {} by policy {}, "
+                  "{:.0f} % of units busy, {:.0f} % of bandwidth\n",
+                  target.target, printOrigins(target.times), formatNs(run.makespanNs),
+                  target.round.policy, 100 * run.busyUnits, 100 * run.usedBandwidth);
   size_t width = 0;
   for (const Tenant &tenant : target.problem.tenants)
     width = std::max(width, tenant.name.size());
@@ -84,18 +87,56 @@ std::string roundText(const SimulatedTarget &target) {
 
 nlohmann::ordered_json roundJson(const SimulatedTarget &target) {
   const SimulatedRound &run = target.run;
-  nlohmann::ordered_json json = {{"policy", target.round.policy},
-                                 {"origin", "simulated"},
-                                 {"makespan_ns", run.makespanNs},
-                                 {"busy_units", run.busyUnits},
-                                 {"used_bandwidth", run.usedBandwidth},
-                                 {"tasks", target.round.places.size()},
-                                 {"tenants", nlohmann::ordered_json::array()}};
-  for (size_t i = 0; i < run.latencyNs.size(); ++i)
-    json["tenants"].push_back({{"name", target.tenantName(i)},
-                               {"latency_ns", run.latencyNs[i]},
-                               {"alone_ns", target.aloneNs[i]}});
+  nlohmann::ordered_json json = {
+      {"policy", target.round.policy},       {"origin", "simulated"},
+      {"times", originsJson(target.times)},  {"makespan_ns", run.makespanNs},
+      {"busy_units", run.busyUnits},         {"used_bandwidth", run.usedBandwidth},
+      {"tasks", target.round.places.size()}, {"tenants", nlohmann::ordered_json::array()}};
+  for (size_t i = 0; i < run.latencyNs.size(); ++i) {
+    nlohmann::ordered_json tenant = {{"name", target.tenantName(i)},
+                                     {"latency_ns", run.latencyNs[i]},
+                                     {"alone_ns", target.aloneNs[i]}};
+    const auto measured = target.measured.find(target.tenantName(i));
+    if (measured != target.measured.end())
+      tenant["measured"] = {{"latency_ns", measured->second.togetherNs},
+                            {"alone_ns", measured->second.aloneNs}};
+    json["tenants"].push_back(std::move(tenant));
+  }
   return json;
+}
+
+/// Verdict and, beside it, what was measured.
+nlohmann::ordered_json loadsJson(const SimulatedTarget &target) {
+  nlohmann::ordered_json json = verdictJson(*target.verdict);
+  for (nlohmann::ordered_json &tenant : json["tenants"]) {
+    const auto measured = target.measured.find(tenant["name"].get<std::string>());
+    if (measured != target.measured.end() && measured->second.load)
+      tenant["measured"] = loadJson(*measured->second.load);
+  }
+  return json;
+}
+
+/// Every measured tenant is one of the set's.
+Status checkTenants(const std::map<std::string, MeasuredTenant> &measured, const Problem &problem) {
+  for (const auto &[name, tenant] : measured)
+    if (std::none_of(problem.tenants.begin(), problem.tenants.end(),
+                     [&](const Tenant &t) { return t.name == name; }))
+      return invalidInput(
+          fmt::format("tenant '{}' was measured, the set has none of that name", name));
+  return okStatus();
+}
+
+/// The other bundle's target to compare with: that of the same name, or the only one.
+StatusOr<Difference> differenceFrom(const std::string &other, const SimulatedTarget &target) {
+  MTC_ASSIGN_OR_RETURN(std::vector<ScheduledTarget> targets, readBundle(other));
+  auto same = std::find_if(targets.begin(), targets.end(),
+                           [&](const ScheduledTarget &t) { return t.target == target.target; });
+  if (same == targets.end() && targets.size() > 1)
+    return invalidInput(fmt::format("'{}' has no target '{}'", other, target.target));
+  if (same == targets.end())
+    same = targets.begin();
+  MTC_ASSIGN_OR_RETURN(const SimulatedTarget was, simulateTarget(std::move(*same), ""));
+  return differenceOf(was, target, other);
 }
 
 bool hasLoad(const Problem &problem) {
@@ -107,6 +148,7 @@ Status runSimulate(const SimulateArguments &arguments) {
   MTC_ASSIGN_OR_RETURN(std::vector<ScheduledTarget> targets, readTargets(arguments));
   nlohmann::ordered_json json = {{"version", 1}, {"targets", nlohmann::ordered_json::array()}};
   std::vector<SimulatedTarget> simulated;
+  MTC_ASSIGN_OR_RETURN(const auto measured, readBenchReports(arguments.measured));
   Status misses;
   for (ScheduledTarget &target : targets) {
     for (const std::string &change : arguments.whatIf)
@@ -114,19 +156,26 @@ Status runSimulate(const SimulateArguments &arguments) {
     MTC_ASSIGN_OR_RETURN(SoloPlans plans, SoloPlans::of(target.problem, target.schedules));
     MTC_ASSIGN_OR_RETURN(SimulatedTarget result,
                          simulateTarget(std::move(target), arguments.policy));
+    MTC_RETURN_IF_ERROR(checkTenants(measured, result.problem));
+    result.measured = measured;
     std::string text = roundText(result);
     nlohmann::ordered_json load; // null without rates and SLOs
     if (hasLoad(result.problem)) {
       MTC_ASSIGN_OR_RETURN(result.verdict, judgeLoad(result.problem, plans, arguments.verdict));
       text += printVerdict(*result.verdict);
-      load = verdictJson(*result.verdict);
+      load = loadsJson(result);
       if (misses.ok())
         misses = requireFit(*result.verdict).withContext(result.target);
     }
-    if (arguments.json != "-")
-      MTC_RETURN_IF_ERROR(print(text));
     json["targets"].push_back(
         {{"target", result.target}, {"round", roundJson(result)}, {"load", load}});
+    if (!arguments.against.empty()) {
+      MTC_ASSIGN_OR_RETURN(result.difference, differenceFrom(arguments.against, result));
+      text += printDifference(*result.difference);
+      json["targets"].back()["against"] = differenceJson(*result.difference);
+    }
+    if (arguments.json != "-")
+      MTC_RETURN_IF_ERROR(print(text));
     simulated.push_back(std::move(result));
   }
   if (!arguments.report.empty())
@@ -163,6 +212,13 @@ std::function<Status()> declareSimulate(CLI::App &app) {
   app.add_option("--report", arguments->report,
                  "write a page with timeline, slowdowns and loads; it needs nothing else")
       ->type_name("OUT.html");
+  app.add_option("--measured", arguments->measured,
+                 "a --json report of mtrt bench (round, solo or open) to show beside")
+      ->type_name("FILE")
+      ->type_size(1)
+      ->allow_extra_args(false);
+  app.add_option("--against", arguments->against, "another bundle: say what is different here")
+      ->type_name("OTHER.mtb");
   app.add_option("--json", arguments->json, "write a report; '-' is stdout")->type_name("FILE");
   arguments->verdict.headroom = true;
   arguments->verdict.mostTasks = 30'000'000;

@@ -27,6 +27,7 @@ StatusOr<SimulatedTarget> simulateTarget(ScheduledTarget target, const std::stri
                                            ? bestSchedule(result.problem, workload)
                                            : runPolicy(policy, result.problem, workload));
   }
+  result.times = originsOf(result.problem, result.round);
   MTC_ASSIGN_OR_RETURN(result.run, simulate(result.problem, result.round));
   for (int32_t entry : result.round.workload.instances) {
     MTC_ASSIGN_OR_RETURN(Schedule alone, runPolicy("sequential", result.problem,

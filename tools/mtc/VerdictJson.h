@@ -7,6 +7,9 @@
 
 namespace mtc::tool {
 
+/// {measured, learned, modelled}: how many times come from where.
+nlohmann::ordered_json originsJson(const TimeOrigins &origins);
+
 nlohmann::ordered_json verdictJson(const Verdict &verdict);
 
 } // namespace mtc::tool

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "mtc/Simulation/Layouts.h"
+#include "mtc/Simulation/TimeOrigins.h"
 
 namespace mtc {
 
@@ -42,6 +43,7 @@ struct Verdict {
   bool byTasks = true; ///< tasks were simulated one by one
   /// Nothing was merely modelled: all times were learned from measurements, or measured.
   bool isCalibrated = false;
+  TimeOrigins times; ///< of the problem's kernels
   bool fits = true;
   int32_t binding = -1; ///< tenant that uses most of its SLO; -1: no tenant has one
   /// Why no layout can do: who fits no share, or rates beyond the device.

@@ -10,7 +10,10 @@ import sys
 from playwright.sync_api import sync_playwright
 
 path = pathlib.Path(sys.argv[1]).resolve()
-wanted = sum(target["round"]["tasks"] for target in json.loads(pathlib.Path(sys.argv[2]).read_text())["targets"])
+targets = json.loads(pathlib.Path(sys.argv[2]).read_text())["targets"]
+loads = [t for target in targets if target["load"] for t in target["load"]["tenants"] if t["histogram"]]
+bins = sum(len(t["histogram"]) + len(t.get("measured", {}).get("histogram", [])) for t in loads)
+wanted = sum(target["round"]["tasks"] for target in targets)
 with sync_playwright() as playwright:
     browser = playwright.chromium.launch(executable_path=sys.argv[3], args=["--no-sandbox"])
     papers = set()
@@ -41,6 +44,15 @@ with sync_playwright() as playwright:
         task = page.locator(".task").first
         task.hover(force=True)
         assert page.locator("#tip").inner_text() == task.get_attribute("aria-label").strip()
+        assert page.locator(".bin").count() == bins, page.locator(".bin").count()
+        if bins:
+            # The highest bar: the pointer has to be on it.
+            highest = page.locator(".bin").nth(page.evaluate("""() => {
+                const heights = [...document.querySelectorAll('.bin rect')].map(r => +r.getAttribute('height'));
+                return heights.indexOf(Math.max(...heights));
+            }"""))
+            highest.hover(force=True)
+            assert page.locator("#tip").inner_text() == highest.get_attribute("aria-label").strip()
         papers.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
         assert not errors, errors
         assert requests == [path.as_uri()], requests
