@@ -7,6 +7,9 @@
 // roundings, so it is chosen here, per kernel and before scheduling (rule R3), and `numerics` says
 // so.
 //
+// Three tasks stay where an elementwise op follows the values' products, where a mask differs by
+// query alone or two masks by query, and above 4096 keys (softmax is not rescaled).
+//
 // Source: Rabe, Staats: Self-attention Does Not Need O(n^2) Memory, arXiv:2112.05682. Scores of a
 // block of queries fit the caches here, so softmax needs no rescaling.
 //
@@ -17,9 +20,11 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Dominance.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Transforms/CSE.h"
 
 namespace mtc::mt {
 #define GEN_PASS_DEF_FUSEATTENTION
@@ -117,6 +122,7 @@ struct FuseAttention : mtc::mt::impl::FuseAttentionBase<FuseAttention> {
       kernel.erase();
       return false;
     }
+    orderTrivialOps(kernel);
     kernel.setNumerics("attention-k" + std::to_string(attention->keys()));
     symbols.insert(kernel);
     b.setInsertionPoint(chain.values);
@@ -247,6 +253,30 @@ struct FuseAttention : mtc::mt::impl::FuseAttentionBase<FuseAttention> {
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
       if (isOpTriviallyDead(&op))
         op.erase();
+  }
+
+  /// Constants and fills once, each before the first op that reads it, so that equal attentions are
+  /// equal kernels.
+  static void orderTrivialOps(KernelOp kernel) {
+    IRRewriter rewriter(kernel.getContext());
+    DominanceInfo dominance(kernel);
+    eliminateCommonSubExpressions(rewriter, dominance, kernel);
+    llvm::DenseSet<Operation *> placed;
+    auto place = [&](Value v, Operation *before) {
+      Operation *op = v.getDefiningOp();
+      if (op && !isa<linalg::GenericOp>(op) && placed.insert(op).second)
+        op->moveBefore(before);
+    };
+    for (auto op : llvm::to_vector(kernel.getBody().front().getOps<linalg::GenericOp>())) {
+      SmallVector<Value> reads = capturedValues(op);
+      llvm::append_range(reads, op->getOperands());
+      for (Value v : reads) {
+        if (auto fill = v.getDefiningOp<linalg::FillOp>(); fill && !placed.contains(fill))
+          for (Value inner : fill->getOperands())
+            place(inner, op);
+        place(v, op);
+      }
+    }
   }
 
   static void renumber(EntryOp entry) {
