@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <numeric>
 #include <thread>
 
 using namespace mlir;
@@ -36,20 +37,23 @@ double quantile(std::vector<double> values, double part) {
   std::nth_element(values.begin(), at, values.end());
   return *at;
 }
+
+double mean(const std::vector<double> &values) {
+  return std::reduce(values.begin(), values.end()) / double(values.size());
+}
+
 /// Other processes can only lengthen a time; the least of many is luck.
 constexpr double kUndisturbed = 0.25;
 
-/// Tasks that show a neighbour's effect on clocks and caches, and nothing else.
-constexpr double kLongNs = 20'000, kFewBytesPerNs = 4;
-/// Tasks that show the cost of a barrier.
-constexpr double kShortNs = 50'000;
+/// Times in ns, by entry and task.
+using TaskTimes = std::map<std::pair<int32_t, int32_t>, std::vector<double>>;
 
-/// Tasks of jobs that ran one request each, by entry and task.
+/// Tasks of jobs that ran one request each.
 struct TaskRuns {
-  std::map<std::pair<int32_t, int32_t>, std::vector<double>> ns;
+  TaskTimes ns;              ///< on one core
   std::vector<double> gapNs; ///< between tasks that follow each other on a core
-  /// From the end of a command of all workers to that of the next one, by entry and task.
-  std::map<std::pair<int32_t, int32_t>, std::vector<double>> stepNs;
+  /// From the end of a command of all workers to that of the next one.
+  TaskTimes stepNs;
 
   void add(const JobReport &report, size_t workers) {
     std::map<int32_t, int64_t> lastEnd;                  // by worker
@@ -128,8 +132,8 @@ public:
     options.cpus = std::move(cpus);
     options.recordTasks = true;
     options.jobEnded = [raw = runner.get()](const JobReport &report) {
-      if (raw->keeps_)
-        raw->runs.add(report, raw->workers_);
+      if (TaskRuns *into = raw->into_)
+        into->add(report, raw->workers_);
     };
     runner->workers_ = options.cpus.size();
     MTC_ASSIGN_OR_RETURN(runner->session_, Session::create(set.program, std::move(options)));
@@ -156,9 +160,10 @@ public:
     session_.reset();
   }
 
-  /// Runs each entry until `seconds` of it have passed, at least `least` times.
-  Status run(double seconds, int least, bool keep) {
-    keeps_ = keep;
+  /// Runs each entry until `seconds` of it have passed, at least `least` times; adds what its tasks
+  /// took to `into` unless that is null.
+  Status run(double seconds, int least, TaskRuns *into) {
+    into_ = into;
     for (const auto &request : requests_) {
       const Clock::time_point start = Clock::now();
       for (int i = 0; i < least || std::chrono::duration<double>(Clock::now() - start).count() <
@@ -177,7 +182,6 @@ public:
   }
 
   const Problem &problem() const { return session_->target().problem; }
-  TaskRuns runs;
 
 private:
   Runner() = default;
@@ -194,42 +198,15 @@ private:
 
   std::shared_ptr<Session> session_;
   std::vector<std::unique_ptr<Request>> requests_;
-  std::atomic<bool> keeps_{false};
+  std::atomic<TaskRuns *> into_{nullptr};
   size_t workers_ = 1;
 };
-
-/// By entry and task: the time on one core that counts.
-std::map<std::pair<int32_t, int32_t>, double> undisturbed(const TaskRuns &runs) {
-  std::map<std::pair<int32_t, int32_t>, double> ns;
-  for (const auto &[key, times] : runs.ns)
-    ns[key] = std::max(1.0, quantile(times, kUndisturbed));
-  return ns;
-}
 
 /// The part of a task's time on one core that its share of tiles takes on `workers`; 1 if there is
 /// nothing to share or a barrier within it.
 double partOf(const Variant &variant, size_t workers) {
   const auto tiles = double(variant.phaseTiles[0]);
   return variant.phaseTiles.size() > 1 ? 1 : std::ceil(tiles / double(workers)) / tiles;
-}
-
-/// What tasks of several cores take beyond their part of the tiles, of tasks that are so short that
-/// this shows.
-std::vector<double> barriers(const Problem &problem, const TaskRuns &alone, const TaskRuns &all,
-                             size_t workers, double launchNs) {
-  std::vector<double> found;
-  const auto one = undisturbed(alone);
-  for (const auto &[key, times] : all.stepNs) {
-    const auto at = one.find(key);
-    if (at == one.end() || at->second > kShortNs)
-      continue;
-    const Entry &entry = problem.entries[static_cast<size_t>(key.first)];
-    const Kernel &kernel =
-        problem.kernels[static_cast<size_t>(entry.tasks[static_cast<size_t>(key.second)].kernel)];
-    if (const double part = partOf(kernel.variants[0], workers); part < 1)
-      found.push_back(quantile(times, kUndisturbed) - launchNs - part * at->second);
-  }
-  return found;
 }
 
 /// The size of a CPU's cache of a level, or what is usual. Not sysconf(): it says what the whole
@@ -247,18 +224,6 @@ int64_t cacheBytes(int cpu, int level, int64_t usual) {
   return usual;
 }
 
-/// The factor, less 1, by which tasks that are long for their barrier take longer than that says.
-double splitOf(std::span<const HostSample> samples, std::span<const double> parts,
-               const HostModel &model) {
-  double measured = 0, expected = 0;
-  for (size_t i = 0; i < samples.size(); ++i)
-    if (samples[i].allNs > 0 && samples[i].ns > kShortNs && parts[i] < 1) {
-      measured += samples[i].allNs;
-      expected += double(model.launchNs + model.barrierNs) + parts[i] * samples[i].ns;
-    }
-  return expected > 0 ? std::max(0.0, measured / expected - 1) : 0;
-}
-
 void measureRates(const std::vector<int> &cpus, HostModel &model) {
   model.l2Bytes = cacheBytes(cpus[0], 2, 1 << 20);
   model.l3Bytes = cacheBytes(cpus[0], 3, 32 << 20);
@@ -269,40 +234,75 @@ void measureRates(const std::vector<int> &cpus, HostModel &model) {
   model.bytesPerNs = std::max(one.bytesPerNs, all.bytesPerNs);
 }
 
-/// The part by which tasks take longer while the kernels of another set run on another core: of
-/// tasks that draw little from memory, since shared bandwidth is the simulator's.
-StatusOr<double> measureResidual(const std::vector<MeasuredSet> &sets,
-                                 const std::vector<std::unique_ptr<Runner>> &alone,
-                                 const std::vector<int> &cpus, double seconds) {
-  double alongNs = 0, aloneNs = 0;
-  for (size_t s = 0; s < sets.size(); ++s) {
-    MTC_ASSIGN_OR_RETURN(auto neighbour, Runner::create(sets[(s + 1) % sets.size()], {cpus[1]}));
-    MTC_ASSIGN_OR_RETURN(auto loaded, Runner::create(sets[s], {cpus[0]}));
-    MTC_RETURN_IF_ERROR(loaded->run(0, 1, false));
-    std::atomic<bool> stop{false};
-    Status failed;
+/// What a set's tasks took within a second or two.
+struct Pass {
+  TaskRuns onOne, beside, onAll;
+};
+
+/// The ways in which a set's tasks are measured: on one core, on all, and on one while the set runs
+/// on another, too. On a host of one core only the first.
+struct Ways {
+  std::unique_ptr<Runner> alone, together, neighbour;
+  std::vector<Pass> passes;
+};
+
+/// Runs `runner` while another thread runs `neighbour`.
+Status runBeside(Runner &runner, Runner &neighbour, double seconds, TaskRuns &into) {
+  std::atomic<bool> stop{false};
+  Status failed, status;
+  {
     std::jthread other([&] {
       while (!stop && failed.ok())
-        failed = neighbour->run(0, 1, false);
+        failed = neighbour.run(0, 1, nullptr);
     });
-    Status status = loaded->run(seconds / double(sets.size()), 2, true);
+    status = runner.run(seconds, 2, &into);
     stop = true;
-    other.join();
-    MTC_RETURN_IF_ERROR(status);
-    MTC_RETURN_IF_ERROR(failed);
-    const auto before = undisturbed(alone[s]->runs), beside = undisturbed(loaded->runs);
-    for (const auto &[key, ns] : before) {
-      const auto at = beside.find(key);
-      const Problem &problem = loaded->problem();
-      const Task &task =
-          problem.entries[static_cast<size_t>(key.first)].tasks[static_cast<size_t>(key.second)];
-      const double bytesPerNs =
-          double(problem.kernels[static_cast<size_t>(task.kernel)].bytes) / ns;
-      if (at != beside.end() && ns > kLongNs && bytesPerNs < kFewBytesPerNs)
-        alongNs += at->second, aloneNs += ns;
-    }
   }
-  return aloneNs > 0 ? std::max(0.0, alongNs / aloneNs - 1) : 0;
+  MTC_RETURN_IF_ERROR(status);
+  return failed;
+}
+
+/// The middle over passes of how much longer a task took in `way` than on one core in the same
+/// pass; nothing if it never ran in both. Passes, not samples, are compared: what else the machine
+/// does changes from second to second, by more than neighbours and barriers cost.
+std::optional<double> ratioOf(const std::vector<Pass> &passes, std::pair<int32_t, int32_t> key,
+                              const TaskTimes &(*way)(const Pass &)) {
+  std::vector<double> ratios;
+  for (const Pass &pass : passes) {
+    const auto one = pass.onOne.ns.find(key), other = way(pass).find(key);
+    if (one != pass.onOne.ns.end() && other != way(pass).end())
+      ratios.push_back(mean(other->second) / std::max(1.0, mean(one->second)));
+  }
+  return ratios.empty() ? std::nullopt : std::optional(quantile(ratios, 0.5));
+}
+
+/// The samples of a set, by entry and task.
+void addSamples(const MeasuredSet &set, const Ways &ways, size_t workers,
+                std::vector<HostSample> &samples) {
+  const Problem &problem = ways.alone->problem();
+  TaskTimes all;
+  for (const Pass &pass : ways.passes)
+    for (const auto &[key, times] : pass.onOne.ns)
+      all[key].insert(all[key].end(), times.begin(), times.end());
+  for (const auto &[key, times] : all) {
+    const Entry &entry = problem.entries[static_cast<size_t>(key.first)];
+    const auto kernel = static_cast<size_t>(entry.tasks[static_cast<size_t>(key.second)].kernel);
+    if (set.amounts[kernel].family.empty())
+      continue;
+    HostSample &sample = samples.emplace_back();
+    sample.amounts = set.amounts[kernel];
+    sample.traffic = set.traffic[kernel];
+    sample.ns = std::max(1.0, quantile(times, kUndisturbed));
+    const auto beside =
+        ratioOf(ways.passes, key, [](const Pass &p) -> const TaskTimes & { return p.beside.ns; });
+    const auto onAll = ratioOf(ways.passes, key,
+                               [](const Pass &p) -> const TaskTimes & { return p.onAll.stepNs; });
+    sample.besideNs = beside.value_or(0) * sample.ns;
+    sample.allNs = onAll.value_or(0) * sample.ns;
+    sample.part = partOf(problem.kernels[kernel].variants[0], workers);
+    sample.set = set.name;
+    sample.entry = problem.tenants[static_cast<size_t>(entry.tenant)].name;
+  }
 }
 
 } // namespace
@@ -331,60 +331,41 @@ StatusOr<Calibration> calibrateHost(const CalibrateOptions &options, const Log &
   if (sets.empty())
     return result;
 
-  std::vector<std::unique_ptr<Runner>> alone;
-  for (const MeasuredSet &set : sets) {
-    MTC_ASSIGN_OR_RETURN(auto runner, Runner::create(set, {cpus[0]}));
-    MTC_RETURN_IF_ERROR(runner->run(0, 2, false));
-    alone.push_back(std::move(runner));
+  std::vector<Ways> ways(sets.size());
+  for (size_t s = 0; s < sets.size(); ++s) {
+    MTC_ASSIGN_OR_RETURN(ways[s].alone, Runner::create(sets[s], {cpus[0]}));
+    MTC_RETURN_IF_ERROR(ways[s].alone->run(0, 2, nullptr));
+    if (cpus.size() == 1)
+      continue;
+    MTC_ASSIGN_OR_RETURN(ways[s].together, Runner::create(sets[s], cpus));
+    MTC_RETURN_IF_ERROR(ways[s].together->run(0, 2, nullptr));
+    MTC_ASSIGN_OR_RETURN(ways[s].neighbour, Runner::create(sets[s], {cpus[1]}));
+    MTC_RETURN_IF_ERROR(ways[s].neighbour->run(0, 1, nullptr));
   }
-  constexpr int passes = 4;
-  const double perSet = options.seconds / double(sets.size());
+  constexpr int passes = 5;
+  const double perSet = options.seconds / double(sets.size()) / passes;
   for (int pass = 0; pass < passes; ++pass)
     for (size_t s = 0; s < sets.size(); ++s) {
       if (log.progress)
         log.progress("measuring kernels", int64_t(pass * sets.size() + s),
                      int64_t(passes * sets.size()));
-      MTC_RETURN_IF_ERROR(alone[s]->run(perSet * 0.7 / passes, 2, true));
-    }
-
-  std::vector<double> gaps, barrier;
-  std::vector<std::map<std::pair<int32_t, int32_t>, double>> allNs(sets.size()); // by set
-  for (const auto &runner : alone)
-    gaps.insert(gaps.end(), runner->runs.gapNs.begin(), runner->runs.gapNs.end());
-  model.launchNs = std::llround(quantile(gaps, 0.5));
-  for (size_t s = 0; s < sets.size() && cpus.size() > 1; ++s) {
-    MTC_ASSIGN_OR_RETURN(auto all, Runner::create(sets[s], cpus));
-    MTC_RETURN_IF_ERROR(all->run(0, 1, false));
-    MTC_RETURN_IF_ERROR(all->run(perSet * 0.15, 2, true));
-    const auto found =
-        barriers(all->problem(), alone[s]->runs, all->runs, cpus.size(), double(model.launchNs));
-    barrier.insert(barrier.end(), found.begin(), found.end());
-    for (const auto &[key, times] : all->runs.stepNs)
-      allNs[s][key] = quantile(times, kUndisturbed);
-  }
-  model.barrierNs = std::max<int64_t>(0, std::llround(quantile(barrier, 0.5)));
-  if (cpus.size() > 1) {
-    MTC_ASSIGN_OR_RETURN(model.residual,
-                         measureResidual(sets, alone, cpus, options.seconds * 0.15));
-  }
-
-  std::vector<double> parts; // by sample
-  for (size_t s = 0; s < sets.size(); ++s) {
-    const Problem &problem = alone[s]->problem();
-    for (const auto &[key, ns] : undisturbed(alone[s]->runs)) {
-      const Entry &entry = problem.entries[static_cast<size_t>(key.first)];
-      const int32_t kernel = entry.tasks[static_cast<size_t>(key.second)].kernel;
-      const KernelAmounts &amounts = sets[s].amounts[static_cast<size_t>(kernel)];
-      if (amounts.family.empty())
+      const Ways &of = ways[s];
+      Pass &runs = ways[s].passes.emplace_back();
+      MTC_RETURN_IF_ERROR(of.alone->run(perSet * (of.neighbour ? 0.5 : 1), 2, &runs.onOne));
+      if (!of.neighbour)
         continue;
-      result.samples.push_back({amounts, sets[s].traffic[static_cast<size_t>(kernel)], ns,
-                                allNs[s][key], sets[s].name,
-                                problem.tenants[static_cast<size_t>(entry.tenant)].name});
-      parts.push_back(
-          partOf(problem.kernels[static_cast<size_t>(kernel)].variants[0], cpus.size()));
+      MTC_RETURN_IF_ERROR(of.together->run(perSet * 0.25, 2, &runs.onAll));
+      MTC_RETURN_IF_ERROR(runBeside(*of.alone, *of.neighbour, perSet * 0.25, runs.beside));
     }
+
+  std::vector<double> gaps;
+  for (size_t s = 0; s < sets.size(); ++s) {
+    for (const Pass &pass : ways[s].passes)
+      gaps.insert(gaps.end(), pass.onOne.gapNs.begin(), pass.onOne.gapNs.end());
+    addSamples(sets[s], ways[s], cpus.size(), result.samples);
   }
-  model.split = splitOf(result.samples, parts, model);
+  model.launchNs = std::llround(quantile(gaps, 0.5));
+  fitShares(result.samples, model);
   MTC_RETURN_IF_ERROR(fitPrices(result.samples, model));
   return result;
 }
@@ -394,14 +375,16 @@ StatusOr<Calibration> calibrateHost(const CalibrateOptions &options, const Log &
 //===----------------------------------------------------------------------===//
 
 std::string printSamples(const std::vector<HostSample> &samples) {
-  std::string text = "set\tentry\tfamily\tns\tall_ns\tweight_bytes\tother_bytes\treuse_bytes";
+  std::string text =
+      "set\tentry\tfamily\tns\tbeside_ns\tall_ns\tpart\tweight_bytes\tother_bytes\treuse_bytes";
   for (const char *name : kAmountNames)
     text += fmt::format("\t{}", name);
   text += "\n";
   for (const HostSample &sample : samples) {
-    text += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}", sample.set, sample.entry,
-                        sample.amounts.family, sample.ns, sample.allNs, sample.traffic.weightBytes,
-                        sample.traffic.otherBytes, sample.traffic.reuseBytes);
+    text += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}", sample.set, sample.entry,
+                        sample.amounts.family, sample.ns, sample.besideNs, sample.allNs,
+                        sample.part, sample.traffic.weightBytes, sample.traffic.otherBytes,
+                        sample.traffic.reuseBytes);
     for (double count : sample.amounts.counts)
       text += fmt::format("\t{}", count);
     text += "\n";
@@ -436,14 +419,16 @@ StatusOr<std::vector<HostSample>> parseSamples(std::string_view text) {
     sample.entry = word();
     sample.amounts.family = word();
     sample.ns = value();
+    sample.besideNs = value();
     sample.allNs = value();
+    sample.part = value();
     sample.traffic.weightBytes = value();
     sample.traffic.otherBytes = value();
     sample.traffic.reuseBytes = value();
     for (double &count : sample.amounts.counts)
       count = value();
     if (!isRight || !line.empty())
-      return invalidInput(fmt::format("line {} is no sample of {} numbers", number, kAmounts + 5));
+      return invalidInput(fmt::format("line {} is no sample of {} numbers", number, kAmounts + 7));
     samples.push_back(std::move(sample));
   }
   return samples;

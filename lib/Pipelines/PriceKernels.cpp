@@ -38,7 +38,7 @@ static mt::VariantAttr priced(mt::VariantAttr variant, mt::KernelOp kernel, cons
   addTraffic(model, traffic, amounts);
   SmallVector<int64_t> granules, ns;
   for (const ShareTime &time :
-       learnedTimes(model, amounts, variant.getTiles().asArrayRef().vec(), target.cores)) {
+       learnedTimes(model, amounts, traffic, variant.getTiles().asArrayRef().vec(), target.cores)) {
     granules.push_back(time.granules);
     ns.push_back(time.ns);
   }

@@ -10,6 +10,9 @@
 
 namespace mtc {
 
+/// Whether granules are a host's cores, which share caches.
+inline bool isHost(const Device &device) { return device.target.starts_with("host"); }
+
 /// The fastest variant of a kernel on a number of granules.
 struct Choice {
   int32_t variant = 0;

@@ -192,16 +192,21 @@ std::optional<int64_t> learnedNs(const HostModel &model, const KernelAmounts &am
 }
 
 std::vector<ShareTime> learnedTimes(const HostModel &model, const KernelAmounts &amounts,
-                                    const std::vector<int64_t> &phaseTiles, int32_t cores) {
+                                    const Traffic &traffic, const std::vector<int64_t> &phaseTiles,
+                                    int32_t cores) {
   std::vector<ShareTime> times;
   const std::optional<int64_t> one = learnedNs(model, amounts);
   if (!one)
     return times;
   const auto phases = static_cast<double>(phaseTiles.size());
   const double bodyNs = static_cast<double>(*one - model.launchNs);
+  const auto at = model.sharesOf.find(amounts.family);
+  const Shares &shares = at == model.sharesOf.end() ? model.shares : at->second;
   for (int32_t count = 1; count <= cores; ++count) {
     // A plan keeps the other cores busy, or tries to.
-    const double longer = count > 1 ? 1 + model.split : cores > 1 ? 1 + model.residual : 1;
+    const double longer = count > 1   ? 1 + shares.split
+                          : cores > 1 ? 1 + shares.residual * pastLastCache(model, traffic)
+                                      : 1;
     auto ns = static_cast<double>(model.launchNs);
     for (int64_t tiles : phaseTiles)
       ns += longer * bodyNs / phases * std::ceil(static_cast<double>(tiles) / count) /

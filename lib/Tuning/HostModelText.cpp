@@ -47,6 +47,13 @@ bool parsePrice(std::string_view line, HostModel &model) {
   return true;
 }
 
+/// "FAMILY split 0.1 residual 0.05".
+bool parseShares(std::string_view line, HostModel &model) {
+  Shares &shares = model.sharesOf[std::string(takeWord(line))];
+  return takeWord(line) == "split" && parseNumber(takeWord(line), shares.split) &&
+         takeWord(line) == "residual" && parseNumber(line, shares.residual);
+}
+
 /// Fields that are one number, in the order in which they are printed.
 struct NumberField {
   std::string_view name;
@@ -72,10 +79,10 @@ constexpr NumberField kNumbers[] = {
      [](HostModel &m, double v) { m.launchNs = int64_t(v); }, false},
     {"barrier_ns", [](const HostModel &m) { return double(m.barrierNs); },
      [](HostModel &m, double v) { m.barrierNs = int64_t(v); }, false},
-    {"split", [](const HostModel &m) { return m.split; },
-     [](HostModel &m, double v) { m.split = v; }, false},
-    {"residual", [](const HostModel &m) { return m.residual; },
-     [](HostModel &m, double v) { m.residual = v; }, false},
+    {"split", [](const HostModel &m) { return m.shares.split; },
+     [](HostModel &m, double v) { m.shares.split = v; }, false},
+    {"residual", [](const HostModel &m) { return m.shares.residual; },
+     [](HostModel &m, double v) { m.shares.residual = v; }, false},
     {"samples", [](const HostModel &m) { return double(m.samples); },
      [](HostModel &m, double v) { m.samples = int64_t(v); }, false},
     {"held_out_error", [](const HostModel &m) { return m.heldOutError; },
@@ -88,6 +95,9 @@ std::string printHostModel(const HostModel &model) {
   std::string text = fmt::format("{}\ncpu {}\ndate {}\n", kFirstLine, model.cpu, model.date);
   for (const NumberField &field : kNumbers)
     text += fmt::format("{} {}\n", field.name, field.get(model));
+  for (const auto &[family, shares] : model.sharesOf)
+    text += fmt::format("shares {} split {:.4g} residual {:.4g}\n", family, shares.split,
+                        shares.residual);
   for (const auto &[family, prices] : model.prices) {
     text += "price " + family;
     for (size_t i = 0; i < kAmounts; ++i)
@@ -120,6 +130,8 @@ StatusOr<HostModel> parseHostModel(std::string_view text) {
       model.cpu = line;
     else if (key == "date")
       model.date = line;
+    else if (key == "shares")
+      isRight = !line.empty() && parseShares(line, model);
     else if (key == "price")
       isRight = !line.empty() && parsePrice(line, model);
     else {

@@ -36,4 +36,6 @@ TEST(CpuTest, PeakIsPlausible) {
   EXPECT_LT(peak.flopsPerNs, 8 * 16 * 2 * 6.0);
   EXPECT_GT(peak.bytesPerNs, 0.05);
   EXPECT_LT(peak.bytesPerNs, 4096.0);
+  EXPECT_GT(peak.cacheBytesPerNs, 0.05);
+  EXPECT_LT(peak.cacheBytesPerNs, 4 * 64 * 6.0);
 }

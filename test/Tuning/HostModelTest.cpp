@@ -100,7 +100,7 @@ TEST(HostModel, UnknownFamiliesLeanOnTheirGroup) {
   EXPECT_EQ(learnedNs(model, amounts("contraction_bytes", 1e6, 1e6)),
             learnedNs(model, amounts("contraction", 1e6, 1e6)));
   EXPECT_FALSE(learnedNs(model, amounts("rows", 1e6, 1e6)).has_value());
-  EXPECT_TRUE(learnedTimes(model, amounts("rows", 1e6, 1e6), {4}, 2).empty());
+  EXPECT_TRUE(learnedTimes(model, amounts("rows", 1e6, 1e6), {}, {4}, 2).empty());
 }
 
 // A price never gets negative: times that fall with the bytes give them no price.
@@ -119,14 +119,58 @@ TEST(HostModel, SplitsTilesAmongCores) {
   HostModel model = machine();
   model.prices["rows"] = {0, 0, 1};
   const KernelAmounts a = amounts("rows", 60'000, 0);
-  const auto three = learnedTimes(model, a, {3}, 2);
+  const auto three = learnedTimes(model, a, {}, {3}, 2);
   ASSERT_EQ(three.size(), 2u);
   EXPECT_EQ(three[0].ns, 60'050);
   EXPECT_EQ(three[1].ns, 40'350);
   EXPECT_EQ(three[1].origin, TimeOrigin::Learned);
-  EXPECT_EQ(learnedTimes(model, a, {4}, 2)[1].ns, 30'350);
-  EXPECT_EQ(learnedTimes(model, a, {1}, 2).size(), 1u);
-  EXPECT_EQ(learnedTimes(model, a, {2, 2}, 2)[1].ns, 30'650);
+  EXPECT_EQ(learnedTimes(model, a, {}, {4}, 2)[1].ns, 30'350);
+  EXPECT_EQ(learnedTimes(model, a, {}, {1}, 2).size(), 1u);
+  EXPECT_EQ(learnedTimes(model, a, {}, {2, 2}, 2)[1].ns, 30'650);
+}
+
+// What cores cost each other is found again: a barrier from short tasks, splitting and neighbours
+// from long ones; tenants that fit the last cache do not pay for neighbours.
+TEST(HostModel, FindsWhatCoresCostEachOther) {
+  const double mib = 1 << 20;
+  std::vector<HostSample> samples;
+  for (int i = 1; i <= 20; ++i) {
+    HostSample sample;
+    sample.amounts.family = "rows";
+    sample.ns = i * 1e6;
+    sample.part = 0.5;
+    sample.allNs = 1.1 * (50 + 0.5 * sample.ns + 700);
+    sample.traffic.reuseBytes = (i % 2 ? 64 : 4) * mib;
+    sample.besideNs = sample.ns * (i % 2 ? 1.2 : 1.5);
+    samples.push_back(sample);
+  }
+  for (int i = 1; i <= 9; ++i) { // noise on both sides of the barrier
+    HostSample sample;
+    sample.ns = 4'000 * i;
+    sample.part = 0.5;
+    sample.allNs = 50 + 0.5 * sample.ns + 700 + 50 * (i - 5);
+    samples.push_back(sample);
+  }
+  HostModel model = machine();
+  fitShares(samples, model);
+  EXPECT_EQ(model.barrierNs, 700);
+  EXPECT_NEAR(model.shares.split, 0.1, 0.002);
+  EXPECT_NEAR(model.shares.residual, 0.2, 0.003);
+  EXPECT_NEAR(model.sharesOf.at("rows").split, 0.1, 0.002);
+
+  model.sharesOf["rows"].residual = 0.2;
+  model.prices["rows"] = {0, 0, 1};
+  const KernelAmounts a = amounts("rows", 60'000, 0);
+  EXPECT_EQ(learnedTimes(model, a, {.reuseBytes = 64 * mib}, {1}, 2)[0].ns, 72'050);
+  EXPECT_EQ(learnedTimes(model, a, {.reuseBytes = 4 * mib}, {1}, 2)[0].ns, 60'050);
+  EXPECT_EQ(learnedTimes(model, a, {.reuseBytes = 64 * mib}, {1}, 1)[0].ns, 60'050);
+
+  fitShares({}, model); // nothing is known anew
+  EXPECT_EQ(model.barrierNs, 700);
+  EXPECT_EQ(model.sharesOf.at("rows").residual, 0.2);
+  StatusOr<HostModel> again = parseHostModel(printHostModel(model));
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  EXPECT_EQ(again->sharesOf.at("rows").residual, 0.2);
 }
 
 // What is printed reads back as the same text.

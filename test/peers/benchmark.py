@@ -88,7 +88,7 @@ class Benchmark:
         for name, parts in self.kernels.items():
             if parts:
                 lines.append(f"Contractions above 10 MFLOP of {name}: {len(parts)} tasks, "
-                             f"{geometric_mean(parts):.0%} of the measured roofline of f32 (geometric mean).")
+                             f"{geometric_mean(parts):.0%} of the roofline measured in the same run (geometric mean).")
         return lines
 
 

@@ -91,6 +91,7 @@ static StatusOr<Calibration> fitAgain(const CalibrateArguments &arguments,
     if (std::erase_if(*samples, [&](const HostSample &s) { return s.set == set; }) == 0)
       return invalidInput(fmt::format("'{}' has no samples of a set '{}'", arguments.from, set));
   result.samples = std::move(*samples);
+  fitShares(result.samples, result.model);
   MTC_RETURN_IF_ERROR(fitPrices(result.samples, result.model));
   return result;
 }

@@ -27,8 +27,9 @@ struct Calibration {
 
 /// Measures this host on all CPUs that this process may use, at most 64.
 ///
-/// Kernels take turns, so what else the machine does falls on all of them alike; of a task's times
-/// the first decile counts: other processes can only lengthen it.
+/// Sets take turns on one core, on all, and on one beside another set, so what else the machine
+/// does falls on all of them alike; of a task's times the lower quartile counts: other processes
+/// can only lengthen it.
 ///
 /// Fails if a set cannot be compiled or run, as compileSet() and Session::submit() do.
 StatusOr<Calibration> calibrateHost(const CalibrateOptions &options, const Log &log);

@@ -5,11 +5,13 @@
 
 namespace mtc::host {
 
-/// The two roofs of the roofline model, measured.
-/// Source: Williams, Waterman, Patterson: Roofline, https://doi.org/10.1145/1498765.1498785.
+/// The roofs of the roofline model, measured.
+/// Source: Williams, Waterman, Patterson: Roofline, https://doi.org/10.1145/1498765.1498785; for
+/// caches Ilic, Pratas, Sousa, https://doi.org/10.1109/L-CA.2013.6.
 struct Peak {
   double flopsPerNs = 0; ///< f32 multiply-adds (2 each) of one core while the others do the same
   double bytesPerNs = 0; ///< read and written in main memory by all cores together
+  double cacheBytesPerNs = 0; ///< read from the last cache by one core while the others do the same
 };
 
 /// Measures on the given CPUs, a pinned thread each, with the widest vectors this CPU has.

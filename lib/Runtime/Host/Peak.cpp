@@ -2,7 +2,8 @@
 //
 // Twelve independent chains of multiply-adds cover latency (4 cycles) times units (2) on every core
 // of the last ten years; a copy of buffers larger than a core's share of the last cache shows the
-// bandwidth. Reads and writes count, the reads of a line that is then overwritten do not.
+// bandwidth of memory. Reads and writes count, the reads of a line that is then overwritten do not.
+// Reading a buffer again and again that a core's own caches cannot hold shows the last cache's.
 //
 //===----------------------------------------------------------------------===//
 #include "mtc/Runtime/Peak.h"
@@ -26,6 +27,7 @@ namespace {
 
 constexpr int chains = 12, steps = 200'000, runs = 5;
 constexpr size_t copyBytes = size_t(32) << 20;
+constexpr size_t sharedBytes = size_t(4) << 20; ///< more than a core's own caches hold
 
 /// Each returns the floating-point operations that it did.
 using Spin = int64_t (*)();
@@ -91,9 +93,23 @@ void pinTo(int cpu) {
   pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 }
 
+/// Reads `bytes`, a multiple of 64; returns the sum of what it read.
+uint64_t readAll(const uint8_t *from, size_t bytes) {
+  __m128i sums[4] = {};
+  for (size_t at = 0; at < bytes; at += 64) {
+#pragma GCC unroll 4
+    for (size_t j = 0; j < 4; ++j)
+      sums[j] = _mm_add_epi64(
+          sums[j], _mm_loadu_si128(reinterpret_cast<const __m128i *>(from + at + 16 * j)));
+  }
+  const __m128i sum =
+      _mm_add_epi64(_mm_add_epi64(sums[0], sums[1]), _mm_add_epi64(sums[2], sums[3]));
+  return uint64_t(_mm_cvtsi128_si64(sum));
+}
+
 /// What one thread found, by run.
 struct Found {
-  double flopsPerNs[runs] = {}, bytesPerNs[runs] = {};
+  double flopsPerNs[runs] = {}, bytesPerNs[runs] = {}, cacheBytesPerNs[runs] = {};
 };
 
 void measureOn(int cpu, std::barrier<> &together, Found &found) {
@@ -112,6 +128,15 @@ void measureOn(int cpu, std::barrier<> &together, Found &found) {
     std::memcpy(to.get(), from.get(), copyBytes);
     asm volatile("" : : "r"(to.get()) : "memory");
     found.bytesPerNs[run] = 2.0 * copyBytes / double(std::max<int64_t>(1, nowNs() - start));
+    uint64_t sum = readAll(from.get(), sharedBytes);
+    together.arrive_and_wait();
+    constexpr int times = 4;
+    start = nowNs();
+    for (int time = 0; time < times; ++time)
+      sum += readAll(from.get(), sharedBytes);
+    asm volatile("" : : "r"(sum));
+    found.cacheBytesPerNs[run] =
+        double(times) * sharedBytes / double(std::max<int64_t>(1, nowNs() - start));
   }
 }
 
@@ -127,13 +152,15 @@ Peak measurePeak(const std::vector<int> &cpus) {
   }
   Peak peak;
   for (int run = 0; run < runs; ++run) {
-    double flops = 0, bytes = 0;
+    double flops = 0, bytes = 0, cacheBytes = 0;
     for (const Found &f : found) {
       flops += f.flopsPerNs[run] / double(found.size());
       bytes += f.bytesPerNs[run];
+      cacheBytes += f.cacheBytesPerNs[run] / double(found.size());
     }
     peak.flopsPerNs = std::max(peak.flopsPerNs, flops);
     peak.bytesPerNs = std::max(peak.bytesPerNs, bytes);
+    peak.cacheBytesPerNs = std::max(peak.cacheBytesPerNs, cacheBytes);
   }
   return peak;
 }
