@@ -43,11 +43,6 @@ Device hostDevice(const std::string &target, const HostRow &row, int32_t cores) 
   return device;
 }
 
-/// How much longer a task of one core takes beside other cores' tasks, which push its operands out
-/// of shared caches: 3 to 7 % for tenants that pass the last cache (AMD EPYC Zen 4, 32 MiB,
-/// 2026-11-23), nothing for small ones.
-static constexpr double kBesideOthers = 0.05;
-
 /// The model for exactly `granules`, of which some may have nothing to do.
 static int64_t exactNs(const KernelFeatures &features, const Device &device, int32_t granules) {
   double flopsPerNs =
@@ -65,8 +60,6 @@ static int64_t exactNs(const KernelFeatures &features, const Device &device, int
           static_cast<double>(longest) / static_cast<double>(tiles);
   }
   // One after each phase; the last one tells that the task has ended.
-  if (granules == 1 && device.granules > 1)
-    ns += kBesideOthers * oneGranuleNs;
   if (granules > 1)
     ns += static_cast<double>(features.phaseTiles.size()) * static_cast<double>(device.barrierNs);
   return std::max<int64_t>(1, std::llround(ns));

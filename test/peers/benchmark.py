@@ -8,7 +8,8 @@ N (default 3) repetitions runs, one after the other, the round of the set (`mtrt
 `peers.py round`) and every model alone on one core and on all (`--mode solo`, `peers.py solo`); both sides take inputs
 from and leave outputs in the host's memory. The best peer of a repetition counts, then the median over repetitions.
 Prints a table in Markdown, with the part of the measured roofline that contractions above 10 MFLOP reach (`--mode
-kernels`); --results writes it to a file, with machine and date. Run it on an otherwise idle machine: a spread above
+kernels`); --results writes it to a file, with machine and date, --tasks the time of every task and what it reached of the
+roofline. Run it on an otherwise idle machine: a spread above
 5 % between repetitions is marked with `~`.
 """
 import argparse
@@ -36,6 +37,7 @@ class Benchmark:
         self.work = pathlib.Path(options.bundles)
         self.times = {}  # (set, what, threads, engine) -> ms of each repetition
         self.kernels = {}  # set -> fraction of the roofline of each task with a large contraction
+        self.tasks = []  # a line for each task of all sets
         with open(options.table) as f:
             self.names = {}
             for row in csv.DictReader(f, delimiter="\t"):
@@ -71,6 +73,13 @@ class Benchmark:
     def roofline(self, name):
         report = self.mtrt(name, "--mode", "kernels", "--iterations", "20")
         self.device = report["device"]
+        roof = report["roofline"]
+        self.tasks.append(f"# {name}: {roof['gflops_per_core']:.1f} GFLOP/s a core, {roof['gbytes_per_s']:.1f} GB/s, from the "
+                          f"last cache {roof['cache_gbytes_per_s_per_core']:.1f} GB/s a core")
+        for t in report["tasks"]:
+            self.tasks.append(f"{name}\t{t['tenant']}\t{t['task']}\t{t['name']}\t{t['kernel']}\t{t['workers']}\t"
+                              f"{t['median_us']:.1f}\t{t['min_us']:.1f}\t{t['predicted_us']:.1f}\t{t['gflops']:.1f}\t"
+                              f"{t['gbytes_per_s']:.1f}\t{t['roofline_fraction']:.2f}")
         self.kernels[name] = [t["roofline_fraction"] for t in report["tasks"]
                               if t["kernel"].startswith("contraction") and t["gflops"] * t["median_us"] * 1e3 > LARGE]
 
@@ -104,6 +113,7 @@ def main():
     parser.add_argument("--table", required=True)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--results")
+    parser.add_argument("--tasks")
     parser.add_argument("sets", nargs="+", metavar="SET")
     options = parser.parse_args()
     benchmark = Benchmark(options)
@@ -117,6 +127,11 @@ def main():
     print(text, end="")
     if options.results:
         pathlib.Path(options.results).write_text(text)
+    if options.tasks:
+        columns = "set\ttenant\ttask\tname\tkernel\tcores\tmedian us\tleast us\tpredicted us\tGFLOP/s\tGB/s\tof the roofline"
+        lines = [f"# {head[0]}", *(line for line in benchmark.tasks if line.startswith("#")), columns]
+        lines += [line for line in benchmark.tasks if not line.startswith("#")]
+        pathlib.Path(options.tasks).write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

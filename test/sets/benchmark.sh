@@ -2,7 +2,7 @@
 # Compiles sets of real models and times them against the peers in one run; see test/peers/benchmark.py.
 # Run it on an otherwise idle machine.
 #
-#   test/sets/benchmark.sh [--repeat N] [--results FILE] [SET...]     default: all four sets
+#   test/sets/benchmark.sh [--repeat N] [--results FILE] [--tasks FILE] [SET...]     default: all four sets
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . test/sets/common.sh
