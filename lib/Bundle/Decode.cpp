@@ -170,6 +170,27 @@ Status decodePlan(const fb::Plan *from, Plan &to) {
   return bad ? bundleRefused("the manifest's plan has an unknown enumerator") : okStatus();
 }
 
+static VerdictTable decodeVerdict(const fb::VerdictTable &from) {
+  VerdictTable to;
+  to.fits = from.fits();
+  to.requests = from.requests();
+  to.seed = from.seed();
+  to.measured = from.measured();
+  to.learned = from.learned();
+  to.modelled = from.modelled();
+  to.partitions = structs<PartitionRow>(from.partitions(), [](const fb::PartitionRow *row) {
+    return PartitionRow{row->granules(), numbers<int32_t>(row->tenants())};
+  });
+  to.tenants = structs<VerdictRow>(from.tenants(), [](const fb::VerdictRow *row) {
+    return VerdictRow{
+        row->tenant(), row->rate_per_second(), static_cast<ArrivalKind>(row->arrivals()),
+        row->slo_ns(), row->alone_ns(),        row->p50_ns(),
+        row->p99_ns(), row->p99_low_ns(),      row->p99_high_ns(),
+        row->missed(), row->utilisation(),     row->fits()};
+  });
+  return to;
+}
+
 OnlineTables decodeOnline(const fb::OnlineTables *from) {
   OnlineTables to;
   if (!from)
@@ -201,13 +222,20 @@ OnlineTables decodeOnline(const fb::OnlineTables *from) {
     return r;
   });
   to.layouts = structs<LayoutRow>(from->layouts(), [](const fb::LayoutRow *row) {
-    return LayoutRow{text(row->name()), numbers<GranuleMask>(row->masks()), row->units(),
-                     row->memory_bytes(), row->reconfigure_ns()};
+    return LayoutRow{text(row->name()),
+                     numbers<GranuleMask>(row->masks()),
+                     row->units(),
+                     row->memory_bytes(),
+                     row->reconfigure_ns(),
+                     numbers<int64_t>(row->part_units()),
+                     numbers<int64_t>(row->part_memory_bytes())};
   });
   to.mixes = structs<MixRow>(from->mixes(), [](const fb::MixRow *row) {
     return MixRow{row->schedule(), numbers<int32_t>(row->entries()),
                   numbers<int64_t>(row->latency_ns()), row->makespan_ns()};
   });
+  if (from->verdict())
+    to.verdict = decodeVerdict(*from->verdict());
   return to;
 }
 

@@ -180,6 +180,35 @@ static void encode(const Plan &from, fb::PlanT &to) {
       });
 }
 
+static void encode(const VerdictTable &from, fb::VerdictTableT &to) {
+  to.fits = from.fits;
+  to.requests = from.requests;
+  to.seed = from.seed;
+  to.measured = from.measured;
+  to.learned = from.learned;
+  to.modelled = from.modelled;
+  to.partitions = tables<fb::PartitionRowT>(
+      from.partitions, [](const PartitionRow &partition, fb::PartitionRowT &table) {
+        table.granules = partition.granules;
+        table.tenants = partition.tenants;
+      });
+  to.tenants =
+      tables<fb::VerdictRowT>(from.tenants, [](const VerdictRow &row, fb::VerdictRowT &table) {
+        table.tenant = row.tenant;
+        table.rate_per_second = row.ratePerSecond;
+        table.arrivals = static_cast<uint8_t>(row.arrivals);
+        table.slo_ns = row.sloNs;
+        table.alone_ns = row.aloneNs;
+        table.p50_ns = row.p50Ns;
+        table.p99_ns = row.p99Ns;
+        table.p99_low_ns = row.p99LowNs;
+        table.p99_high_ns = row.p99HighNs;
+        table.missed = row.missed;
+        table.utilisation = row.utilisation;
+        table.fits = row.fits;
+      });
+}
+
 static void encode(const OnlineTables &from, fb::OnlineTablesT &to) {
   to.solos = tables<fb::SoloRowT>(from.solos, [](const SoloRow &row, fb::SoloRowT &table) {
     table.schedule = row.schedule;
@@ -211,6 +240,8 @@ static void encode(const OnlineTables &from, fb::OnlineTablesT &to) {
         table.units = row.units;
         table.memory_bytes = row.memoryBytes;
         table.reconfigure_ns = row.reconfigureNs;
+        table.part_units = row.partUnits;
+        table.part_memory_bytes = row.partMemoryBytes;
       });
   to.mixes = tables<fb::MixRowT>(from.mixes, [](const MixRow &row, fb::MixRowT &table) {
     table.schedule = row.schedule;
@@ -218,6 +249,10 @@ static void encode(const OnlineTables &from, fb::OnlineTablesT &to) {
     table.latency_ns = row.latencyNs;
     table.makespan_ns = row.makespanNs;
   });
+  if (from.verdict) {
+    to.verdict = std::make_unique<fb::VerdictTableT>();
+    encode(*from.verdict, *to.verdict);
+  }
 }
 
 /// Whether rows can be derived: a reader refuses anything else.
@@ -244,8 +279,11 @@ std::vector<uint8_t> encodeManifest(const Contents &contents, const Layout &layo
         table.plans = tables<fb::PlanT>(target.plans, any);
         table.code_section = layout.codeSections[position++];
         table.online = std::make_unique<fb::OnlineTablesT>();
-        if (isSound(target))
-          encode(makeOnlineTables(target.problem, target.schedules, target.plans), *table.online);
+        if (isSound(target)) {
+          OnlineTables rows = makeOnlineTables(target.problem, target.schedules, target.plans);
+          rows.verdict = target.verdict;
+          encode(rows, *table.online);
+        }
       });
   position = 0;
   manifest.weights =

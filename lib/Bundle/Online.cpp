@@ -1,5 +1,7 @@
 //===- Online.cpp - rows for who decides at run time ----------------------===//
 #include "mtc/Bundle/Online.h"
+#include "mtc/Support/DeviceTable.h"
+#include "mtc/Support/MigProfiles.h"
 
 #include <fmt/format.h>
 
@@ -117,7 +119,61 @@ void addUse(const Problem &problem, const Schedule &schedule, SoloRow &row) {
   row.bandwidthSensitivity = slowedNs / allNs;
 }
 
-/// Splits into equal parts, and into one part and the rest.
+/// The GPU that a resolved target "cuda:sm_90a[,gpu=NAME],units=N" stands for; null for a host.
+const GpuRow *gpuOf(std::string_view target) {
+  if (!target.starts_with("cuda:"))
+    return nullptr;
+  const size_t named = target.find(",gpu=");
+  std::string_view name = target.substr(named == std::string_view::npos ? 5 : named + 5);
+  name = name.substr(0, name.find(','));
+  for (const GpuRow &row : gpuRows())
+    if (name == (named == std::string_view::npos ? row.architecture : row.name))
+      return &row;
+  return nullptr;
+}
+
+/// Instances that MIG can make side by side: what four of the seven compute slices are split into,
+/// times what the other three are; or all in one.
+/// Source: NVIDIA Multi-Instance GPU user guide, "Supported MIG Profiles" (A100, H100).
+std::vector<std::vector<int32_t>> migSplits() {
+  std::vector<std::vector<int32_t>> splits = {{7}};
+  for (const std::vector<int32_t> &four :
+       {std::vector<int32_t>{4}, {3}, {2, 2}, {2, 1, 1}, {1, 1, 1, 1}})
+    for (const std::vector<int32_t> &three : {std::vector<int32_t>{3}, {2, 1}, {1, 1, 1}}) {
+      splits.push_back(four);
+      splits.back().insert(splits.back().end(), three.begin(), three.end());
+    }
+  return splits;
+}
+
+/// A layout of MIG instances on a GPU of this name; no masks: one of them has no whole granule, or
+/// the device is less than the GPU.
+LayoutRow migLayout(const Device &device, std::string_view gpu, const std::vector<int32_t> &split) {
+  LayoutRow row;
+  row.name = "mig";
+  row.reconfigureNs = kMigReconfigureNs;
+  int32_t at = 0;
+  for (int32_t slices : split)
+    for (const MigProfile &profile : migProfiles()) {
+      if (profile.gpu != gpu || profile.slices != slices)
+        continue;
+      const int32_t granules = profile.units / device.unitsPerGranule;
+      if (granules == 0 || at + granules > device.granules)
+        return {};
+      row.name += fmt::format("{}{}g", row.masks.empty() ? " " : "+", slices);
+      row.masks.push_back(allGranules(granules) << at);
+      row.partUnits.push_back(profile.units);
+      row.partMemoryBytes.push_back(profile.memoryMib << 20);
+      at += granules;
+    }
+  if (row.masks.size() != split.size())
+    return {};
+  row.units = row.partUnits[0];
+  row.memoryBytes = row.partMemoryBytes[0];
+  return row;
+}
+
+/// Splits into equal parts, and into one part and the rest; on a GPU those that MIG knows.
 std::vector<LayoutRow> layoutsOf(const Device &device) {
   std::vector<LayoutRow> layouts;
   std::set<std::vector<GranuleMask>> seen;
@@ -127,9 +183,10 @@ std::vector<LayoutRow> layoutsOf(const Device &device) {
     int32_t at = 0;
     for (int32_t size : sizes) {
       row.masks.push_back(allGranules(size) << at);
+      row.partUnits.push_back(int64_t(size) * device.unitsPerGranule);
       at += size;
     }
-    row.units = int64_t(sizes[0]) * device.unitsPerGranule;
+    row.units = row.partUnits[0];
     if (seen.insert(row.masks).second)
       layouts.push_back(std::move(row));
   };
@@ -141,6 +198,10 @@ std::vector<LayoutRow> layoutsOf(const Device &device) {
   for (int32_t fifth = 1; fifth < 5; ++fifth)
     if (int32_t first = all * fifth / 5; first > 0)
       add({first, all - first}, fmt::format("{}+{}", first, all - first));
+  if (const GpuRow *gpu = gpuOf(device.target))
+    for (const std::vector<int32_t> &split : migSplits())
+      if (LayoutRow row = migLayout(device, gpu->name, split); !row.masks.empty())
+        layouts.push_back(std::move(row));
   return layouts;
 }
 

@@ -351,6 +351,18 @@ static std::string wrongRow(const OnlineTables &tables, const BundleTarget &targ
     for (GranuleMask mask : row.masks)
       if (mask == 0 || (mask & ~allGranules(problem.device.granules)) != 0)
         return fmt::format("layout '{}' has mask {:#x}", row.name, mask);
+  if (const auto &verdict = tables.verdict) {
+    for (const PartitionRow &partition : verdict->partitions) {
+      if ((partition.granules & ~allGranules(problem.device.granules)) != 0)
+        return fmt::format("a partition of the verdict has mask {:#x}", partition.granules);
+      for (int32_t tenant : partition.tenants)
+        if (!inside(tenant, problem.tenants.size()))
+          return fmt::format("a partition of the verdict serves tenant {}", tenant);
+    }
+    for (const VerdictRow &row : verdict->tenants)
+      if (!inside(row.tenant, problem.tenants.size()) || row.arrivals > ArrivalKind::Bursty)
+        return fmt::format("the verdict names tenant {}", row.tenant);
+  }
   for (const MixRow &row : tables.mixes) {
     if (!inside(row.schedule, target.schedules.size()) ||
         row.entries.size() != row.latencyNs.size())

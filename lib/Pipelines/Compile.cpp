@@ -67,6 +67,28 @@ std::string quoted(const std::string &word) {
   return result + "'";
 }
 
+/// A verdict as the bundle keeps it.
+VerdictTable verdictTable(const Verdict &verdict) {
+  const VerdictOptions assumed; // those of judgeLoad() below
+  VerdictTable table;
+  table.fits = verdict.fits;
+  table.requests = assumed.requests;
+  table.seed = assumed.seed + 1; // the layout was searched with `seed`
+  table.measured = verdict.times.measured;
+  table.learned = verdict.times.learned;
+  table.modelled = verdict.times.modelled;
+  for (const Partition &partition : verdict.partitions)
+    table.partitions.push_back({partition.granules, partition.tenants});
+  for (size_t t = 0; t < verdict.tenants.size(); ++t) {
+    const TenantVerdict &tenant = verdict.tenants[t];
+    table.tenants.push_back({int32_t(t), tenant.ratePerSecond, tenant.arrivals, tenant.sloNs,
+                             tenant.aloneNs, tenant.load.p50Ns, tenant.load.p99Ns,
+                             tenant.load.p99LowNs, tenant.load.p99HighNs, tenant.load.missed,
+                             tenant.load.utilisation, tenant.fits});
+  }
+  return table;
+}
+
 /// Says of every target whether the set fits, if a tenant has a rate or an SLO.
 Status judgeLoads(Compilation &compilation, const Log &log, std::vector<TargetVerdict> &verdicts) {
   for (TargetCompilation &target : compilation.targets) {
@@ -88,6 +110,7 @@ Status judgeLoads(Compilation &compilation, const Log &log, std::vector<TargetVe
       log.warning(fmt::format("{}: on modelled times the set does not fit: {}", target.name,
                               missesOf(*verdict)));
     target.verdict = printVerdict(*verdict);
+    target.verdictTable = verdictTable(*verdict);
     verdicts.push_back({target.name, std::move(*verdict)});
   }
   return okStatus();
@@ -131,6 +154,8 @@ std::string normalizedCommand(const CompileOptions &options,
     add(" --kernel-mib", {std::to_string(options.kernelMib)});
   if (!options.calibration.empty())
     add(" --calibration", {options.calibration});
+  if (options.mixes != defaults.mixes)
+    add(" --mixes", {std::to_string(options.mixes)});
   if (!options.keepValues.empty())
     add(" --keep-values", {options.keepValues});
   if (!options.tuningDatabase.empty())

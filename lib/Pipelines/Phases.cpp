@@ -21,6 +21,7 @@
 #include "mtc/Dialect/MT/Transforms/Passes.h"
 #include "mtc/Import/ONNX/Import.h"
 #include "mtc/Runtime/Cpu.h"
+#include "mtc/Scheduling/Mixes.h"
 #include "mtc/Scheduling/ProblemText.h"
 #include "mtc/Target/Bundle/MakeContents.h"
 #include "mtc/Tuning/CostModel.h"
@@ -282,7 +283,7 @@ Status exportProblems(Compilation &compilation, const CompileOptions &) {
   return okStatus();
 }
 
-Status scheduleTasks(Compilation &compilation, const CompileOptions &) {
+Status scheduleTasks(Compilation &compilation, const CompileOptions &options) {
   for (TargetCompilation &target : compilation.targets) {
     MTC_RETURN_IF_ERROR(runPasses(*target.module, "schedule", [](OpPassManager &passes) {
       passes.addNestedPass<mt::ProgramOp>(mt::createScheduleTasks());
@@ -294,6 +295,10 @@ Status scheduleTasks(Compilation &compilation, const CompileOptions &) {
       MTC_ASSIGN_OR_RETURN(Schedule schedule, mt::readSchedule(op, exported));
       target.schedules.push_back(std::move(schedule));
     }
+    if (options.mixes < 2)
+      continue;
+    MTC_ASSIGN_OR_RETURN(std::vector<Schedule> mixes, mixSchedules(target.problem, options.mixes));
+    llvm::append_range(target.schedules, mixes);
   }
   return okStatus();
 }
@@ -399,6 +404,7 @@ Status writeBundle(Compilation &compilation, const CompileOptions &options, cons
     result.data.problem = target.problem;
     result.data.schedules = target.schedules;
     result.data.plans = target.plans;
+    result.data.verdict = target.verdictTable;
     targetNames.push_back(target.name);
   }
   MTC_ASSIGN_OR_RETURN(Contents contents, makeContents(std::move(compiled)));

@@ -74,6 +74,7 @@ private:
     findImpossible();
     MTC_ASSIGN_OR_RETURN(Layout layout, layoutFor(load_, options_.layoutSteps));
     verdict_.layout = printLayout(problem_, layout);
+    verdict_.partitions = layout.partitions;
     OpenLoadOptions open;
     open.requests = options_.requests;
     open.seed = options_.seed + 1; // not the arrivals that the search saw

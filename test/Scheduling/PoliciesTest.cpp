@@ -1,5 +1,6 @@
 //===- PoliciesTest.cpp - what policies promise ---------------------------===//
 #include "ExampleProblems.h"
+#include "mtc/Scheduling/Mixes.h"
 
 #include <gtest/gtest.h>
 
@@ -329,6 +330,27 @@ TEST(DefaultSchedules, RejectsAnEmptyProblem) {
   Problem problem = smallProblem();
   problem.entries.clear();
   EXPECT_EQ(defaultSchedules(problem).status().message(), "the problem has no entry to schedule");
+}
+
+// Rounds of subsets: every pair, then every three; never all, which is @round.
+TEST(DefaultSchedules, Mixes) {
+  Problem problem = randomProblem(3, {.granules = 2, .tenants = 4, .tasks = 3});
+  StatusOr<std::vector<Schedule>> mixes = mixSchedules(problem, 2, {.searchSteps = 80});
+  ASSERT_TRUE(mixes.ok()) << mixes.status().message();
+  ASSERT_EQ(mixes->size(), 6u);
+  EXPECT_EQ((*mixes)[0].workload.instances, (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ((*mixes)[0].workload.name, problem.tenants[0].name + "+" + problem.tenants[1].name);
+  EXPECT_EQ((*mixes)[5].workload.instances, (std::vector<int32_t>{2, 3}));
+  for (const Schedule &mix : *mixes)
+    EXPECT_TRUE(verify(problem, mix).ok());
+  mixes = mixSchedules(problem, 64, {.searchSteps = 80});
+  ASSERT_TRUE(mixes.ok());
+  ASSERT_EQ(mixes->size(), 10u); // and four of three
+  EXPECT_EQ(mixes->back().workload.instances, (std::vector<int32_t>{1, 2, 3}));
+  EXPECT_EQ(mixSchedules(randomProblem(3, {.granules = 1, .tenants = 40, .tasks = 1}), 3)
+                .status()
+                .message(),
+            "more than 256 rounds of 2 to 3 of 40 tenants; wanted fewer");
 }
 
 } // namespace

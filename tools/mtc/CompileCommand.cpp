@@ -152,6 +152,10 @@ std::function<Status()> declareCompile(CLI::App &app) {
   app.add_option("--keep-values", options.keepValues,
                  "make the values of matching ONNX nodes outputs named 'value:NODE'")
       ->type_name("REGEX");
+  app.add_option("--mixes", options.mixes,
+                 "store rounds of every 2 to N tenants, too, not only that of all; default: none")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t(2), int64_t(64)));
   app.add_option("--jobs", options.jobs,
                  "worker processes; default: the cores this process may use")
       ->type_name("N")

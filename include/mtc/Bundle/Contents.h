@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
-#include "mtc/Planning/Plan.h"
+#include "mtc/Bundle/Online.h"
 
 #include <cstdint>
 #include <functional>
@@ -33,6 +33,7 @@ struct TargetProgram {
   Problem problem;
   std::vector<Schedule> schedules;
   std::vector<Plan> plans;
+  std::optional<VerdictTable> verdict;
   std::vector<uint8_t> code; ///< host: an ELF shared object without dependencies
   /// symbols[k][v] names the function of variant v of kernel k in `code`.
   std::vector<std::vector<std::string>> symbols;

@@ -11,6 +11,8 @@
 
 #include "mtc/Planning/Plan.h"
 
+#include <optional>
+
 namespace mtc {
 
 /// Commands up to one after which a plan may stop: what runs is drained, the rest is not started.
@@ -54,6 +56,9 @@ struct LayoutRow {
   int64_t units = 0;         ///< of the first part
   int64_t memoryBytes = 0;   ///< of the first part; 0: all share the device's
   int64_t reconfigureNs = 0; ///< to this layout from another
+  /// By part. A MIG instance has units beyond its mask's where those are no whole granule; no
+  /// memory: all share the device's.
+  std::vector<int64_t> partUnits, partMemoryBytes;
 };
 
 /// A stored round of several instances.
@@ -64,10 +69,40 @@ struct MixRow {
   int64_t makespanNs = 0;
 };
 
+/// What the compiler found that a tenant will see under the load it was told of; simulated.
+struct VerdictRow {
+  int32_t tenant = 0;
+  double ratePerSecond = 0;
+  ArrivalKind arrivals = ArrivalKind::Poisson;
+  int64_t sloNs = 0;
+  int64_t aloneNs = 0; ///< on the idle device, on all granules
+  int64_t p50Ns = 0, p99Ns = 0;
+  int64_t p99LowNs = 0, p99HighNs = 0; ///< 95 % interval
+  double missed = 0, utilisation = 0;
+  bool fits = true;
+};
+
+/// A part of the device that runs one job at a time.
+struct PartitionRow {
+  GranuleMask granules = 1;
+  std::vector<int32_t> tenants; ///< that it serves
+};
+
+/// Whether the set fits the device, and on what this rests.
+struct VerdictTable {
+  bool fits = true;
+  int64_t requests = 0;                            ///< at least, of each tenant with a rate
+  uint64_t seed = 0;                               ///< of the arrivals
+  int64_t measured = 0, learned = 0, modelled = 0; ///< kernels, by where their times come from
+  std::vector<PartitionRow> partitions;            ///< which tenants ran where
+  std::vector<VerdictRow> tenants;                 ///< all, in the order of the problem
+};
+
 struct OnlineTables {
   std::vector<SoloRow> solos;
   std::vector<LayoutRow> layouts;
   std::vector<MixRow> mixes;
+  std::optional<VerdictTable> verdict; ///< none: no tenant has a rate or an SLO
 };
 
 /// The rows of a target. Segments are of at least `quantumNs`, but for the last.

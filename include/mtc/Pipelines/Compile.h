@@ -62,6 +62,7 @@ struct CompileOptions {
   std::string tuningDevice;    ///< whose times to take; empty: this CPU
   std::string shippedTuning;   ///< folder of records that came with the compiler and are taken
                                ///< where they hold, if no database is given; empty: none
+  int64_t mixes = 0;           ///< rounds of 2 to so many tenants are stored beside that of all
   std::string calibration;     ///< file of `mtc tune --calibrate`; empty: host times are modelled
 };
 

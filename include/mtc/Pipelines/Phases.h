@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "mtc/Bundle/Online.h"
 #include "mtc/Codegen/CUDA/CudaTarget.h"
 #include "mtc/Codegen/Host/HostTarget.h"
 #include "mtc/Import/ONNX/Import.h"
@@ -38,7 +39,8 @@ struct TargetCompilation {
   std::vector<Schedule> schedules;
   std::vector<Plan> plans; ///< of the schedules, by position
   std::string verdict;     ///< whether the set fits; empty: no tenant has a rate or an SLO
-  TuningSummary tuning;    ///< from the tuned phase on
+  std::optional<VerdictTable> verdictTable; ///< the same for who decides at run time
+  TuningSummary tuning;                     ///< from the tuned phase on
 };
 
 /// A set on its way to a bundle. The model phase is common; from the tasks phase on there is a

@@ -38,6 +38,7 @@ struct TenantVerdict {
 
 struct Verdict {
   std::vector<TenantVerdict> tenants; ///< in the order of the problem
+  std::vector<Partition> partitions;  ///< which tenants ran where
   std::string layout; ///< which tenants ran where (printLayout()); empty: no tenant has a rate
   OpenOutcome outcome;
   bool byTasks = true; ///< tasks were simulated one by one

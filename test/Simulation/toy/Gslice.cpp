@@ -9,9 +9,17 @@ namespace mtc::test {
 
 void gslice(Toy &toy) {
   const auto all = double(toy.allGranules());
+  if (!toy.tables.verdict) {
+    toy.missing.insert("verdict");
+    return;
+  }
+  // Shares start where the compiler put the tenants.
+  for (const PartitionRow &partition : toy.tables.verdict->partitions)
+    for (int32_t tenant : partition.tenants)
+      if (double &share = toy.state[size_t(tenant)]; share == 0)
+        share = toy.need(std::popcount(partition.granules), "verdict.partitions");
   for (double &share : toy.state)
-    if (share == 0)
-      share = std::max(1.0, all / double(toy.state.size()));
+    share = std::max(share, 1.0);
   std::vector<char> isBusy(toy.state.size(), 0);
   for (const ToyRun &run : toy.running)
     isBusy[size_t(run.request.tenant)] = 1;

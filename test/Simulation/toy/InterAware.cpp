@@ -26,6 +26,11 @@ void interAware(Toy &toy) {
         loss += toy.need(row->pressure.footprint, "pressure.footprint") /
                 (row->pressure.footprint + run.row->pressure.footprint) * 0.01;
         loss += toy.need(run.row->pressure.units, "pressure.units") * row->pressure.units * 0.05;
+        // A pair that was planned together: what of both alone a round of them takes.
+        const int32_t one = toy.waiting[i].tenant, other = run.request.tenant;
+        if (one != other)
+          loss += double(toy.mixNs(one, other)) /
+                  double(toy.soloNs(one, toy.allGranules()) + toy.soloNs(other, toy.allGranules()));
       }
       // Nobody waits for ever.
       loss -= 0.1 * double(toy.nowNs - toy.waiting[i].arrivalNs) /

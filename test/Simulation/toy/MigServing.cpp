@@ -14,7 +14,8 @@ static double served(Toy &toy, const LayoutRow &layout) {
   std::vector<double> left;
   for (const Tenant &tenant : toy.problem.tenants)
     left.push_back(tenant.ratePerSecond);
-  for (GranuleMask mask : layout.masks) {
+  for (size_t part = 0; part < layout.masks.size(); ++part) {
+    const GranuleMask mask = layout.masks[part];
     size_t best = 0;
     double most = 0;
     for (size_t t = 0; t < left.size(); ++t) {
@@ -22,7 +23,7 @@ static double served(Toy &toy, const LayoutRow &layout) {
       if (!row)
         return 0;
       const int64_t bytes = toy.need(row->arenaBytes + row->weightBytes, "arenaBytes");
-      if (layout.memoryBytes > 0 && bytes > layout.memoryBytes)
+      if (part < layout.partMemoryBytes.size() && bytes > layout.partMemoryBytes[part])
         continue;
       const double rate =
           std::min(left[t], 1e9 / double(toy.need(row->p99Ns, "p99Ns")) *
@@ -36,7 +37,7 @@ static double served(Toy &toy, const LayoutRow &layout) {
     left[best] -= most;
   }
   return sum / (1 + double(layout.reconfigureNs) / 1e9) /
-         double(toy.need(layout.units, "layout.units") > 0);
+         double(toy.need(std::ssize(layout.partUnits), "layout.partUnits") > 0);
 }
 
 void migServing(Toy &toy) {

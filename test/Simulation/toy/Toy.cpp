@@ -38,6 +38,19 @@ int64_t Toy::soloNs(int32_t tenant, int32_t granules) {
   return need(row ? row->meanNs : 0, "meanNs");
 }
 
+int64_t Toy::mixNs(int32_t one, int32_t other) {
+  for (const MixRow &row : tables.mixes) {
+    if (row.entries.size() != 2)
+      continue;
+    const int32_t a = problem.entries[size_t(row.entries[0])].tenant;
+    const int32_t b = problem.entries[size_t(row.entries[1])].tenant;
+    if (std::minmax(a, b) == std::minmax(one, other))
+      return need(row.makespanNs, "mix.makespanNs");
+  }
+  missing.insert("mixes");
+  return 1;
+}
+
 void Toy::start(size_t waitingIndex, GranuleMask granules) {
   ToyRun run;
   run.request = waiting[waitingIndex];

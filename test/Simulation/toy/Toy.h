@@ -54,6 +54,8 @@ public:
   /// A tenant's first entry on the most granules up to `granules` that has a row; null and a note.
   const SoloRow *solo(int32_t tenant, int32_t granules);
   int64_t soloNs(int32_t tenant, int32_t granules);
+  /// What a stored round of two tenants takes; 1 and a note if there is none.
+  int64_t mixNs(int32_t one, int32_t other);
   int64_t sloNs(int32_t tenant) const { return problem.tenants[size_t(tenant)].sloP99Ns; }
   int32_t allGranules() const { return problem.device.granules; }
 

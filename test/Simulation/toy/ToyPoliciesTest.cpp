@@ -9,7 +9,9 @@
 #include "Toy.h"
 #include "mtc/Bundle/Reader.h"
 #include "mtc/Bundle/Writer.h"
+#include "mtc/Scheduling/Mixes.h"
 
+#include <bit>
 #include <filesystem>
 #include <fstream>
 #include <unistd.h>
@@ -49,11 +51,19 @@ Contents threeTenants() {
   auto schedules = defaultSchedules(problem);
   EXPECT_TRUE(schedules.ok()) << schedules.status().message();
   target.schedules = *schedules;
+  auto mixes = mixSchedules(problem, 2);
+  EXPECT_TRUE(mixes.ok()) << mixes.status().message();
+  target.schedules.insert(target.schedules.end(), mixes->begin(), mixes->end());
   for (const Schedule &schedule : target.schedules) {
     auto plan = makePlan(problem, schedule);
     EXPECT_TRUE(plan.ok()) << plan.status().message();
     target.plans.push_back(*plan);
   }
+  VerdictTable &verdict = target.verdict.emplace();
+  verdict = {true, 10'000, 2, 0, 0, 3, {{0b0011, {0}}, {0b1100, {1, 2}}}, {}};
+  for (int32_t t = 0; t < 3; ++t)
+    verdict.tenants.push_back({t, rates[t], ArrivalKind::Poisson, slos[t], 1'000'000, 2'000'000,
+                               3'000'000, 2'900'000, 3'100'000, 0.001, 0.2, true});
   target.code.assign(64, 0);
   for (const Kernel &kernel : problem.kernels)
     target.symbols.push_back({kernel.name});
@@ -122,6 +132,11 @@ TEST(ToyPolicies, MissingFieldsAreNamed) {
     EXPECT_TRUE(isNamed) << field;
   }
   OnlineTables less = *tables;
+  less.mixes.clear();
+  EXPECT_TRUE(
+      runToy(reader->targets()[0].problem, less, interAware, 500).missing.contains("mixes"));
+  less.verdict.reset();
+  EXPECT_TRUE(runToy(reader->targets()[0].problem, less, gslice, 10).missing.contains("verdict"));
   less.layouts.clear();
   EXPECT_TRUE(runToy(reader->targets()[0].problem, less, gpulet, 10).missing.contains("layouts"));
 }
@@ -133,7 +148,11 @@ TEST(ToyPolicies, RowsFollowFromPlans) {
   auto tables = reader->online(0);
   ASSERT_TRUE(tables.ok());
   ASSERT_EQ(tables->solos.size(), 12u); // three entries on one to four granules
-  EXPECT_EQ(tables->mixes.size(), 1u);
+  ASSERT_EQ(tables->mixes.size(), 4u);  // all three, and each pair
+  for (size_t m = 1; m < 4; ++m) {
+    EXPECT_EQ(tables->mixes[m].entries.size(), 2u);
+    EXPECT_LE(tables->mixes[m].makespanNs, tables->mixes[0].makespanNs);
+  }
   EXPECT_EQ(tables->mixes[0].entries.size(), 3u);
   for (const SoloRow &row : tables->solos) {
     int64_t ns = 0;
@@ -156,6 +175,67 @@ TEST(ToyPolicies, RowsFollowFromPlans) {
       seen |= mask;
     }
   }
+}
+
+// The verdict comes with what it rests on.
+TEST(ToyPolicies, VerdictIsKept) {
+  auto reader = bundle();
+  ASSERT_TRUE(reader);
+  auto tables = reader->online(0);
+  ASSERT_TRUE(tables.ok());
+  ASSERT_TRUE(tables->verdict);
+  const VerdictTable &verdict = *tables->verdict;
+  EXPECT_TRUE(verdict.fits);
+  EXPECT_EQ(verdict.requests, 10'000);
+  EXPECT_EQ(verdict.seed, 2u);
+  EXPECT_EQ(verdict.modelled, 3);
+  ASSERT_EQ(verdict.partitions.size(), 2u);
+  EXPECT_EQ(verdict.partitions[1].granules, 0b1100u);
+  EXPECT_EQ(verdict.partitions[1].tenants, (std::vector<int32_t>{1, 2}));
+  ASSERT_EQ(verdict.tenants.size(), 3u);
+  EXPECT_EQ(verdict.tenants[2].tenant, 2);
+  EXPECT_EQ(verdict.tenants[2].ratePerSecond, 200);
+  EXPECT_EQ(verdict.tenants[2].p99HighNs, 3'100'000);
+  EXPECT_EQ(verdict.tenants[2].sloNs, 20'000'000);
+}
+
+// On a GPU the layouts of Multi-Instance GPU are there, with SMs and memory of each instance and
+// what changing to them costs.
+TEST(ToyPolicies, MigLayouts) {
+  Problem problem;
+  problem.device = {"cuda:sm_90a,gpu=h100,units=132", 16, 8, 500, 3350, 2000, 500};
+  problem.kernels = {kernelOf("k", {1000})};
+  addChain(problem, "t", {0});
+  auto count = [&](const char *target) {
+    problem.device.target = target;
+    int64_t layouts = 0;
+    for (const LayoutRow &layout : makeOnlineTables(problem, {}, {}).layouts) {
+      EXPECT_EQ(layout.partUnits.size(), layout.masks.size());
+      if (!layout.name.starts_with("mig")) {
+        EXPECT_TRUE(layout.partMemoryBytes.empty());
+        continue;
+      }
+      ++layouts;
+      EXPECT_GT(layout.reconfigureNs, 0);
+      EXPECT_EQ(layout.partMemoryBytes.size(), layout.masks.size());
+      GranuleMask seen = 0;
+      int64_t units = 0, bytes = 0;
+      for (size_t part = 0; part < layout.masks.size(); ++part) {
+        EXPECT_EQ(layout.masks[part] & seen, 0u) << layout.name;
+        seen |= layout.masks[part];
+        EXPECT_LE(std::popcount(layout.masks[part]) * 8, layout.partUnits[part]) << layout.name;
+        units += layout.partUnits[part];
+        bytes += layout.partMemoryBytes[part];
+      }
+      EXPECT_LE(units, 132) << layout.name;
+      EXPECT_LE(bytes, int64_t(141) * 1000 * 1000 * 1000) << layout.name;
+    }
+    return layouts;
+  };
+  EXPECT_EQ(count("cuda:sm_90a,gpu=h100,units=132"), 16);
+  EXPECT_EQ(count("cuda:sm_90a,units=132"), 16);
+  EXPECT_EQ(count("host:x86-64-v4,cores=16"), 0);
+  EXPECT_EQ(count("cuda:sm_89,units=58"), 0); // an L4 has none
 }
 
 // They are toys: at most 80 lines each.
