@@ -146,16 +146,17 @@ namespace {
 /// The times of a config by (granules, neighbour).
 using ConfigTimes = std::map<std::pair<int32_t, std::string>, int64_t>;
 
-/// What a config costs on a share, alone and beside loaded neighbours; 0: not measured alone.
-double costOn(const ConfigTimes &times, int32_t share, bool besideNeighbours) {
-  auto alone = times.find({share, "none"});
-  if (alone == times.end())
-    return 0;
-  const auto ns = double(alone->second);
-  auto loaded = times.find({share, "high"});
-  if (!besideNeighbours || loaded == times.end())
-    return ns;
-  return std::sqrt(ns * double(loaded->second));
+/// What a config costs on a share: the geometric mean of its times under the conditions; 0 if one
+/// of them was not measured.
+double costOn(const ConfigTimes &times, int32_t share, const std::set<std::string> &conditions) {
+  double logs = 0;
+  for (const std::string &condition : conditions) {
+    auto at = times.find({share, condition});
+    if (at == times.end())
+      return 0;
+    logs += std::log(double(at->second));
+  }
+  return std::exp(logs / double(conditions.size()));
 }
 
 } // namespace
@@ -166,7 +167,7 @@ std::vector<ChosenVariant> chooseVariants(std::span<const TimeRecord> records,
                                           double margin) {
   std::map<std::string, ConfigTimes> configs;
   std::set<int32_t> shares;
-  bool hasLoaded = false;
+  std::map<int32_t, std::set<std::string>> conditions; ///< that count, by share
   // What dropped out of the search early was sampled too seldom to be compared.
   std::map<std::pair<int32_t, std::string>, int32_t> most;
   for (const TimeRecord &record : records) {
@@ -179,18 +180,20 @@ std::vector<ChosenVariant> chooseVariants(std::span<const TimeRecord> records,
       continue;
     configs[record.key.config][{record.key.granules, record.key.neighbour}] = record.ns;
     shares.insert(record.key.granules);
-    hasLoaded |= record.key.neighbour == "high" && record.key.config == first;
+    conditions[record.key.granules].insert("none");
+    if (record.key.config == first &&
+        (record.key.neighbour == kFlushed ||
+         (record.key.neighbour == "high" && record.key.granules < granules)))
+      conditions[record.key.granules].insert(record.key.neighbour);
   }
   std::erase_if(configs, [&](const auto &row) { return !isUsable(row.first); });
   std::vector<std::string> chosen;
   for (int32_t share : shares) {
-    const bool loaded = hasLoaded && share < granules;
     std::string best;
     double least = 0;
-    // Configs that were not measured beside neighbours dropped out before: they are not comparable.
-    auto cost = [&](const ConfigTimes &times) {
-      return loaded && !times.contains({share, "high"}) ? 0 : costOn(times, share, loaded);
-    };
+    // Configs that were not measured under all conditions dropped out before: they are not
+    // comparable.
+    auto cost = [&](const ConfigTimes &times) { return costOn(times, share, conditions[share]); };
     for (const auto &[config, times] : configs)
       if (const double ns = cost(times); ns > 0 && (best.empty() || ns < least)) {
         best = config;

@@ -141,6 +141,26 @@ TEST(Search, ChoosesByShare) {
   EXPECT_EQ(chooseVariants(flat, "a", 2, all)[0].times.size(), 1u);
 }
 
+// Flushed caches count on every share; loaded neighbours, which are measured on one core only, do
+// not keep a config from being chosen on two of four.
+TEST(Search, ChoosesForColdCaches) {
+  std::vector<TimeRecord> records;
+  for (int32_t granules : {1, 2, 4})
+    for (const char *config : {"a", "b"}) {
+      const bool isFirst = *config == 'a';
+      records.push_back(timeOf(config, granules, "none", (isFirst ? 100 : 110) / granules));
+      records.push_back(timeOf(config, granules, kFlushed, (isFirst ? 200 : 150) / granules));
+    }
+  records.push_back(timeOf("a", 1, "high", 100));
+  records.push_back(timeOf("b", 1, "high", 100));
+  const std::vector<ChosenVariant> chosen = chooseVariants(records, "a", 4, all);
+  ASSERT_EQ(chosen.size(), 1u);
+  EXPECT_EQ(chosen[0].config, "b");
+  EXPECT_EQ(chosen[0].times.size(), 3u);
+  std::erase_if(records, [](const TimeRecord &r) { return r.key.neighbour == kFlushed; });
+  EXPECT_EQ(chooseVariants(records, "a", 4, all)[0].config, "a");
+}
+
 // Noise does not replace the default: it must be beaten by more than the margin.
 TEST(Search, KeepsTheDefaultWithinTheMargin) {
   std::vector<TimeRecord> records = {timeOf("a", 1, "none", 100), timeOf("b", 1, "none", 99)};

@@ -179,9 +179,10 @@ Status tune(TuneArguments &arguments) {
                  report->candidates, report->isComplete ? "" : "; the budget ended first");
       for (const ShareGain &gain : gainsOf(tuned))
         fmt::print(stderr,
-                   "mtc: on {} core{}, neighbours {}: {} -> {} a pass of all tasks, {:.2f}x in "
+                   "mtc: on {} core{}, {}: {} -> {} a pass of all tasks, {:.2f}x in "
                    "geometric mean (measured)\n",
-                   gain.granules, gain.granules == 1 ? "" : "s", gain.neighbour,
+                   gain.granules, gain.granules == 1 ? "" : "s",
+                   gain.neighbour == kFlushed ? "caches flushed" : "neighbours " + gain.neighbour,
                    formatNs(gain.defaultNs), formatNs(gain.tunedNs), gain.geomean);
     }
     if (!arguments.report.empty())

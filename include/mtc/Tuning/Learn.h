@@ -1,9 +1,9 @@
 //===- Learn.h - times that follow from measured ones ---------------------===//
 //
-// Gradient-boosted regression trees on features of kernel, config and share. They predict the
-// logarithm of the time over what the roofline's model ranks by, so that with little data they fall
-// back to that. They rank candidates of kernels that nobody measured and fill in their times, which
-// are then called learned.
+// Gradient-boosted regression trees on features of kernel, config and share. One sum of
+// trees predicts by what factors the configs of a kernel differ, another one what its times have in
+// common, over what the roofline says. They rank candidates of kernels that nobody measured and
+// fill in their times, which are then called learned.
 //
 // Source: Friedman, "Greedy function approximation", Annals of Statistics 29(5), 2001.
 //

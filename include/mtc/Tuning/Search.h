@@ -75,9 +75,10 @@ struct ChosenVariant {
 };
 
 /// The variants of a kernel from its records on one device: for each number of granules that was
-/// measured the config that is fastest there - on fewer than all, in the geometric mean of its time
-/// alone and beside the loaded neighbours - unless `first` is slower by less than `margin`. A
-/// kernel without a usable record gets none. Configs that `isUsable` rejects are passed over.
+/// measured the config that is fastest there, in the geometric mean of its time alone, beside the
+/// loaded neighbours (on fewer granules than all) and with flushed caches, as far as that was
+/// measured - unless `first` is slower by less than `margin`. A kernel without a usable record gets
+/// none. Configs that `isUsable` rejects are passed over.
 std::vector<ChosenVariant> chooseVariants(std::span<const TimeRecord> records,
                                           const std::string &first, int32_t granules,
                                           const std::function<bool(const std::string &)> &isUsable,
