@@ -85,15 +85,24 @@ agree() { # NAME: host and GPU, the GPU also a tenant at a time: bits alone are 
   done
   diff -r "$work/$1-alone" "$work/$1-cuda"
 }
+agree_shared() { # NAME SHARING: the bits of the round as one graph
+  local bundle=$work/$1.mtb masks
+  mapfile -t masks < <(mask_arguments "$bin/mtrt" "$bundle" "$work/masks")
+  export MTC_FAKE_CUDA_KERNELS=$work/$1
+  if [ "$2" = grids ]; then local -x MTC_FAKE_CUDA_SHARED=1; fi
+  "$bin/mtrt" run "$bundle" --fill seed:0 "${masks[@]}" --device cuda "${driver[@]}" --cuda-sharing "$2" --output-dir "$work/$1-$2" || return 1
+  diff -r "$work/$1-$2" "$work/$1-cuda"
+}
 sanitize() { # TOOL NAME
   if $is_fake || ! command -v compute-sanitizer; then echo "no compute-sanitizer"; return 77; fi
   compute-sanitizer --tool "$1" --error-exitcode 9 "$bin/mtrt" run "$work/$2.mtb" --fill seed:0 --device cuda
 }
-bench() { # NAME MODE
+bench() { # NAME MODE [FLAG...]
   local count=(--iterations 200 --warmup 20)
   if $is_fake; then count=(--iterations 2 --warmup 0); fi
   export MTC_FAKE_CUDA_KERNELS=$work/$1
-  "$bin/mtrt" bench "$work/$1.mtb" --device cuda "${driver[@]}" --mode "$2" "${count[@]}" --json "$work/bench.json"
+  if [ "${4:-}" = grids ]; then local -x MTC_FAKE_CUDA_SHARED=1; fi
+  "$bin/mtrt" bench "$work/$1.mtb" --device cuda "${driver[@]}" --mode "$2" "${@:3}" "${count[@]}" --json "$work/bench.json"
 }
 
 step probe "$work/probe.json" probe
@@ -118,6 +127,12 @@ for name in "${names[@]}"; do
   step "answers $name" - agree "$name"
   for tool in memcheck racecheck initcheck synccheck; do step "$tool $name" - sanitize "$tool" "$name"; done
   for mode in round solo; do step "bench $mode $name" "$work/bench.json" bench "$name" "$mode"; rm -f "$work/bench.json"; done
+  # The other ways to share the SMs: the same bits, and how long a round takes so.
+  for sharing in graphs grids; do
+    step "answers $sharing $name" - agree_shared "$name" "$sharing"
+    step "bench round $sharing $name" "$work/bench.json" bench "$name" round --cuda-sharing "$sharing"
+    rm -f "$work/bench.json"
+  done
 done
 
 clocks=$(nvidia-smi --query-gpu=clocks.sm,clocks.mem,driver_version --format=csv,noheader 2> /dev/null || echo unknown)
