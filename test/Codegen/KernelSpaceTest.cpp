@@ -16,6 +16,7 @@ void expectEqualBits(const std::string &text, const std::string &emitter,
 TEST(KernelSpace, Products) {
   expectEqualBits(gemm(50, 70, 500, 32, Epilogue::BiasGelu), "contraction");
   expectEqualBits(gemm(1, 100, 900, 32), "contraction");
+  expectEqualBits(gemm(40, 70, 512, 32), "contraction"); // two whole blocks of a sum
   expectEqualBits(gemm(33, 24, 40, 0), "contraction");
   expectEqualBits(scores(3, 40, 37, 20), "contraction");
   expectEqualBits(values(3, 40, 20, 37), "contraction");
