@@ -108,7 +108,7 @@ public:
       MTC_ASSIGN_OR_RETURN(Schedule inTurn, scheduleInTurn());
       if (static_cast<double>(inTurn.makespanNs) <=
               kHostDoubt * static_cast<double>(best.makespanNs) &&
-          missesOf(inTurn) <= missesOf(best))
+          misses(latencies(inTurn)) <= misses(latencies(best)))
         best = std::move(inTurn);
     }
     best.policy = "joint";
@@ -234,13 +234,12 @@ private:
   /// SLO misses, then slowdown beyond what a stream would give, then makespan, then mean slowdown,
   /// as one number: each weighs far more than the next.
   double energy(const std::vector<double> &latencyNs, double makespanNs) const {
-    double misses = 0, excess = 0, slowdown = 0;
+    double excess = 0, slowdown = 0;
     for (size_t i = 0; i < instanceCount(); ++i) {
-      misses += weight_[i] * (latencyNs[i] > sloNs_[i]);
       excess += weight_[i] * std::max(0.0, latencyNs[i] / limitNs_[i] - 1);
       slowdown += latencyNs[i] / streamNs_[i];
     }
-    return 1000 * misses + 10 * excess + makespanNs / boundNs_ +
+    return 1000 * misses(latencyNs) + 10 * excess + makespanNs / boundNs_ +
            0.002 * slowdown / static_cast<double>(instanceCount());
   }
 
@@ -283,31 +282,25 @@ private:
     return e;
   }
 
-  double missesOf(const Schedule &schedule) const {
-    const std::vector<double> ns = latencies(schedule);
-    double misses = 0;
+  double misses(const std::vector<double> &latencyNs) const {
+    double sum = 0;
     for (size_t i = 0; i < instanceCount(); ++i)
-      misses += weight_[i] * (ns[i] > sloNs_[i]);
-    return misses;
+      sum += weight_[i] * (latencyNs[i] > sloNs_[i]);
+    return sum;
   }
 
   /// Every task on all granules, the shortest instance first: nothing runs beside anything.
   StatusOr<Schedule> scheduleInTurn() const {
-    std::vector<size_t> order(instanceCount());
-    std::iota(order.begin(), order.end(), size_t(0));
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      return std::pair(areaNs_[a] / weight_[a], a) < std::pair(areaNs_[b] / weight_[b], b);
-    });
-    std::vector<Placement> placements(nodeCount());
-    int64_t nowNs = 0;
-    for (size_t i : order)
-      for (size_t n = firstNode_[i]; n < firstNode_[i + 1]; ++n) {
-        const Choice &choice = search_.graph.choice(n, search_.graph.granules.size());
-        placements[n] = {workload_.granules, choice.variant, nowNs, choice.ns};
-        nowNs += choice.ns;
-      }
+    std::vector<int32_t> order(search_.graph.nodes.size());
+    std::iota(order.begin(), order.end(), 0);
+    const auto rank = [&](int32_t n) {
+      const size_t i = search_.instanceOf(static_cast<size_t>(n));
+      return std::tuple(areaNs_[i] / weight_[i], i, n);
+    };
+    std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return rank(a) < rank(b); });
     MTC_ASSIGN_OR_RETURN(Schedule schedule,
-                         makeSchedule(problem_, workload_, "joint", search_.graph, placements));
+                         makeSchedule(problem_, workload_, "joint", search_.graph,
+                                      placeInTurn(search_.graph, workload_.granules, order)));
     MTC_RETURN_IF_ERROR(predictTimes(problem_, schedule));
     return schedule;
   }

@@ -2,19 +2,30 @@
 #include "TaskGraph.h"
 #include "mtc/Scheduling/Policies.h"
 
+#include <numeric>
+
 namespace mtc {
+
+std::vector<Placement> placeInTurn(const TaskGraph &graph, GranuleMask granules,
+                                   std::span<const int32_t> order) {
+  std::vector<Placement> placements(graph.nodes.size());
+  int64_t nowNs = 0;
+  for (const int32_t node : order) {
+    const auto n = static_cast<size_t>(node);
+    const Choice &choice = graph.choice(n, graph.granules.size());
+    placements[n] = {granules, choice.variant, nowNs, choice.ns};
+    nowNs += choice.ns;
+  }
+  return placements;
+}
 
 StatusOr<Schedule> scheduleSequential(const Problem &problem, const Workload &workload,
                                       const PolicyOptions &) {
   TaskGraph graph = buildTaskGraph(problem, workload);
-  std::vector<Placement> placements;
-  int64_t nowNs = 0;
-  for (size_t n = 0; n < graph.nodes.size(); ++n) {
-    const Choice &choice = graph.choice(n, graph.granules.size());
-    placements.push_back({workload.granules, choice.variant, nowNs, choice.ns});
-    nowNs += choice.ns;
-  }
-  return makeSchedule(problem, workload, "sequential", graph, placements);
+  std::vector<int32_t> order(graph.nodes.size());
+  std::iota(order.begin(), order.end(), 0);
+  return makeSchedule(problem, workload, "sequential", graph,
+                      placeInTurn(graph, workload.granules, order));
 }
 
 } // namespace mtc

@@ -8,6 +8,8 @@
 
 #include "mtc/Scheduling/Schedule.h"
 
+#include <span>
+
 namespace mtc {
 
 /// Whether granules are a host's cores, which share caches.
@@ -47,6 +49,11 @@ struct Placement {
   int64_t startNs = 0;
   int64_t durationNs = 0;
 };
+
+/// Every node on all of `granules`, one after the other in `order`, which holds each node once and
+/// none before what it depends on; a placement per node.
+std::vector<Placement> placeInTurn(const TaskGraph &graph, GranuleMask granules,
+                                   std::span<const int32_t> order);
 
 /// The Schedule of one placement per node: places by start time, a place's lane is its lowest
 /// granule, and edges order neighbours on a granule unless that follows from dependences, lanes and

@@ -178,7 +178,7 @@ Layout gpuletLayout(const Problem &problem, const SoloPlans &plans, const OpenLo
   return best;
 }
 
-static std::string printGranules(GranuleMask mask) {
+std::string printGranules(GranuleMask mask) {
   std::string text;
   for (int g = 0; g < 64; ++g) {
     if ((mask >> g & 1) == 0)

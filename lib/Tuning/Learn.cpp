@@ -104,17 +104,23 @@ void addRows(const RowsShape &s, const Config &config, int32_t granules, std::ve
                      double(s.segments.size()), logOf(double(s.segments[0].bytes))});
 }
 
+/// What no config changes: the share and the kernel's work.
+std::vector<double> workOf(const KernelFeatureMap &kernel, int32_t granules,
+                           const std::string &neighbour) {
+  return {double(granules),
+          double(neighbourIndex(neighbour)),
+          get(kernel, "kind"),
+          logOf(get(kernel, "flops")),
+          logOf(get(kernel, "bytes")),
+          logOf(get(kernel, "flops") / std::max(1.0, get(kernel, "bytes"))),
+          get(kernel, "vector_bytes")};
+}
+
 std::vector<double> featuresOf(const KernelFeatureMap &kernel, const KernelShape &shape,
                                const Config &config, int32_t granules,
                                const std::string &neighbour) {
-  std::vector<double> x = {logOf(modelled(kernel, shape, config, granules)),
-                           double(granules),
-                           double(neighbourIndex(neighbour)),
-                           get(kernel, "kind"),
-                           logOf(get(kernel, "flops")),
-                           logOf(get(kernel, "bytes")),
-                           logOf(get(kernel, "flops") / std::max(1.0, get(kernel, "bytes"))),
-                           get(kernel, "vector_bytes")};
+  std::vector<double> x = workOf(kernel, granules, neighbour);
+  x.insert(x.begin(), logOf(modelled(kernel, shape, config, granules)));
   if (const auto *c = std::get_if<ContractionShape>(&shape)) {
     addContraction(*c, coreOf(kernel), config, granules,
                    modelledCycles(shape, coreOf(kernel), config, granules), x);
@@ -136,13 +142,7 @@ double priorOf(const KernelFeatureMap &kernel, int32_t granules) {
 /// What a kernel's times on a share have in common.
 std::vector<double> levelFeaturesOf(const KernelFeatureMap &kernel, int32_t granules,
                                     const std::string &neighbour) {
-  std::vector<double> x = {double(granules),
-                           double(neighbourIndex(neighbour)),
-                           get(kernel, "kind"),
-                           logOf(get(kernel, "flops")),
-                           logOf(get(kernel, "bytes")),
-                           logOf(get(kernel, "flops") / std::max(1.0, get(kernel, "bytes"))),
-                           get(kernel, "vector_bytes")};
+  std::vector<double> x = workOf(kernel, granules, neighbour);
   for (const char *name : {"m", "n", "depth", "rows", "panel", "packs", "vector_rows", "operations",
                            "segments", "row_bytes0", "tiles", "channels"})
     x.push_back(logOf(get(kernel, name)));

@@ -11,7 +11,6 @@ What is required, and of whom:
             onnxruntime's own error
 """
 
-import argparse
 import math
 import sys
 
@@ -240,9 +239,7 @@ def sums():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True)
-    parser.add_argument("--work", required=True)
+    parser = cases.argument_parser(__doc__)
     parser.add_argument("--table", action="store_true", help="print a line for each check")
     parser.add_argument("-O0", dest="flags", action="append_const", const="-O0", default=[])
     arguments = parser.parse_args()

@@ -1,5 +1,6 @@
 """Cases: a model, inputs, and what onnxruntime answers; sets of them compiled together, run in one round, and judged."""
 
+import argparse
 import dataclasses
 import pathlib
 import shutil
@@ -207,6 +208,19 @@ class Compiler:
         if not any(e for e, _ in found.values()):
             found[cases[0].name] = (f"only together with others: {error}", {})
         return found
+
+
+def argument_parser(description):
+    """Takes where the programs are and which folder may be emptied; tests add what else they take."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", required=True, help="folder of mtc and mtrt")
+    parser.add_argument("--work", required=True, help="folder for what goes between them; it is emptied first")
+    return parser
+
+
+def compiler_of_arguments(description):
+    arguments = argument_parser(description).parse_args()
+    return Compiler(arguments.bin, arguments.work)
 
 
 def report(compiler, batch):

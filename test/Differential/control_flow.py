@@ -6,7 +6,6 @@
 Each model is run with several inputs, so that other branches are taken and other numbers of iterations run.
 """
 
-import argparse
 import sys
 
 import numpy as np
@@ -162,11 +161,7 @@ MODELS = {
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--bin", required=True)
-    arguments.add_argument("--work", required=True)
-    arguments = arguments.parse_args()
-    compiler = cases.Compiler(arguments.bin, arguments.work)
+    compiler = cases.compiler_of_arguments(__doc__)
     failures, runs = [], 0
 
     def require(condition, text):

@@ -7,7 +7,6 @@ Prints a line per graph that fails, with the few nodes that are to blame, keeps 
 and exits with 1 if there was any. Everything follows from the seeds.
 """
 
-import argparse
 import collections
 import pathlib
 import sys
@@ -20,9 +19,7 @@ import minimize
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True)
-    parser.add_argument("--work", required=True)
+    parser = cases.argument_parser(__doc__)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--set-size", type=int, default=60)

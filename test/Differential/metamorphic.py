@@ -7,7 +7,6 @@ Bit for bit: the order of a set's tenants, a tenant compiled alone, run alone, o
 But for rounding: pairs of transposes and splits that are concatenated again, on edges at random; -O0.
 """
 
-import argparse
 import copy
 import sys
 
@@ -95,9 +94,7 @@ def dead(case, random):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True)
-    parser.add_argument("--work", required=True)
+    parser = cases.argument_parser(__doc__)
     parser.add_argument("--first", type=int, default=100000)
     parser.add_argument("--count", type=int, default=30)
     parser.add_argument("--alone", type=int, default=8, help="how many of them are compiled and run alone, too")

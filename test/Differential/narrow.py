@@ -6,8 +6,6 @@ Products, look-ups, and LSTMs of codes.
     narrow.py --bin build/bin --work DIR
 """
 
-import argparse
-import pathlib
 import sys
 
 import ml_dtypes
@@ -80,11 +78,7 @@ def lstms(random):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True)
-    parser.add_argument("--work", required=True)
-    arguments = parser.parse_args()
-    compiler = cases.Compiler(arguments.bin, arguments.work)
+    compiler = cases.compiler_of_arguments(__doc__)
     random = np.random.default_rng(1)
     # Remainders everywhere, one row, and look-ups.
     batch = [case(random, f"{form}_{m}{'t' * table}", nodes, constants, 72, 75, m, table)
@@ -96,7 +90,7 @@ def main():
         large.append(case(random, form, nodes, constants, k, n, 3, False))
         stored += k * n * size
     error = compiler.compile(large, "large.mtb")
-    size = 0 if error else (pathlib.Path(arguments.work) / "large.mtb").stat().st_size
+    size = 0 if error else (compiler.folder / "large.mtb").stat().st_size
     if error or size > 1.2 * stored:
         print(f"FAILED: bundle of {size} bytes, wanted at most {1.2 * stored:.0f}. {error}")
         failed = 1

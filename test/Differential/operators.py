@@ -4,7 +4,6 @@
     operators.py --bin build/bin --work DIR
 """
 
-import argparse
 import sys
 
 import numpy as np
@@ -26,11 +25,7 @@ def case(name, node, inputs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True)
-    parser.add_argument("--work", required=True)
-    arguments = parser.parse_args()
-    compiler = cases.Compiler(arguments.bin, arguments.work)
+    compiler = cases.compiler_of_arguments(__doc__)
     random = np.random.default_rng(1)
     batch = [case(*m) for family in (mloperators, contriboperators) for m in family.models(random)]
     return cases.report(compiler, batch)

@@ -7,7 +7,6 @@ Inputs are multiples of 1/4 in [-8, 8] unless a line `# input NAME: uniform` say
 [-4, 4]. `# exact: NAME ...` lists outputs that must agree bit for bit, `# dims: N=2` binds dimensions.
 """
 
-import argparse
 import pathlib
 import re
 import sys
@@ -42,11 +41,7 @@ def load(path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True)
-    parser.add_argument("--work", required=True)
-    arguments = parser.parse_args()
-    compiler = cases.Compiler(arguments.bin, arguments.work)
+    compiler = cases.compiler_of_arguments(__doc__)
     paths = sorted((pathlib.Path(__file__).parent / "regressions").glob("*.textproto"))
     batch = [load(p) for p in paths]
     return cases.report(compiler, batch)

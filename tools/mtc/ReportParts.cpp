@@ -59,21 +59,6 @@ const TenantLoad *measuredLoad(const SimulatedTarget &target, const std::string 
   return found != target.measured.end() && found->second.load ? &*found->second.load : nullptr;
 }
 
-std::string granulesText(GranuleMask mask) {
-  std::string text;
-  for (int g = 0; g < 64; ++g) {
-    if ((mask >> g & 1) == 0)
-      continue;
-    int last = g;
-    while (last < 63 && (mask >> (last + 1) & 1) != 0)
-      ++last;
-    text += fmt::format("{}{}", text.empty() ? "" : ",",
-                        g == last ? fmt::format("{}", g) : fmt::format("{}-{}", g, last));
-    g = last;
-  }
-  return text;
-}
-
 std::string nsCell(int64_t ns) {
   return fmt::format("<td data-ns=\"{}\">{}</td>", ns, ns > 0 ? formatNs(ns) : "-");
 }
@@ -177,7 +162,7 @@ void addDifference(const Difference &difference, std::string &out) {
                    "<tr class=\"change\"><td>{} {} {}</td><td>{}</td><td>{}</td><td>{}</td>"
                    "<td>{}</td>{}{}</tr>\n",
                    escaped(task.tenant), task.id, escaped(task.name),
-                   granulesText(task.wasGranules), granulesText(task.isGranules),
+                   printGranules(task.wasGranules), printGranules(task.isGranules),
                    escaped(task.wasVariant), escaped(task.isVariant), nsCell(task.ns.was),
                    nsCell(task.ns.is));
   }

@@ -98,6 +98,9 @@ StatusOr<GreatestLoad> greatestLoad(const Problem &problem, const SoloPlans &pla
                                     const std::function<StatusOr<Layout>(const OpenLoad &)> &policy,
                                     const GreatestLoadOptions &options = {});
 
+/// "0-3,6": the granules of a mask, ranges by their ends.
+std::string printGranules(GranuleMask mask);
+
 /// "det, rec on granules 0-11; cls on granules 12-15", without tenants that nobody asks for.
 std::string printLayout(const Problem &problem, const Layout &layout);
 

@@ -28,16 +28,9 @@ public:
   }
 
   void emit() {
-    loop(e.lo, e.hi, 1, [&](Value tile) {
+    e.forRange(e.lo, e.hi, 1, [&](Value tile) {
       Value rest = tile;
-      auto next = [&](int64_t count) -> Value {
-        if (count == 1)
-          return e.constant(0);
-        Value extent = e.constant(count);
-        Value index = arith::RemUIOp::create(b, e.loc, rest, extent);
-        rest = arith::DivUIOp::create(b, e.loc, rest, extent);
-        return index;
-      };
+      auto next = [&](int64_t count) { return e.takeIndex(rest, count); };
       const int64_t whole = a.queries / t.block(), left = a.queries % t.block();
       Value block = next(whole + (left > 0));
       outer.assign(a.outer.size(), Value());
@@ -58,13 +51,6 @@ public:
   }
 
 private:
-  void loop(Value from, Value to, int64_t step, function_ref<void(Value)> body) {
-    auto op = scf::ForOp::create(b, e.loc, from, to, e.constant(step));
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(op.getBody());
-    body(op.getInductionVar());
-  }
-
   /// Where the head's first query or key, or the block's first query, lies.
   Value startOf(const Attention::Access &access) {
     SmallVector<std::pair<Value, int64_t>> terms = {{firstQuery, access.query}};
@@ -86,8 +72,8 @@ private:
         operand.from = startOf(access);
     emitProducts(scores, {t.lanes, t.mr, t.nv});
 
-    loop(e.constant(0), e.constant(llvm::alignTo(count, t.lanes)), t.lanes,
-         [&](Value column) { softmax(column); });
+    e.forRange(e.constant(0), e.constant(llvm::alignTo(count, t.lanes)), t.lanes,
+               [&](Value column) { softmax(column); });
 
     Contraction values = valueProducts(a, t, count);
     values.operands[1].from = startOf(a.value);
@@ -129,8 +115,8 @@ private:
                                   e.linear(i * t.block() + row, {{column, t.block()}}));
       };
       if (whole)
-        loop(e.constant(0), e.constant(whole), t.lanes,
-             [&](Value column) { square(column, t.lanes); });
+        e.forRange(e.constant(0), e.constant(whole), t.lanes,
+                   [&](Value column) { square(column, t.lanes); });
       if (whole < columns)
         square(e.constant(whole), columns - whole);
     }

@@ -66,14 +66,7 @@ public:
       b.setInsertionPointToStart(loop.getBody());
       rest = loop.getInductionVar();
     }
-    auto next = [&](int64_t count) -> Value {
-      if (count == 1)
-        return e.constant(0);
-      Value extent = e.constant(count);
-      Value index = arith::RemUIOp::create(b, e.loc, rest, extent);
-      rest = arith::DivUIOp::create(b, e.loc, rest, extent);
-      return index;
-    };
+    auto next = [&](int64_t count) { return e.takeIndex(rest, count); };
     Value group = t.order == 0 ? next(groups) : Value();
     stepBlock = next(stepBlocks);
     Value rowBlock = next(rowBlocks);

@@ -37,28 +37,21 @@ public:
   }
 
   void emit() {
-    loop(e.lo, e.hi, 1, [&](Value block) {
+    e.forRange(e.lo, e.hi, 1, [&](Value block) {
       first = e.mul(block, t.block);
       Value left = sub(e.constant(w.tiles()), first);
       count = arith::MinSIOp::create(b, e.loc, left, e.constant(t.block));
-      loop(e.constant(0), count, 1, [&](Value i) { transformInput(i); });
-      loop(e.constant(0), e.constant(w.groups), 1, [&](Value group) {
-        loop(e.constant(0), e.constant(w.positions()), 1, [&](Value p) {
-          loop(e.constant(0), count, t.mr, [&](Value i) { multiply(group, p, i); });
+      e.forRange(e.constant(0), count, 1, [&](Value i) { transformInput(i); });
+      e.forRange(e.constant(0), e.constant(w.groups), 1, [&](Value group) {
+        e.forRange(e.constant(0), e.constant(w.positions()), 1, [&](Value p) {
+          e.forRange(e.constant(0), count, t.mr, [&](Value i) { multiply(group, p, i); });
         });
-        loop(e.constant(0), count, 1, [&](Value i) { transformOutput(group, i); });
+        e.forRange(e.constant(0), count, 1, [&](Value i) { transformOutput(group, i); });
       });
     });
   }
 
 private:
-  void loop(Value from, Value to, int64_t step, function_ref<void(Value)> body) {
-    auto op = scf::ForOp::create(b, e.loc, from, to, e.constant(step));
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(op.getBody());
-    body(op.getInductionVar());
-  }
-
   Value sub(Value x, Value y) { return arith::SubIOp::create(b, e.loc, x, y); }
   Value fadd(Value x, Value y) { return arith::AddFOp::create(b, e.loc, x, y); }
   Value fsub(Value x, Value y) { return arith::SubFOp::create(b, e.loc, x, y); }
@@ -157,7 +150,7 @@ private:
       const int64_t whole = w.c / t.lanes * t.lanes;
       auto chunk = [&](Value c, Value mask) { transformChunk(i, image, y0, x0, c, mask, edge); };
       if (whole)
-        loop(e.constant(0), e.constant(whole), t.lanes, [&](Value c) { chunk(c, {}); });
+        e.forRange(e.constant(0), e.constant(whole), t.lanes, [&](Value c) { chunk(c, {}); });
       if (w.c > whole)
         chunk(e.constant(whole), firstLanes(e, w.c - whole, t.lanes));
     }
@@ -224,7 +217,7 @@ private:
   void transformOutput(Value group, Value i) {
     auto [n, ty, tx] = placeOf(i);
     Value y0 = e.mul(ty, 4), x0 = e.mul(tx, 4), f0 = e.mul(group, w.nr);
-    loop(e.constant(0), e.constant(w.nr), t.lanes, [&](Value f) {
+    e.forRange(e.constant(0), e.constant(w.nr), t.lanes, [&](Value f) {
       SmallVector<Value> square;
       for (int64_t p = 0; p < w.positions(); ++p)
         square.push_back(load(products, e.linear(p * productStride(w, t), {{i, w.nr}, {f, 1}})));
@@ -234,8 +227,8 @@ private:
     });
     Value rows = arith::MinSIOp::create(b, e.loc, sub(e.constant(w.oh), y0), e.constant(4));
     Value columns = arith::MinSIOp::create(b, e.loc, sub(e.constant(w.ow), x0), e.constant(4));
-    loop(e.constant(0), rows, 1, [&](Value y) {
-      loop(e.constant(0), columns, 1, [&](Value x) {
+    e.forRange(e.constant(0), rows, 1, [&](Value y) {
+      e.forRange(e.constant(0), columns, 1, [&](Value x) {
         for (int64_t f = 0; f < w.nr; f += t.lanes) {
           Value v = load(outputs, e.linear(f, {{y, 4 * w.nr}, {x, w.nr}}));
           finish(v, {n, e.add(y0, y), e.add(x0, x), e.add(f0, e.constant(f))});

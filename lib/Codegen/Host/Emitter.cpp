@@ -129,6 +129,22 @@ SmallVector<Value> Emitter::evaluate(AffineMap map, ArrayRef<Value> dims) {
   return llvm::map_to_vector(map.getResults(), [&](AffineExpr e) { return evaluate(e, dims); });
 }
 
+void Emitter::forRange(Value from, Value to, int64_t step, function_ref<void(Value)> body) {
+  auto op = scf::ForOp::create(b, loc, from, to, constant(step));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.getBody());
+  body(op.getInductionVar());
+}
+
+Value Emitter::takeIndex(Value &rest, int64_t count) {
+  if (count == 1)
+    return constant(0);
+  Value extent = constant(count);
+  Value index = arith::RemUIOp::create(b, loc, rest, extent);
+  rest = arith::DivUIOp::create(b, loc, rest, extent);
+  return index;
+}
+
 void Emitter::forNest(ArrayRef<int64_t> extents, function_ref<void(ArrayRef<Value>)> body) {
   OpBuilder::InsertionGuard guard(b);
   SmallVector<Value> indices;

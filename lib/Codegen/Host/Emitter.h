@@ -49,6 +49,11 @@ public:
   /// Loops over `extents`; `body` gets the indices. Loops of one trip are constants.
   void forNest(llvm::ArrayRef<int64_t> extents,
                llvm::function_ref<void(llvm::ArrayRef<mlir::Value>)> body);
+  /// A loop; `body` gets its index.
+  void forRange(mlir::Value from, mlir::Value to, int64_t step,
+                llvm::function_ref<void(mlir::Value)> body);
+  /// The innermost index of extent `count` that a number counts; `rest` then counts those outside.
+  mlir::Value takeIndex(mlir::Value &rest, int64_t count);
   /// Loops over whole tensors, in the order given. Iterations are independent but for the loops
   /// that are `sequential` (empty: none is), whose order must be kept. Another target may spread
   /// them.
