@@ -1,6 +1,7 @@
 //===- BlockRun.h - the state of a launch ---------------------------------===//
 #pragma once
 
+#include "AsyncBarrier.h"
 #include "Launch.h"
 #include "Shadow.h"
 #include "Stack.h"
@@ -19,14 +20,8 @@ namespace mtc::emulator {
 
 struct BlockRun;
 
-/// An asynchronous copy under way: what it will have written.
-struct Copy {
-  int64_t to = 0;
-  std::vector<unsigned char> bytes;
-};
-
 struct Fiber {
-  enum class State { Ready, AtBarrier, AtWarp, AtGroup, Done };
+  enum class State { Ready, AtBarrier, AtAsyncBarrier, AtWarp, AtGroup, Done };
   ThreadView view = {};
   Suspended flow;
   State state = State::Ready;
@@ -39,10 +34,16 @@ struct Fiber {
   bool mayMultiply = false;           ///< registers are ordered before the next product
   int64_t openProducts = 0;           ///< in no group yet
   std::vector<int64_t> productGroups; ///< products of each group under way
-  /// Parts of shared memory that products under way read, oldest first; at a warpgroup's first
-  /// thread.
-  std::vector<std::vector<Bytes>> readings;
-  int64_t fences = 0; ///< of the proxy
+  /// Parts of shared memory that products under way read, oldest first; at the first thread of each
+  /// warp, which speaks for the warp.
+  std::vector<std::shared_ptr<const std::vector<Bytes>>> readings;
+  int64_t fences = 0;             ///< of the proxy
+  std::vector<uint32_t> fencedAt; ///< the thread's tick at each of them
+  int64_t barrierFences = 0;      ///< of initializations of mbarriers
+  Clock clock;                    ///< what it knows, where there are mbarriers
+  uint32_t tick = 1;              ///< counts its releases
+  int64_t awaited = -1;           ///< number of the mbarrier that it waits at
+  int64_t parity = 0;             ///< of the phase that it waits for
 };
 
 /// Not a multiple of a page, lest the same place of all stacks falls into the same set of a cache.
@@ -106,11 +107,43 @@ struct BlockRun {
   bool releaseGroup(int64_t group);
   const char *multiplyInGroup(int64_t group);
   bool releaseBarrier();
+  /// What is wrong with the end of a block or with its standstill.
+  void failAtEnd();
+  void failStuck();
+
+  // AsyncBarrier.cpp
+  void initBarrier(Fiber &fiber, int64_t offset, int64_t count);
+  void dropBarrier(Fiber &fiber, int64_t offset);
+  void arrive(Fiber &fiber, int64_t offset, int64_t count, int64_t bytes);
+  void await(Fiber &fiber, int64_t offset, int64_t parity);
+  void startBulk(Fiber &fiber, BulkCopy copy, int64_t barrier);
+  void completeBulk(size_t which);
+  AsyncBarrier *findBarrier(Fiber &fiber, int64_t offset);
+  void endPhase(AsyncBarrier &barrier);
+  /// Whether `writer` has passed more than `fences` fences of the proxy, as one who knows `clock`
+  /// sees it; `isOlder`: as of the last barrier of the block.
+  bool isFenced(int64_t writer, int64_t fences, bool isOlder, const Clock *clock) const {
+    const int64_t thread = writer % launch.threads;
+    const Fiber &fiber = fibers[thread];
+    return fiber.fences > fences &&
+           (isOlder || !clock || clock->of(thread) >= fiber.fencedAt[fences]);
+  }
   int32_t sharedBuffer() const { return int32_t(launch.buffers.size()); }
   unsigned char *sharedBytes() const { return static_cast<unsigned char *>(pointers.back()); }
   Accessor accessor(const Fiber &fiber) const {
-    return {fiber.view.block * launch.threads + fiber.view.thread, fiber.view.block, now,
-            fiber.fences};
+    return {fiber.view.block * launch.threads + fiber.view.thread,
+            fiber.view.block,
+            now,
+            fiber.fences,
+            nullptr,
+            fiber.tick};
+  }
+  /// Of shared memory: mbarriers order it, too.
+  Accessor sharedAccessor(const Fiber &fiber) const {
+    Accessor by = accessor(fiber);
+    by.clock = barriers.empty() ? nullptr : &fiber.clock;
+    by.threads = launch.threads;
+    return by;
   }
   void fail(const Fiber &fiber, const std::string &what) {
     if (status.ok())
@@ -126,8 +159,11 @@ struct BlockRun {
   std::vector<Fiber> fibers;
   void *stacks = nullptr;
   Suspended scheduler;
-  std::jmp_buf escape; ///< of a thread without a fiber
-  int64_t now = 0;     ///< barrier interval
+  std::jmp_buf escape;                ///< of a thread without a fiber
+  int64_t now = 0;                    ///< barrier interval
+  std::vector<int64_t> ready;         ///< threads that can go on
+  std::vector<AsyncBarrier> barriers; ///< of the block, valid or not any more
+  std::vector<BulkCopy> bulks;        ///< under way
   Status status;
 };
 

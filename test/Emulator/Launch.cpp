@@ -52,8 +52,8 @@ const char *BlockRun::loadMatrices(std::span<WarpCall *> lanes, int64_t warp) {
           return "loads a row of a matrix out of bounds of shared memory";
         const Fiber &fiber = fibers[warp * warpThreads + lane];
         if (fiber.isChecked)
-          if (const char *wrong =
-                  shadows.back().touch(row + at.byte, 1, /*isWrite=*/false, accessor(fiber))) {
+          if (const char *wrong = shadows.back().touch(row + at.byte, 1, /*isWrite=*/false,
+                                                       sharedAccessor(fiber))) {
             fail(fiber, fmt::format("ldmatrix at {} of shared memory {}", row + at.byte, wrong));
             return nullptr;
           }
@@ -108,14 +108,25 @@ const char *BlockRun::multiplyInGroup(int64_t group) {
   if (const char *wrong = product.check(launch.sharedBytes))
     return wrong;
   if (launch.checksAccesses && call.isChecked) {
-    auto isFenced = [&](int64_t writer, int64_t fences) {
-      return fibers[writer % launch.threads].fences > fences;
+    // All threads of the group start it, so what orders a write before it is known to all.
+    Clock known = first.clock;
+    for (const Fiber &fiber : threads)
+      known.meet(fiber.clock);
+    Accessor by = sharedAccessor(first);
+    if (by.clock)
+      by.clock = &known;
+    auto fenced = [&](int64_t writer, int64_t fences, bool isOlder) {
+      return isFenced(writer, fences, isOlder, by.clock);
     };
-    for (const Bytes &part : first.readings.emplace_back(product.parts()))
-      if (const char *wrong = shadows.back().startReading(part, accessor(first), isFenced)) {
+    auto parts = std::make_shared<const std::vector<Bytes>>(product.parts());
+    for (const Bytes &part : *parts)
+      if (const char *wrong =
+              shadows.back().startReading(part, groupThreads / warpThreads, by, fenced)) {
         fail(first, fmt::format("wgmma at {} of shared memory {}", part.offset, wrong));
         return nullptr;
       }
+    for (int64_t warp = 0; warp < groupThreads; warp += warpThreads)
+      threads[warp].readings.push_back(parts);
   }
   return product.multiply(sharedBytes(), sums);
 }
@@ -140,8 +151,14 @@ bool BlockRun::releaseBarrier() {
   for (Fiber &fiber : fibers)
     if (fiber.state != Fiber::State::AtBarrier)
       return false;
-  for (Fiber &fiber : fibers)
+  Clock all;
+  if (!barriers.empty())
+    for (const Fiber &fiber : fibers)
+      all.join(fiber.clock);
+  for (Fiber &fiber : fibers) {
     fiber.state = Fiber::State::Ready;
+    fiber.clock = all;
+  }
   ++now;
   return true;
 }
@@ -165,13 +182,20 @@ void BlockRun::runBlock(int64_t block) {
   if (launch.checksAccesses)
     shadows.back().reset();
   ++now;
+  barriers.clear();
+  bulks.clear();
   fibers.resize(launch.threads);
   for (int64_t t = 0; t < launch.threads; ++t)
     start(fibers[t], t, block);
-  std::vector<int64_t> ready(launch.threads);
-  std::iota(ready.begin(), ready.end(), 0);
+  auto readyAll = [&] {
+    ready.resize(launch.threads);
+    std::iota(ready.begin(), ready.end(), 0);
+  };
+  readyAll();
   while (status.ok()) {
     while (!ready.empty() && status.ok()) {
+      if (!bulks.empty() && random() % 8 == 0)
+        completeBulk(random() % bulks.size());
       std::swap(ready[random() % ready.size()], ready.back());
       Fiber &fiber = fibers[ready.back()];
       ready.pop_back();
@@ -185,28 +209,42 @@ void BlockRun::runBlock(int64_t block) {
     }
     if (!status.ok())
       return;
-    auto is = [](Fiber::State state) {
-      return [state](const Fiber &f) { return f.state == state; };
-    };
-    if (std::all_of(fibers.begin(), fibers.end(), is(Fiber::State::Done)))
-      return;
-    if (!releaseBarrier()) {
-      static constexpr std::pair<Fiber::State, const char *> stuck[] = {
-          {Fiber::State::AtWarp, "waits in {} that not all lanes of its warp reach"},
-          {Fiber::State::AtGroup, "waits in a wgmma that not all threads of its warpgroup reach"},
-          {Fiber::State::AtBarrier, "waits at a barrier that not all threads of the block reach"}};
-      const auto &[state, what] =
-          *std::find_if(std::begin(stuck), std::end(stuck), [&](const auto &row) {
-            return std::any_of(fibers.begin(), fibers.end(), is(row.first));
-          });
-      const Fiber &waits = *std::find_if(fibers.begin(), fibers.end(), is(state));
-      static constexpr const char *names[] = {"a shuffle", "an ldmatrix", "an mma"};
-      fail(waits, fmt::format(fmt::runtime(what), names[static_cast<int>(waits.call.kind)]));
-      return;
-    }
-    ready.resize(launch.threads);
-    std::iota(ready.begin(), ready.end(), 0);
+    if (std::all_of(fibers.begin(), fibers.end(),
+                    [](const Fiber &f) { return f.state == Fiber::State::Done; }))
+      return failAtEnd();
+    if (!bulks.empty())
+      completeBulk(random() % bulks.size());
+    else if (releaseBarrier())
+      readyAll();
+    else
+      failStuck();
   }
+}
+
+void BlockRun::failStuck() {
+  static constexpr std::pair<Fiber::State, const char *> stuck[] = {
+      {Fiber::State::AtAsyncBarrier, ""},
+      {Fiber::State::AtWarp, "waits in {} that not all lanes of its warp reach"},
+      {Fiber::State::AtGroup, "waits in a wgmma that not all threads of its warpgroup reach"},
+      {Fiber::State::AtBarrier, "waits at a barrier that not all threads of the block reach"}};
+  auto isAt = [](Fiber::State state) {
+    return [state](const Fiber &f) { return f.state == state; };
+  };
+  const auto &[state, what] =
+      *std::find_if(std::begin(stuck), std::end(stuck), [&](const auto &row) {
+        return std::any_of(fibers.begin(), fibers.end(), isAt(row.first));
+      });
+  const Fiber &waits = *std::find_if(fibers.begin(), fibers.end(), isAt(state));
+  static constexpr const char *names[] = {"a shuffle", "an ldmatrix", "an mma"};
+  if (state != Fiber::State::AtAsyncBarrier)
+    return fail(waits, fmt::format(fmt::runtime(what), names[static_cast<int>(waits.call.kind)]));
+  std::string all; // any of them may be the one to blame
+  for (const AsyncBarrier &barrier : barriers)
+    if (std::any_of(fibers.begin(), fibers.end(), [&](const Fiber &f) {
+          return f.state == state && f.awaited == barrier.number;
+        }))
+      all += (all.empty() ? "" : "; others wait ") + barrier.describe();
+  fail(waits, "waits " + all);
 }
 
 Status run(const Launch &launch) { return BlockRun(launch).runAll(); }

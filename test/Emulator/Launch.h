@@ -59,9 +59,25 @@ struct ThreadView {
   void (*readSums)(ThreadView *);
   /// Shows what the thread has written to the proxy by which warpgroups read.
   void (*fenceProxy)(ThreadView *, void *shared);
+  /// An mbarrier at `offset` of shared memory (AsyncBarrier.h), whose phases expect `count`
+  /// arrivals.
+  void (*initBarrier)(ThreadView *, void *shared, int64_t offset, int32_t count);
+  /// Shows initializations to the proxy of bulk copies.
+  void (*fenceBarriers)(ThreadView *, void *shared);
+  void (*dropBarrier)(ThreadView *, void *shared, int64_t offset);
+  /// Expects `bytes` more of bulk copies in the phase, and makes `count` arrivals.
+  void (*arrive)(ThreadView *, void *shared, int64_t offset, int32_t count, int32_t bytes);
+  /// Waits until the phase of `parity` is over.
+  void (*await)(ThreadView *, void *shared, int64_t offset, int32_t parity);
+  /// Starts a bulk copy from `source`, buffer << sourceBits | offset, that signals an mbarrier.
+  void (*copyBulk)(ThreadView *, void *shared, int64_t to, int64_t source, int32_t bytes,
+                   int64_t barrier);
   int64_t registers[4];
   Fiber *fiber;
 };
+
+/// Bits of an offset in the address of an element of a buffer.
+inline constexpr int sourceBits = 40;
 
 /// Formats of the factors of a warp's product; of bytes, which of them are unsigned. Sums are f32,
 /// of bytes i32.
@@ -92,8 +108,8 @@ struct Launch {
 ///
 /// Fails (InvalidInput) at the first access out of bounds or misaligned, read of bytes that were
 /// never written or are still being copied, race between two threads, barrier that a thread of the
-/// block does not reach, or operation of a warp that a lane does not reach; the message names
-/// block, thread, buffer and offset.
+/// block does not reach, operation of a warp that a lane does not reach, or mbarrier whose phase
+/// never ends; the message names block, thread, buffer and offset.
 Status run(const Launch &launch);
 
 } // namespace mtc::emulator

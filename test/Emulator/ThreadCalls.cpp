@@ -75,7 +75,9 @@ void atAccess(ThreadView *view, int32_t buffer, int64_t offset, int32_t bytes, i
   BlockRun &block = *fiber.block;
   const char *wrong = alignmentOf(offset, bytes);
   if (!wrong)
-    wrong = block.shadows[buffer].touch(offset, bytes, isWrite != 0, block.accessor(fiber));
+    wrong = block.shadows[buffer].touch(offset, bytes, isWrite != 0,
+                                        buffer == block.sharedBuffer() ? block.sharedAccessor(fiber)
+                                                                       : block.accessor(fiber));
   if (wrong)
     stop(fiber, isWrite ? "write" : "read", bytes, offset, buffer, wrong);
 }
@@ -92,7 +94,7 @@ void atCopyAsync(ThreadView *view, void *, int64_t to, int32_t buffer, int64_t f
   if (!wrong && (to < 0 || to + bytes > block.launch.sharedBytes))
     wrong = "is out of bounds";
   if (!wrong && block.launch.checksAccesses)
-    wrong = block.shadows.back().startCopy(to, bytes, block.accessor(fiber));
+    wrong = block.shadows.back().startCopy(to, bytes, block.sharedAccessor(fiber));
   if (wrong)
     return stop(fiber, "asynchronous copy", bytes, to, block.sharedBuffer(), wrong);
   wrong = alignmentOf(from, bytes);
@@ -121,7 +123,7 @@ void atAwaitCopies(ThreadView *view, void *, int32_t groups) {
     for (const Copy &copy : fiber.groups.front()) {
       const auto bytes = int64_t(copy.bytes.size());
       if (fiber.block->launch.checksAccesses)
-        fiber.block->shadows.back().finishCopy(copy.to, bytes, fiber.block->accessor(fiber));
+        fiber.block->shadows.back().finishCopy(copy.to, bytes, fiber.block->sharedAccessor(fiber));
       std::memcpy(fiber.block->sharedBytes() + copy.to, copy.bytes.data(), bytes);
     }
 }
@@ -155,8 +157,8 @@ void atAwaitProducts(ThreadView *view, int32_t groups) {
   for (; int64_t(fiber.productGroups.size()) > groups;
        fiber.productGroups.erase(fiber.productGroups.begin()))
     for (int64_t i = 0; i < fiber.productGroups.front() && !fiber.readings.empty(); ++i) {
-      for (const Bytes &part : fiber.readings.front())
-        block.shadows.back().finishReading(part, block.accessor(fiber));
+      for (const Bytes &part : *fiber.readings.front())
+        block.shadows.back().finishReading(part, block.sharedAccessor(fiber));
       fiber.readings.erase(fiber.readings.begin());
     }
   fiber.mayMultiply = false;
@@ -173,7 +175,55 @@ void atReadSums(ThreadView *view) {
 
 /// fence.proxy.async (PTX ISA 9.7.13.4): what this thread has written is there for the
 /// asynchronous proxy, by which wgmma reads (PTX ISA 9.7.15.4).
-void atFenceProxy(ThreadView *view, void *) { ++view->fiber->fences; }
+void atFenceProxy(ThreadView *view, void *) {
+  ++view->fiber->fences;
+  view->fiber->fencedAt.push_back(view->fiber->tick);
+}
+
+void atInitBarrier(ThreadView *view, void *, int64_t offset, int32_t count) {
+  view->fiber->block->initBarrier(*view->fiber, offset, count);
+}
+
+/// fence.mbarrier_init (PTX ISA 9.7.13.4): shows initializations, not other writes, to the
+/// asynchronous proxy.
+void atFenceBarriers(ThreadView *view, void *) { ++view->fiber->barrierFences; }
+
+void atDropBarrier(ThreadView *view, void *, int64_t offset) {
+  view->fiber->block->dropBarrier(*view->fiber, offset);
+}
+
+void atArrive(ThreadView *view, void *, int64_t offset, int32_t count, int32_t bytes) {
+  view->fiber->block->arrive(*view->fiber, offset, count, bytes);
+}
+
+void atAwait(ThreadView *view, void *, int64_t offset, int32_t parity) {
+  view->fiber->block->await(*view->fiber, offset, parity);
+}
+
+/// cp.async.bulk.shared.global (PTX ISA 9.7.9.25.5.2): multiples of 16 bytes, at multiples of 16.
+void atCopyBulk(ThreadView *view, void *, int64_t to, int64_t source, int32_t bytes,
+                int64_t barrier) {
+  Fiber &fiber = *view->fiber;
+  const int64_t buffer = source >> sourceBits, from = source & ((int64_t(1) << sourceBits) - 1);
+  BlockRun &block = *fiber.block;
+  const char *wrong = bytes <= 0 || bytes % 16 != 0    ? "has no size of a bulk copy"
+                      : to % 16 != 0 || from % 16 != 0 ? "is not aligned to 16 bytes"
+                      : to < 0 || to + bytes > block.launch.sharedBytes ? "is out of bounds"
+                                                                        : nullptr;
+  if (wrong)
+    return stop(fiber, "bulk copy", bytes, to, block.sharedBuffer(), wrong);
+  if (from + bytes > block.launch.buffers[buffer].bytes)
+    return stop(fiber, "bulk copy", bytes, from, static_cast<int32_t>(buffer), "is out of bounds");
+  if (block.launch.checksAccesses)
+    if (const char *unread =
+            block.shadows[buffer].touch(from, bytes, /*isWrite=*/false, block.accessor(fiber)))
+      return stop(fiber, "bulk copy", bytes, from, static_cast<int32_t>(buffer), unread);
+  BulkCopy copy;
+  copy.parts.push_back({to, std::vector<unsigned char>(bytes)});
+  std::memcpy(copy.parts.front().bytes.data(),
+              static_cast<unsigned char *>(block.pointers[buffer]) + from, bytes);
+  block.startBulk(fiber, std::move(copy), barrier);
+}
 
 } // namespace
 
@@ -197,6 +247,12 @@ ThreadView makeView(Fiber &fiber, int64_t thread, int64_t block) {
   view.awaitProducts = atAwaitProducts;
   view.readSums = atReadSums;
   view.fenceProxy = atFenceProxy;
+  view.initBarrier = atInitBarrier;
+  view.fenceBarriers = atFenceBarriers;
+  view.dropBarrier = atDropBarrier;
+  view.arrive = atArrive;
+  view.await = atAwait;
+  view.copyBulk = atCopyBulk;
   view.fiber = &fiber;
   return view;
 }
