@@ -139,6 +139,14 @@ private:
         return op->emitOpError("is not emulated");
       return replaceByCall(op, offsetof(ThreadView, fenceProxy), {sharedPointer});
     }
+    if (isa<NVVM::MBarrierInitOp, NVVM::MBarrierInvalOp, NVVM::MBarrierArriveOp,
+            NVVM::MBarrierArriveExpectTxOp, NVVM::MBarrierTryWaitParityOp,
+            NVVM::FenceMbarrierInitOp, NVVM::CpAsyncBulkGlobalToSharedClusterOp>(op))
+      return rewriteAsync(op);
+    if (isa<NVVM::SetMaxRegisterOp>(op)) {
+      op->erase();
+      return success();
+    }
     if (auto hold = dyn_cast<LLVM::InlineAsmOp>(op)) {
       if (!hold.getAsmString().empty() || hold.getOperands().size() != 1)
         return op->emitOpError("is not emulated");
@@ -150,6 +158,12 @@ private:
       if (auto memory = pointer.getSource().getDefiningOp<memref::ViewOp>();
           memory && memory.getSource() == shared)
         return replace(op, memory.getByteShift());
+    // One in a buffer is told by the buffer's number.
+    if (auto pointer = dyn_cast<memref::ExtractAlignedPointerAsIndexOp>(op))
+      if (auto buffer = dyn_cast<BlockArgument>(pointer.getSource());
+          buffer && pointer.getSource() != shared && buffer.getArgNumber() >= 4)
+        return replace(op, arith::ConstantIndexOp::create(
+                               b, loc, int64_t(buffer.getArgNumber() - 4) << sourceBits));
     if (auto convert = dyn_cast<NVVM::ConvertFloatToTF32Op>(op))
       return rewriteRounding(convert);
     if (isa<NVVM::ConvertF32x2ToF16x2Op, NVVM::ConvertF32x2ToBF16x2Op>(op))
@@ -358,6 +372,46 @@ private:
                                         static_cast<int64_t>(i));
     }
     return replace(op, all);
+  }
+
+  /// The number that a pointer was made of: an address in shared memory, or of a buffer.
+  static Value addressOf(Value pointer) {
+    auto cast = pointer.getDefiningOp<LLVM::IntToPtrOp>();
+    return cast ? cast.getArg() : Value();
+  }
+
+  /// mbarriers and bulk copies.
+  LogicalResult rewriteAsync(Operation *op) {
+    if (isa<NVVM::FenceMbarrierInitOp>(op))
+      return replaceByCall(op, offsetof(ThreadView, fenceBarriers), {sharedPointer});
+    SmallVector<Value> numbers;
+    for (Value operand : op->getOperands()) {
+      numbers.push_back(isa<LLVM::LLVMPointerType>(operand.getType()) ? addressOf(operand)
+                                                                      : operand);
+      if (!numbers.back() || numbers.back().getType().isInteger(1))
+        return op->emitOpError("is not emulated");
+    }
+    if (op->getNumResults() > 0 && !op->getResult(0).use_empty())
+      return op->emitOpError("is not emulated");
+    if (isa<NVVM::MBarrierInitOp>(op))
+      return replaceByCall(op, offsetof(ThreadView, initBarrier),
+                           {sharedPointer, numbers[0], numbers[1]});
+    if (isa<NVVM::MBarrierInvalOp>(op))
+      return replaceByCall(op, offsetof(ThreadView, dropBarrier), {sharedPointer, numbers[0]});
+    if (isa<NVVM::MBarrierTryWaitParityOp>(op))
+      return replaceByCall(op, offsetof(ThreadView, await),
+                           {sharedPointer, numbers[0], numbers[1]});
+    if (isa<NVVM::MBarrierArriveExpectTxOp>(op))
+      return replaceByCall(op, offsetof(ThreadView, arrive),
+                           {sharedPointer, numbers[0], i32(1), numbers[1]});
+    if (isa<NVVM::MBarrierArriveOp>(op))
+      return replaceByCall(
+          op, offsetof(ThreadView, arrive),
+          {sharedPointer, numbers[0], numbers.size() > 1 ? numbers[1] : i32(1), i32(0)});
+    if (numbers.size() != 4) // with a mask of blocks, or a hint
+      return op->emitOpError("is not emulated");
+    return replaceByCall(op, offsetof(ThreadView, copyBulk),
+                         {sharedPointer, numbers[0], numbers[1], numbers[3], numbers[2]});
   }
 
   /// cvt.rna.tf32.f32 (PTX ISA 9.7.9.22): to ten bits of mantissa, ties away from zero; the rest

@@ -9,4 +9,7 @@ namespace mtc::cuda {
 /// in an order that the hardware knows, whatever the tile (rule R3).
 void emitMma(ThreadEmitter &emitter, const host::Contraction &c, const MmaTile &tile);
 
+/// The same sums, of a tile with producers (EmitRing.cpp).
+void emitRing(ThreadEmitter &emitter, const host::Contraction &c, const MmaTile &tile);
+
 } // namespace mtc::cuda

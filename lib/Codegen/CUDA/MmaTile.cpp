@@ -60,7 +60,9 @@ static int64_t sharedBytes(const MmaTile &t) {
 /// warpgroup needs no fragments and packs halves and bytes as they come.
 static int64_t registersOf(const MmaTile &t) {
   const int64_t sums = t.wm * t.wn / (t.byGroup ? 4 * warpThreads : warpThreads);
-  const int64_t loaded = (t.bm + t.bn) * t.bk / t.threads();
+  const int64_t loaded = (t.bm + t.bn) * t.bk / t.copyThreads();
+  if (t.producers > 0) // which load some at once
+    return std::max(sums, std::min<int64_t>(loaded, 64)) + 48;
   if (t.byGroup)
     return sums + loaded * elementBytes(t.format) / 4 + 64;
   return sums + t.wm / 4 + t.wn / 4 + loaded + 64;
@@ -139,12 +141,16 @@ bool isValid(const MmaTile &t) {
     return false;
   // A warpgroup reads rows of 128 bytes; one stage more than copied ahead is still being read.
   const int64_t rowBytes = t.bk * elementBytes(t.format);
-  if (t.byGroup && (t.wm != groupRows || rowBytes != 128 || t.stages < 3))
+  if (t.byGroup && (t.wm != groupRows || rowBytes != 128 || t.stages < (t.producers > 0 ? 2 : 3)))
     return false;
-  const int64_t threads = t.threads();
+  // Producers are of a ring for warpgroups, and share the copies evenly.
+  if (t.producers < 0 || t.producers > 2 || (t.producers > 0 && !t.byGroup))
+    return false;
+  const int64_t threads = t.threads(), copyThreads = t.copyThreads();
   const int64_t leastBytes = t.byGroup ? 16 : 4; // that a thread copies of a tile
   return threads <= 1024 && registersOf(t) <= std::min<int64_t>(255, (64 << 10) / threads) &&
-         std::min(t.bm, t.bn) * rowBytes >= threads * leastBytes && sharedBytes(t) <= sharedLimit;
+         std::min(t.bm, t.bn) * rowBytes >= copyThreads * leastBytes &&
+         sharedBytes(t) <= sharedLimit;
 }
 
 std::optional<MmaTile> smallerTile(MmaTile t) {

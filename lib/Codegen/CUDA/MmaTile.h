@@ -25,8 +25,11 @@ struct MmaTile {
   MmaFormat format = MmaFormat::TF32;
   int64_t bm = 64, bn = 64, bk = 32, wm = 32, wn = 32, stages = 2;
   bool byGroup = false; ///< wgmma of four warps, not mma.sync of one
+  /// Warpgroups that copy while others multiply (EmitRing.cpp); 0: all threads do both.
+  int64_t producers = 0;
 
-  int64_t threads() const { return bm / wm * (bn / wn) * (byGroup ? 128 : 32); }
+  int64_t copyThreads() const { return producers > 0 ? 128 * producers : threads(); }
+  int64_t threads() const { return bm / wm * (bn / wn) * (byGroup ? 128 : 32) + 128 * producers; }
 };
 
 /// Elements of shared memory from one row of a tile to the next, of `inner` elements.

@@ -28,12 +28,22 @@ ThreadEmitter::ThreadEmitter(ModuleOp module, mt::KernelOp kernel, const host::B
 }
 
 void ThreadEmitter::forTiles(function_ref<void(Value)> body) {
+  forTiles({}, [&](Value tile, ValueRange) {
+    body(tile);
+    return SmallVector<Value>();
+  });
+}
+
+void ThreadEmitter::forTiles(ValueRange carried,
+                             function_ref<SmallVector<Value>(Value, ValueRange)> body) {
   OpBuilder::InsertionGuard guard(b);
   Value first = add(lo, gpu::BlockIdOp::create(b, loc, gpu::Dimension::x));
   Value step = gpu::GridDimOp::create(b, loc, gpu::Dimension::x);
-  auto loop = scf::ForOp::create(b, loc, first, hi, step);
+  auto loop = scf::ForOp::create(b, loc, first, hi, step, carried);
   b.setInsertionPointToStart(loop.getBody());
-  body(loop.getInductionVar());
+  SmallVector<Value> next = body(loop.getInductionVar(), loop.getRegionIterArgs());
+  if (!next.empty())
+    scf::YieldOp::create(b, loc, next);
 }
 
 void ThreadEmitter::when(Value condition, function_ref<void()> body) {

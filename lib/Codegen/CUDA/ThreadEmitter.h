@@ -43,6 +43,10 @@ public:
 
   /// Runs `body` with each tile of this block.
   void forTiles(llvm::function_ref<void(mlir::Value tile)> body);
+  /// The same with values that go from tile to tile: `body` gets and returns them.
+  void forTiles(
+      mlir::ValueRange carried,
+      llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value tile, mlir::ValueRange)> body);
   /// Runs `body` if `condition`.
   void when(mlir::Value condition, llvm::function_ref<void()> body);
   mlir::Value less(mlir::Value x, int64_t y);

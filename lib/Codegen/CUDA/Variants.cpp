@@ -30,6 +30,9 @@ constexpr llvm::StringLiteral mmaKey = "mma";
 /// Marks a config whose products are a warpgroup's.
 constexpr llvm::StringLiteral groupKey = "wgmma";
 
+/// Counts the warpgroups that only copy, if there are any.
+constexpr llvm::StringLiteral producersKey = "producers";
+
 /// A positive number of the config, or 0.
 int64_t numberOf(DictionaryAttr config, StringRef name) {
   auto value = config.getAs<IntegerAttr>(name);
@@ -58,6 +61,8 @@ DictionaryAttr configOf(MLIRContext *context, const MmaTile &tile) {
   config.set(mmaKey, StringAttr::get(context, nameOf(tile.format)));
   if (tile.byGroup)
     config.set(groupKey, UnitAttr::get(context));
+  if (tile.producers > 0)
+    config.set(producersKey, IntegerAttr::get(IntegerType::get(context, 64), tile.producers));
   return config.getDictionary(context);
 }
 
@@ -68,8 +73,15 @@ std::optional<MmaTile> mmaTileOf(DictionaryAttr config) {
   if (!format)
     return std::nullopt;
   auto number = [&](StringRef key) { return numberOf(config, key); };
-  return MmaTile{*format,      number("bm"), number("bn"),     number("bk"),
-                 number("wm"), number("wn"), number("stages"), config.contains(groupKey)};
+  return MmaTile{*format,
+                 number("bm"),
+                 number("bn"),
+                 number("bk"),
+                 number("wm"),
+                 number("wn"),
+                 number("stages"),
+                 config.contains(groupKey),
+                 number(producersKey)};
 }
 
 /// The format of factors on tensor cores: that of bytes, or what the kernel's class of numerics
@@ -136,7 +148,10 @@ LogicalResult emitContraction(ModuleOp module, mt::KernelOp kernel, DictionaryAt
     if (failed(c) || !tile || !fits(tile->format, *c) || !isValid(*tile))
       return kernel.emitOpError("does not fit its config: ") << config;
     ThreadEmitter emitter(module, kernel, c->plan, phaseSymbol(symbol, 0), tile->threads());
-    emitMma(emitter, *c, *tile);
+    if (tile->producers > 0)
+      emitRing(emitter, *c, *tile);
+    else
+      emitMma(emitter, *c, *tile);
     return success();
   }
   const ContractionTile tile = tileOf(config);

@@ -63,6 +63,14 @@ TEST(Bytes, GroupProducts) {
         expectEqual(product(m, n, k, signs, columnsFirst), config);
 }
 
+// Others copy than multiply.
+TEST(Bytes, Rings) {
+  for (bool columnsFirst : {false, true})
+    expectEqual(product(70, 36, 320, {false, true}, columnsFirst),
+                "{emitter = \"contraction\", mma = \"i8\", wgmma, bm = 64, bn = 32, bk = 128, "
+                "wm = 64, wn = 32, stages = 3, producers = 1}");
+}
+
 // Terms that fill no product, groups of four and sixteen neighbours in memory and none, one row.
 TEST(Bytes, Products) {
   for (auto [m, n, k] : {std::tuple(20, 40, 33), {9, 36, 64}, {70, 24, 200}, {33, 17, 5}})

@@ -34,12 +34,14 @@ protected:
       expectLikeHost(kernel, "contraction", 0, false, /*integers=*/true, config);
   }
 
-  /// A config of warpgroups: `columns` of them side by side, each 64 x wn.
-  std::string groups(int64_t bm, int64_t wn, int64_t columns, int64_t stages) {
+  /// A config of warpgroups: `columns` of them side by side, each 64 x wn; and more that copy.
+  std::string groups(int64_t bm, int64_t wn, int64_t columns, int64_t stages,
+                     int64_t producers = 0) {
     return "{emitter = \"contraction\", mma = \"" + GetParam() +
            "\", wgmma, bm = " + std::to_string(bm) + ", bn = " + std::to_string(wn * columns) +
            ", bk = " + (GetParam() == "tf32" ? "32" : "64") +
-           ", wm = 64, wn = " + std::to_string(wn) + ", stages = " + std::to_string(stages) + "}";
+           ", wm = 64, wn = " + std::to_string(wn) + ", stages = " + std::to_string(stages) +
+           (producers ? ", producers = " + std::to_string(producers) : "") + "}";
   }
 };
 
@@ -105,6 +107,26 @@ TEST_P(Mma, GroupConvolutions) {
   v.c = 5;
   v.stride = 2;
   expectRight(conv(v, 0), true, groups(128, 32, 1, 3));
+}
+
+// Others copy than multiply: rings of two stages and more, terms that fill no stage and many,
+// warpgroups below and beside each other, several tiles a block, padding.
+TEST_P(Mma, Rings) {
+  for (auto [m, n, k] : {std::tuple(20, 40, 33), {130, 36, 264}})
+    expectRight(gemm(m, n, k, 0, Epilogue::None), true, groups(64, 32, 1, 3, 1));
+  expectRight(gemm(150, 40, 200, 0, Epilogue::BiasRelu), true, groups(128, 32, 1, 4, 1));
+  expectRight(gemm(70, 70, 72, 0, Epilogue::BiasGelu), false, groups(64, 32, 2, 2, 2));
+}
+
+TEST_P(Mma, RingsOfOtherInputs) {
+  expectRight(scores(2, 70, 50, 64), true, groups(64, 64, 1, 3, 2));
+  expectRight(values(2, 40, 50, 32), true, groups(64, 64, 1, 4, 1));
+  Conv v;
+  v.f = 20;
+  v.c = 16;
+  v.kh = v.kw = 3;
+  v.low = v.high = 1;
+  expectRight(conv(v, 0), true, groups(64, 32, 1, 3, 1));
 }
 
 // Large products are those of warpgroups, where there are any.

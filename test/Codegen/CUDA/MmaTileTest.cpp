@@ -42,4 +42,21 @@ TEST(MmaTile, Refused) {
   EXPECT_FALSE(isValid(rows));
 }
 
+// Producers are whole warpgroups beside others that multiply, with registers for both.
+TEST(MmaTile, Producers) {
+  MmaTile tile = groupTile(128, 128, 2);
+  tile.producers = 1;
+  EXPECT_TRUE(isValid(tile)); // a free stage is told of
+  EXPECT_EQ(tile.threads(), 384);
+  EXPECT_EQ(tile.copyThreads(), 128);
+  tile.producers = 3;
+  EXPECT_FALSE(isValid(tile));
+  MmaTile wide = groupTile(128, 256, 3);
+  wide.producers = 1;
+  EXPECT_FALSE(isValid(wide)); // 176 registers of 384 threads
+  MmaTile warps{MmaFormat::F16, 128, 128, 32, 64, 32, 4};
+  warps.producers = 1;
+  EXPECT_FALSE(isValid(warps)); // mma.sync
+}
+
 } // namespace

@@ -1,0 +1,216 @@
+//===- EmitRing.cpp - products whose copies are other warps' work ---------===//
+//
+// On sm_90a some warpgroups of a block produce - they copy terms to the next free stage of a ring
+// in shared memory, rounded and swizzled as in EmitMma - and the others consume, multiplying by
+// wgmma. Nobody waits at a barrier of the block: a stage has two mbarriers, `full`, on which its
+// producers arrive, and `free`, on which a lane of each consuming warp arrives when the products
+// that read the stage are over, which is one step later. Producers run into the next tile while
+// consumers still finish this one.
+//
+//   producer: for tile, k: load terms; wait free[s]; store; fence; arrive full[s]
+//   consumer: for tile, k: wait full[s]; start products of s; wait for those of k - 1; arrive free
+//
+// Stages and parities go on over tiles, so both count alike whatever the range of tiles.
+//
+// Source: PTX ISA 9.0, 9.7.13.15 (mbarrier), 9.7.15.4 (proxies); NVIDIA's CUTLASS describes
+// warp-specialized kernels (docs: efficient_gemm).
+//
+//===----------------------------------------------------------------------===//
+#include "EmitMma.h"
+
+#include "MmaFrame.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+using mtc::host::Contraction;
+
+namespace mtc::cuda {
+namespace {
+
+/// Elements that a producer loads before it stores them, or the next ones are its registers'.
+constexpr int64_t loadedAtOnce = 64;
+
+class RingEmitter : MmaFrame {
+public:
+  RingEmitter(ThreadEmitter &e, const Contraction &c, const MmaTile &tile) : MmaFrame(e, c, tile) {}
+
+  void run() {
+    start();
+    barriers = e.shared(2 * t.stages, b.getI64Type(), 8);
+    firstBarrier = memref::ExtractAlignedPointerAsIndexOp::create(b, loc, barriers);
+    isFirstLane = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, lane, e.constant(0));
+    initBarriers();
+    const int64_t consumers = t.threads() - t.copyThreads();
+    // The same in all lanes, for ptxas to see.
+    Value warp = arith::DivUIOp::create(b, loc, e.thread, e.constant(warpThreads));
+    Value number = arith::IndexCastOp::create(b, loc, b.getI32Type(), warp);
+    number = gpu::ShuffleOp::create(b, loc, number, 0, warpThreads, gpu::ShuffleMode::IDX)
+                 .getShuffleResult();
+    Value isConsumer = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, number,
+                                             i32(consumers / warpThreads));
+    auto roles = scf::IfOp::create(b, loc, isConsumer, /*withElseRegion=*/true);
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(roles.elseBlock());
+      copyThread = e.add(e.thread, e.constant(-consumers));
+      forTilesInRing([&](const Place &begin) {
+        return forStepsOfTile(begin, {},
+                              [&](Value step, const Place &at, ValueRange) {
+                                produce(step, at);
+                                return SmallVector<Value>();
+                              })
+            .first;
+      });
+    }
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(roles.thenBlock());
+      consume();
+    }
+    e.finish();
+  }
+
+private:
+  /// A stage, and the parity of the number of times that it was used.
+  struct Place {
+    Value stage, parity;
+  };
+
+  Value i32(int64_t value) { return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value)); }
+
+  //===--------------------------------------------------------------------===//
+  // mbarriers
+  //===--------------------------------------------------------------------===//
+
+  Value barrierAt(Value number) {
+    Value at = e.add(firstBarrier, e.mul(number, 8));
+    at = arith::IndexCastOp::create(b, loc, b.getI64Type(), at);
+    return LLVM::IntToPtrOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext(), 3), at);
+  }
+  Value full(Value stage) { return barrierAt(stage); }
+  Value free(Value stage) { return barrierAt(e.add(stage, e.constant(t.stages))); }
+
+  void initBarriers() {
+    const int64_t consumingWarps = (t.threads() - t.copyThreads()) / warpThreads;
+    Value isFirst =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, e.thread, e.constant(0));
+    e.when(isFirst, [&] {
+      for (int64_t s = 0; s < t.stages; ++s) {
+        NVVM::MBarrierInitOp::create(b, loc, full(e.constant(s)), i32(t.copyThreads()), Value());
+        NVVM::MBarrierInitOp::create(b, loc, free(e.constant(s)), i32(consumingWarps), Value());
+      }
+      NVVM::FenceMbarrierInitOp::create(b, loc);
+    });
+    e.barrier();
+  }
+
+  void arrive(Value barrier) { NVVM::MBarrierArriveOp::create(b, loc, Type(), barrier, Value()); }
+  /// Until the phase of `parity` is over.
+  void await(Value barrier, Value parity) {
+    constexpr int64_t mostNs = 10'000'000; // before it asks again
+    NVVM::MBarrierTryWaitParityOp::create(b, loc, barrier, parity, i32(mostNs));
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Loops
+  //===--------------------------------------------------------------------===//
+
+  Place following(const Place &at) {
+    Value next = wrapped(e.add(at.stage, e.constant(1)), at.stage, 1 - t.stages);
+    Value isWrapped = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, next, e.constant(0));
+    Value flipped = arith::XOrIOp::create(b, loc, at.parity, i32(1));
+    return {next, arith::SelectOp::create(b, loc, isWrapped, flipped, at.parity)};
+  }
+
+  /// The steps of a tile from `at` on; `body` gets and returns what is carried. Returns where the
+  /// next tile begins, and that.
+  std::pair<Place, SmallVector<Value>>
+  forStepsOfTile(const Place &at, ArrayRef<Value> carried,
+                 function_ref<SmallVector<Value>(Value, const Place &, ValueRange)> body) {
+    SmallVector<Value> all = {at.stage, at.parity};
+    llvm::append_range(all, carried);
+    auto loop = scf::ForOp::create(b, loc, e.constant(0), e.constant(steps), e.constant(1), all);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    const Place here{loop.getRegionIterArg(0), loop.getRegionIterArg(1)};
+    SmallVector<Value> results =
+        body(loop.getInductionVar(), here, loop.getRegionIterArgs().drop_front(2));
+    const Place next = following(here);
+    results.insert(results.begin(), {next.stage, next.parity});
+    scf::YieldOp::create(b, loc, results);
+    return {{loop.getResult(0), loop.getResult(1)},
+            SmallVector<Value>(loop.getResults().drop_front(2))};
+  }
+
+  /// The tiles of this block; `body` gets where its steps begin and returns where the next begin.
+  void forTilesInRing(function_ref<Place(const Place &)> body) {
+    e.forTiles({e.constant(0), i32(0)}, [&](Value tile, ValueRange carried) {
+      startTile(tile);
+      const Place next = body({carried[0], carried[1]});
+      return SmallVector<Value>{next.stage, next.parity};
+    });
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Roles
+  //===--------------------------------------------------------------------===//
+
+  /// Brings the terms of a step to its stage: as many at once as registers hold.
+  void produce(Value step, const Place &at) {
+    Value firstTerm = e.mul(step, t.bk);
+    SmallVector<std::pair<const Plan *, int64_t>> parts;
+    for (const Plan *p : {&a, &w})
+      for (int64_t i = 0; i < perThread(*p); ++i)
+        parts.emplace_back(p, i);
+    bool isFree = false;
+    for (size_t next = 0; next < parts.size();) {
+      SmallVector<Value> loaded;
+      const size_t first = next;
+      for (int64_t elements = 0; next < parts.size() && elements < loadedAtOnce; ++next) {
+        loaded.push_back(load(*parts[next].first, parts[next].second, firstTerm));
+        elements += parts[next].first->group * (t.format == MmaFormat::I8 ? 1 : 4) / 4;
+      }
+      if (!isFree) // it is so at first: the phase before the first one counts as over
+        await(free(at.stage), arith::XOrIOp::create(b, loc, at.parity, i32(1)));
+      isFree = true;
+      for (auto [i, value] : llvm::enumerate(loaded))
+        store(*parts[first + i].first, parts[first + i].second, value, at.stage);
+    }
+    fenceProxy();
+    arrive(full(at.stage));
+  }
+
+  void consume() {
+    forTilesInRing([&](const Place &begin) {
+      auto [next, results] = forStepsOfTile(
+          begin, {begin.stage, firstSums()}, [&](Value step, const Place &at, ValueRange carried) {
+            await(full(at.stage), at.parity);
+            Value sums = multiplyGroup(at.stage, carried[1]);
+            NVVM::WgmmaWaitGroupSyncOp::create(b, loc, uint64_t(1));
+            Value isOver =
+                arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, step, e.constant(0));
+            release(carried[0], arith::AndIOp::create(b, loc, isFirstLane, isOver));
+            return SmallVector<Value>{at.stage, sums};
+          });
+      SmallVector<Value> sums = finishedSums(results[1]);
+      release(results[0], isFirstLane);
+      finishTile(sums);
+      return next;
+    });
+  }
+
+  void release(Value stage, Value condition) {
+    e.when(condition, [&] { arrive(free(stage)); });
+  }
+
+  Value barriers, firstBarrier, isFirstLane;
+};
+
+} // namespace
+
+void emitRing(ThreadEmitter &emitter, const Contraction &c, const MmaTile &tile) {
+  RingEmitter(emitter, c, tile).run();
+}
+
+} // namespace mtc::cuda
