@@ -172,6 +172,7 @@ static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool o
     passes.addPass(mt::createFuseAttention(mt::FuseAttentionOptions{lanes}));
     passes.addPass(mt::createUseWinograd(mt::UseWinogradOptions{lanes}));
     passes.addPass(mt::createPackWeights(mt::PackWeightsOptions{lanes}));
+    passes.addPass(host::createJoinMoves());
   }
   passes.addPass(mt::createShareKernels());
   passes.addPass(mt::createShareWeights());

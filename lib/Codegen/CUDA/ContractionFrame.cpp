@@ -32,8 +32,8 @@ static void ungroup(Contraction &c) {
 
 FailureOr<Contraction> analyseContraction(mt::KernelOp kernel) {
   FailureOr<Contraction> c = host::analyseContraction(kernel);
-  if (failed(c) || !c->isProduct || !(c->element.isF32() || isOfBytes(*c)) || c->vectorRows ||
-      c->vectorInput < 0)
+  if (failed(c) || !c->isProduct || c->partsLoop >= 0 || !(c->element.isF32() || isOfBytes(*c)) ||
+      c->vectorRows || c->vectorInput < 0)
     return failure();
   for (int64_t i = 0; i < c->inputs; ++i) {
     Type type = c->plan.storages[c->operands[i].storage].elementType;

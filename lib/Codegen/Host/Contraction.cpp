@@ -1,6 +1,8 @@
 //===- Contraction.cpp - matrix products, convolutions, pooling by strides ===//
 #include "Contraction.h"
 
+#include "Reductions.h"
+
 #include "mtc/Dialect/MT/Transforms/Product.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -49,6 +51,9 @@ public:
     if (failed(assignRoles()) || failed(formGroups()))
       return failure();
     orderReductions();
+    // Blocks of a sum would have to begin inside of parts.
+    if (c.partsLoop >= 0 && cutsIntoBlocks(c, c.partsLoop))
+      return failure();
     return std::move(c);
   }
 
@@ -60,8 +65,11 @@ private:
               op) ||
           op.hasTrait<OpTrait::ConstantLike>())
         continue;
-      if (isVirtual(&op) && isa<BlockArgument>(throughReshapes(op.getOperand(0))))
+      if (isVirtual(&op) && (isa<BlockArgument>(throughReshapes(op.getOperand(0))) ||
+                             op.getOperand(0).getDefiningOp<tensor::ConcatOp>()))
         continue;
+      if (auto concat = dyn_cast<tensor::ConcatOp>(op); concat && concat->hasOneUse())
+        continue; // an input has parts, or readOperand fails
       auto structured = dyn_cast<linalg::LinalgOp>(op);
       if (!structured || c.epilogue)
         return failure();
@@ -176,11 +184,15 @@ private:
 
   LogicalResult readOperands() {
     int64_t loops = c.op.getNumLoops();
+    const int64_t own = c.inputs;
+    for (Value v : c.op.getDpsInputs())
+      if (tensor::ConcatOp concat = concatenationOf(v))
+        c.inputs += static_cast<int64_t>(concat.getNumOperands()) - 1;
     c.epilogueInputs = c.epilogue ? c.epilogue.getNumDpsInputs() : 0;
     c.outputs = c.epilogue ? c.epilogue.getNumDpsInits() : 1;
     c.operands.resize(c.inputs + c.epilogueInputs + c.outputs);
     if (c.isProduct)
-      for (int64_t i = 0; i < c.inputs; ++i) {
+      for (int64_t i = 0; i < own; ++i) {
         c.operands[i].isSigned = factors.isSigned[i];
         c.operands[i].zero = factors.zero[i];
       }
@@ -192,7 +204,7 @@ private:
       c.loops[d].strides.assign(c.operands.size(), 0);
     }
     SmallVector<AffineMap> maps = c.op.getIndexingMapsArray();
-    for (int64_t i = 0; i < c.inputs; ++i) {
+    for (int64_t i = 0; i < own; ++i) {
       OpOperand *input = c.op.getDpsInputOperand(i);
       if (c.op.isScalar(input))
         return failure();
@@ -201,7 +213,7 @@ private:
     }
     // The epilogue's loops are the dimensions of the result, and those are loops of the
     // contraction.
-    AffineMap outMap = maps[c.inputs];
+    AffineMap outMap = maps[own];
     SmallVector<int64_t> loopOfDim;
     for (AffineExpr e : outMap.getResults()) {
       auto dim = dyn_cast<AffineDimExpr>(e);
@@ -230,6 +242,8 @@ private:
     };
     for (int64_t i = 0; i < c.epilogueInputs; ++i) {
       OpOperand *input = c.epilogue.getDpsInputOperand(i);
+      if (input->get().getDefiningOp<tensor::ConcatOp>())
+        return failure();
       Operand &o = c.operands[c.inputs + i];
       if (c.epilogue.isScalar(input))
         o.scalar = input->get();
@@ -248,7 +262,53 @@ private:
     return success();
   }
 
-  /// A tensor argument, perhaps padded or packed.
+  /// The concatenation that `v` is, perhaps padded; or null.
+  static tensor::ConcatOp concatenationOf(Value v) {
+    if (auto pad = v.getDefiningOp<tensor::PadOp>())
+      v = pad.getSource();
+    return v.getDefiningOp<tensor::ConcatOp>();
+  }
+
+  /// Operand `index` at offset and strides that `map` and `strides` give, less the padding `low`.
+  LogicalResult walk(int64_t index, AffineMap map, ArrayRef<int64_t> strides,
+                     ArrayRef<int64_t> low) {
+    Operand &o = c.operands[index];
+    for (auto [d, expr] : llvm::enumerate(map.getResults())) {
+      SmallVector<int64_t> coefficients(c.loops.size(), 0);
+      int64_t constant = 0;
+      if (!linearForm(expr, coefficients, constant))
+        return failure();
+      o.offset += (constant - low[d]) * strides[d];
+      for (auto [l, coefficient] : llvm::enumerate(coefficients))
+        c.loops[l].strides[index] += coefficient * strides[d];
+    }
+    return success();
+  }
+
+  /// The operands of a concatenation along a sum of products: the first in the place of the input,
+  /// the others behind all inputs.
+  LogicalResult readParts(int64_t index, tensor::ConcatOp concat, AffineMap map,
+                          ArrayRef<int64_t> low, ArrayRef<bool> padded) {
+    const auto dim = static_cast<unsigned>(concat.getDim());
+    auto loop = dyn_cast<AffineDimExpr>(map.getResult(dim));
+    if (!loop || !c.loops[loop.getPosition()].isReduction || padded[dim] || !c.isProduct ||
+        c.partsLoop >= 0 || c.loops[loop.getPosition()].extent < 2)
+      return failure();
+    c.partsLoop = loop.getPosition();
+    int64_t next = static_cast<int64_t>(c.inputs - concat.getNumOperands()) + 1;
+    for (Value v : concat.getOperands()) {
+      if (!isa<BlockArgument>(v) || !isa<FloatType>(getElementTypeOrSelf(v)))
+        return failure();
+      const int64_t input = c.parts.empty() ? index : next++;
+      c.operands[input].storage = c.plan.lookup(v);
+      c.parts.push_back({input, shapeOf(v)[dim]});
+      if (failed(walk(input, map, rowMajorStrides(shapeOf(v)), low)))
+        return failure();
+    }
+    return success();
+  }
+
+  /// A tensor argument, perhaps padded or packed, or arguments side by side.
   LogicalResult readOperand(int64_t index, Value v, AffineMap map) {
     Operand &o = c.operands[index];
     SmallVector<int64_t> low(map.getNumResults(), 0);
@@ -292,19 +352,23 @@ private:
     } else {
       strides = rowMajorStrides(shapeOf(v));
     }
-    if (!isa<BlockArgument>(throughReshapes(v)))
-      return failure();
-    o.storage = c.plan.lookup(v);
+    if (auto concat = v.getDefiningOp<tensor::ConcatOp>()) {
+      if (failed(readParts(index, concat, map, low, padded)))
+        return failure();
+    } else {
+      if (!isa<BlockArgument>(throughReshapes(v)))
+        return failure();
+      o.storage = c.plan.lookup(v);
+      if (failed(walk(index, map, strides, low)))
+        return failure();
+    }
     for (auto [d, expr] : llvm::enumerate(map.getResults())) {
+      if (!padded[d])
+        continue;
       SmallVector<int64_t> coefficients(c.loops.size(), 0);
       int64_t constant = 0;
       if (!linearForm(expr, coefficients, constant))
         return failure();
-      o.offset += (constant - low[d]) * strides[d];
-      for (auto [l, coefficient] : llvm::enumerate(coefficients))
-        c.loops[l].strides[index] += coefficient * strides[d];
-      if (!padded[d])
-        continue;
       Window w;
       w.low = low[d] - constant;
       w.size = shapeOf(v)[d];
@@ -401,7 +465,9 @@ private:
           return failure();
       }
     }
-    if (c.vectorInput < 0)
+    const bool partsAreRows =
+        c.partsLoop < 0 || (!c.vectorRows && c.parts[0].input != c.vectorInput);
+    if (c.vectorInput < 0 || !partsAreRows)
       return failure();
     if (!c.isProduct) {
       c.vectorRows = true; // the only input varies with rows and lanes

@@ -41,6 +41,13 @@ struct Window {
   int64_t scale = 1, dilation = 1, low = 0, size = 0;
 };
 
+/// An operand of a concatenation that an input is: what it gives to a sum along the loop on which
+/// they lie side by side.
+struct Part {
+  int64_t input = 0; ///< an operand of its own
+  int64_t extent = 0;
+};
+
 struct Contraction {
   BufferPlan plan;
   mlir::linalg::LinalgOp op, epilogue; ///< epilogue may be null
@@ -48,9 +55,11 @@ struct Contraction {
   mlir::Type element;                  ///< of the accumulators
   mlir::Value initial;                 ///< what the accumulators start from
   llvm::SmallVector<Operand, 8> operands;
-  int64_t inputs = 0, epilogueInputs = 0, outputs = 0;
+  int64_t inputs = 0, epilogueInputs = 0, outputs = 0; ///< inputs: with all parts
   llvm::SmallVector<Loop, 8> loops;
   llvm::SmallVector<Window> windows;
+  int64_t partsLoop = -1;           ///< the reduction along which an input has parts; -1: none
+  llvm::SmallVector<Part> parts;    ///< of that input, in the order of the loop
   int64_t n = -1;                   ///< the loop that becomes vectors
   int64_t m = -1;                   ///< the loop that becomes the rows of a register tile; -1: none
   llvm::SmallVector<int64_t> batch; ///< outer loops along which the vector operand varies

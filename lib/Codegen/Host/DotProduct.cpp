@@ -7,7 +7,10 @@
 //===----------------------------------------------------------------------===//
 #include "DotProduct.h"
 
+#include "VectorBody.h"
+
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -41,6 +44,27 @@ ByteGroups prepareGroups(Emitter &e, Value bytes, bool isSigned, bool hasInstruc
   return {{},
           arith::ShRSIOp::create(e.b, e.loc, high, splat(8)),
           arith::ShRSIOp::create(e.b, e.loc, both, splat(8))};
+}
+
+Value groupAt(Emitter &e, Value memory, Value at, int64_t numbers, int64_t lanes) {
+  OpBuilder &b = e.b;
+  auto four = VectorType::get({4}, b.getI8Type()), one = VectorType::get({1}, b.getI32Type());
+  Value word;
+  if (numbers == 0) {
+    Value bytes = vector::LoadOp::create(b, e.loc, four, memory, at);
+    word = vector::BitCastOp::create(b, e.loc, one, bytes);
+    word = vector::ExtractOp::create(b, e.loc, word, ArrayRef<int64_t>{0});
+  }
+  for (int64_t i = 0; i < numbers; ++i) {
+    Value byte = memref::LoadOp::create(b, e.loc, memory, e.add(at, e.constant(i)));
+    Value wide = arith::ExtUIOp::create(b, e.loc, b.getI32Type(), byte);
+    wide = arith::ShLIOp::create(
+        b, e.loc, wide,
+        e.constant(cast<TypedAttr>(b.getI32IntegerAttr(static_cast<int32_t>(8 * i)))));
+    word = word ? Value(arith::OrIOp::create(b, e.loc, word, wide)) : wide;
+  }
+  return vector::BitCastOp::create(b, e.loc, VectorType::get({4 * lanes}, b.getI8Type()),
+                                   broadcast(e, word, lanes));
 }
 
 Value dotProduct(Emitter &e, Value acc, const ByteGroups &unsignedSide,

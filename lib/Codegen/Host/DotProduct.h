@@ -22,6 +22,9 @@ struct ByteGroups {
   mlir::Value bytes, even, odd;
 };
 
+/// The group at memory[at ...] in every lane, with `numbers` bytes (0: four) before what is 0.
+mlir::Value groupAt(Emitter &e, mlir::Value memory, mlir::Value at, int64_t numbers, int64_t lanes);
+
 /// Prepares `bytes` (vector<4 * lanes x i8>).
 ByteGroups prepareGroups(Emitter &e, mlir::Value bytes, bool isSigned, bool hasInstruction);
 

@@ -323,6 +323,8 @@ private:
 
   /// The input that is read row by row.
   int64_t rowInput() const {
+    if (c.partsLoop >= 0)
+      return c.parts[part].input;
     for (int64_t i = c.inputs - 1; i >= 0; --i)
       if (i != c.vectorInput && c.operands[i].storage >= 0)
         return i;
@@ -343,7 +345,8 @@ private:
         elementBytes(c.element) * c.plan.storages[c.operands[input].storage].elements <= cacheBytes)
       return false;
     for (const Reduction &r : llvm::reverse(list)) {
-      if ((r.mode != Reduction::Mode::Plain && !r.isPart) || r.strides[input] != length)
+      if ((r.mode != Reduction::Mode::Plain && !r.isPart) || r.isDivided ||
+          r.strides[input] != length)
         return false;
       length *= r.extent;
     }
@@ -383,6 +386,8 @@ private:
       });
       return accumulators;
     }
+    if (list.front().isDivided)
+      return reduceParts(list, std::move(accumulators), active);
     const Reduction &r = list.front();
     SmallVector<Value> saved;
     bool startsRun = !runStart && isRun(list);
@@ -450,6 +455,29 @@ private:
     return accumulators;
   }
 
+  /// What each operand of a concatenation adds, one after the other: the order of the sum stays.
+  SmallVector<Value> reduceParts(ArrayRef<Reduction> list, SmallVector<Value> accumulators,
+                                 ArrayRef<int64_t> active) {
+    const SmallVector<Value> start = positions;
+    int64_t done = 0;
+    for (part = 0; part < static_cast<int64_t>(c.parts.size()); ++part) {
+      SmallVector<Reduction> inside(list);
+      Reduction &r = inside.front();
+      r.extent = c.parts[part].extent;
+      r.isDivided = false;
+      r.mayMerge = true;
+      for (int64_t i = 0; i < c.inputs; ++i) // a part begins at its own front
+        if (start[i] && llvm::none_of(c.parts, [&](const Part &p) { return p.input == i; }))
+          positions[i] = e.add(start[i], e.constant(done * r.strides[i]));
+      done += r.extent;
+      writeOutInnermost(inside, t);
+      accumulators = reduce(inside, std::move(accumulators), active);
+    }
+    part = 0;
+    positions = start;
+    return accumulators;
+  }
+
   Value vectorAt(int64_t input, int64_t row, int64_t j) {
     bool isPacked = c.packs && input == c.vectorInput;
     int64_t offset = row * c.stride(input, c.m) +
@@ -468,51 +496,12 @@ private:
   /// A vector or number of an input as wide as the accumulators. Of narrow weights this is done for
   /// every register tile: it costs nothing beside its multiplications (see the README).
   Value extend(Value v, int64_t input) {
-    Type from = getElementTypeOrSelf(v);
-    if (from == c.element)
-      return v;
-    auto like = [&](Type element) {
-      return isa<VectorType>(v.getType()) ? Type(VectorType::get({t.lanes}, element)) : element;
-    };
-    if (isa<FloatType>(from))
-      return arith::ExtFOp::create(b, e.loc, like(c.element), v);
     const Operand &o = c.operands[input];
-    Type wide = isa<FloatType>(c.element) ? b.getI32Type() : c.element;
-    if (from != wide)
-      v = o.isSigned ? Value(arith::ExtSIOp::create(b, e.loc, like(wide), v))
-                     : Value(arith::ExtUIOp::create(b, e.loc, like(wide), v));
-    if (o.zero) {
-      Value zero = e.constant(cast<TypedAttr>(b.getIntegerAttr(wide, o.zero)));
-      if (isa<VectorType>(v.getType()))
-        zero = broadcast(e, zero, t.lanes);
-      v = arith::SubIOp::create(b, e.loc, v, zero);
-    }
-    return wide == c.element ? v : Value(arith::SIToFPOp::create(b, e.loc, like(c.element), v));
+    return widen(e, v, c.element, o.isSigned, o.zero, t.lanes);
   }
 
   Value zeroOf(VectorType type) { return e.constant(cast<TypedAttr>(b.getZeroAttr(type))); }
   Value zero() { return zeroOf(vectorType); }
-
-  /// The group of four bytes at `at` in every lane; what lies past the end is 0.
-  Value groupAt(int64_t input, Value at) {
-    auto four = VectorType::get({4}, b.getI8Type()), one = VectorType::get({1}, b.getI32Type());
-    Value word;
-    if (tail == 0) {
-      Value bytes = vector::LoadOp::create(b, e.loc, four, memory[input], at);
-      word = vector::BitCastOp::create(b, e.loc, one, bytes);
-      word = vector::ExtractOp::create(b, e.loc, word, ArrayRef<int64_t>{0});
-    }
-    for (int64_t i = 0; i < tail; ++i) {
-      Value byte = memref::LoadOp::create(b, e.loc, memory[input], e.add(at, e.constant(i)));
-      Value wide = arith::ExtUIOp::create(b, e.loc, b.getI32Type(), byte);
-      wide = arith::ShLIOp::create(
-          b, e.loc, wide,
-          e.constant(cast<TypedAttr>(b.getI32IntegerAttr(static_cast<int32_t>(8 * i)))));
-      word = word ? Value(arith::OrIOp::create(b, e.loc, word, wide)) : wide;
-    }
-    return vector::BitCastOp::create(b, e.loc, VectorType::get({4 * t.lanes}, b.getI8Type()),
-                                     broadcast(e, word, t.lanes));
-  }
 
   /// A step of four products in each lane.
   SmallVector<Value> groupStep(SmallVector<Value> accumulators, ArrayRef<int64_t> active) {
@@ -523,7 +512,8 @@ private:
       shared.push_back(prepareGroups(e, vectorAt(vectorSide, 0, j), vectorIsSigned, hasDotProduct));
     for (int64_t i : active) {
       Value at = e.add(positions[other], e.constant(i * c.stride(other, c.m)));
-      ByteGroups row = prepareGroups(e, groupAt(other, at), !vectorIsSigned, hasDotProduct);
+      ByteGroups row = prepareGroups(e, groupAt(e, memory[other], at, tail, t.lanes),
+                                     !vectorIsSigned, hasDotProduct);
       for (int64_t j = 0; j < vectors; ++j) {
         Value &acc = accumulators[i * vectors + j];
         acc = vectorIsSigned ? dotProduct(e, acc, row, shared[j], hasDotProduct)
@@ -686,6 +676,7 @@ private:
   Value runStart; ///< where the loops without a gap began, see isRun
   int64_t runLength = 0;
   Value tileStart;
+  int64_t part = 0;             ///< of those of the input read row by row, where it has parts
   SmallVector<Value> positions; ///< per input, at the current reduction indices
   Value blockTripsLeft;         ///< of the loop that is cut into blocks, from the current one on
   int64_t tail = 0;             ///< numbers in the current group of four; 0: four

@@ -33,6 +33,35 @@ Blocks blocksOf(const Contraction &c) {
 
 } // namespace
 
+bool cutsIntoBlocks(const Contraction &c, int64_t loop) {
+  const Blocks blocks = blocksOf(c);
+  return blocks.first >= 0 && blocks.size > 0 && c.reductions[blocks.first] == loop;
+}
+
+void writeOutInnermost(SmallVectorImpl<Reduction> &list, const Tiling &t) {
+  // A short innermost loop is written out.
+  if (list.empty() || list.back().isDivided)
+    return;
+  if (list.back().mode == Reduction::Mode::Plain && list.back().mayMerge &&
+      list.back().extent * t.mr * t.nv <= 64) {
+    list.back().mode = Reduction::Mode::Unrolled;
+    list.back().window = nullptr;
+  } else if (list.back().mode == Reduction::Mode::Plain && !list.back().cutFrom &&
+             !list.back().tail && t.unroll > 1 && list.back().extent % t.unroll == 0) {
+    // A longer one in parts, if the config says so: the order of its additions stays.
+    Reduction part = list.back();
+    part.extent = t.unroll;
+    part.mode = Reduction::Mode::Unrolled;
+    part.isPart = true;
+    part.startsBlock = false;
+    part.window = nullptr;
+    list.back().extent /= t.unroll;
+    for (int64_t &stride : list.back().strides)
+      stride *= t.unroll;
+    list.push_back(std::move(part));
+  }
+}
+
 SmallVector<Reduction> reductionsFor(const Contraction &c, const Tiling &t,
                                      ArrayRef<SmallVector<int64_t>> strides, bool isEdge,
                                      bool clipped) {
@@ -43,6 +72,8 @@ SmallVector<Reduction> reductionsFor(const Contraction &c, const Tiling &t,
     r.extent = c.extent(l);
     r.strides = strides[l];
     r.tail = l == c.groups ? c.groupTail : 0;
+    r.isDivided = l == c.partsLoop;
+    r.mayMerge = !r.isDivided;
     if (const Window *w = c.windowOfInner(l)) {
       bool alongM = w->outer == c.m && c.m >= 0;
       if (!alongM || clipped)
@@ -67,8 +98,9 @@ SmallVector<Reduction> reductionsFor(const Contraction &c, const Tiling &t,
       list.push_back(r);
       continue;
     }
-    if (!list.empty() && list.back().mayMerge && list.back().mode == Reduction::Mode::Plain &&
-        r.mode == Reduction::Mode::Plain && !r.tail && !list.back().tail) {
+    if (!list.empty() && list.back().mayMerge && r.mayMerge &&
+        list.back().mode == Reduction::Mode::Plain && r.mode == Reduction::Mode::Plain && !r.tail &&
+        !list.back().tail) {
       Reduction &outer = list.back();
       bool same = true;
       for (int64_t i = 0; i < c.inputs; ++i)
@@ -81,25 +113,7 @@ SmallVector<Reduction> reductionsFor(const Contraction &c, const Tiling &t,
     }
     list.push_back(r);
   }
-  // A short innermost loop is written out.
-  if (!list.empty() && list.back().mode == Reduction::Mode::Plain && list.back().mayMerge &&
-      list.back().extent * t.mr * t.nv <= 64) {
-    list.back().mode = Reduction::Mode::Unrolled;
-    list.back().window = nullptr;
-  } else if (!list.empty() && list.back().mode == Reduction::Mode::Plain && !list.back().cutFrom &&
-             !list.back().tail && t.unroll > 1 && list.back().extent % t.unroll == 0) {
-    // A longer one in parts, if the config says so: the order of its additions stays.
-    Reduction part = list.back();
-    part.extent = t.unroll;
-    part.mode = Reduction::Mode::Unrolled;
-    part.isPart = true;
-    part.startsBlock = false;
-    part.window = nullptr;
-    list.back().extent /= t.unroll;
-    for (int64_t &stride : list.back().strides)
-      stride *= t.unroll;
-    list.push_back(std::move(part));
-  }
+  writeOutInnermost(list, t);
   // Windows without an inner loop: a loop of one trip or none.
   for (const Window &w : c.windows)
     if (w.inner < 0) {

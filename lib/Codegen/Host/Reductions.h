@@ -20,6 +20,7 @@ struct Reduction {
   enum class Mode { Plain, Bounded, Unrolled } mode = Mode::Plain;
   bool startsBlock = false; ///< what it and the loops inside give is one block
   bool isPart = false;      ///< written out, of a loop that is the one before it
+  bool isDivided = false;   ///< runs over one part of an input after the other (Contraction::parts)
   bool mayMerge = true;     ///< with the loop inside or outside
   int64_t cutFrom = 0;      ///< > 0: blocks of a loop of that many trips, the last one shorter
   int64_t tail = 0;         ///< > 0: numbers in its last group of four
@@ -31,5 +32,12 @@ struct Reduction {
 llvm::SmallVector<Reduction> reductionsFor(const Contraction &c, const Tiling &t,
                                            llvm::ArrayRef<llvm::SmallVector<int64_t>> strides,
                                            bool isEdge, bool clipped);
+
+/// Writes out the innermost loop of `list` if it is short, else as far as the config says; the order
+/// of its additions stays. reductionsFor has done that but for a divided loop, whose parts get it.
+void writeOutInnermost(llvm::SmallVectorImpl<Reduction> &list, const Tiling &t);
+
+/// Whether blocks of the sum begin inside of `loop`.
+bool cutsIntoBlocks(const Contraction &c, int64_t loop);
 
 } // namespace mtc::host

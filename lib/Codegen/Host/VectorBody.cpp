@@ -202,4 +202,27 @@ SmallVector<Value> cloneVectorBody(Emitter &e, Block &body, ArrayRef<Value> argu
                              [&](Value v) { return map.lookupOrDefault(v); });
 }
 
+Value widen(Emitter &e, Value v, Type element, bool isSigned, int64_t zero, int64_t lanes) {
+  OpBuilder &b = e.b;
+  Type from = getElementTypeOrSelf(v);
+  if (from == element)
+    return v;
+  auto like = [&](Type to) {
+    return isa<VectorType>(v.getType()) ? Type(VectorType::get({lanes}, to)) : to;
+  };
+  if (isa<FloatType>(from))
+    return arith::ExtFOp::create(b, e.loc, like(element), v);
+  Type wide = isa<FloatType>(element) ? b.getI32Type() : element;
+  if (from != wide)
+    v = isSigned ? Value(arith::ExtSIOp::create(b, e.loc, like(wide), v))
+                 : Value(arith::ExtUIOp::create(b, e.loc, like(wide), v));
+  if (zero) {
+    Value subtracted = e.constant(cast<TypedAttr>(b.getIntegerAttr(wide, zero)));
+    if (isa<VectorType>(v.getType()))
+      subtracted = broadcast(e, subtracted, lanes);
+    v = arith::SubIOp::create(b, e.loc, v, subtracted);
+  }
+  return wide == element ? v : Value(arith::SIToFPOp::create(b, e.loc, like(element), v));
+}
+
 } // namespace mtc::host

@@ -31,6 +31,11 @@ mlir::Value loadVector(Emitter &e, int storage, mlir::Value at, int64_t stride, 
 void storeVector(Emitter &e, mlir::Value vector, int storage, mlir::Value at, int64_t stride,
                  const Lanes &lanes);
 
+/// A number or vector `v` as `element`: a narrower float as it is, an integer extended by its sign
+/// or by 0, less `zero`.
+mlir::Value widen(Emitter &e, mlir::Value v, mlir::Type element, bool isSigned, int64_t zero,
+                  int64_t lanes);
+
 /// Vectors that long bodies handle as one. The operations on a vector wait for each other, so that
 /// it takes the sum of their latencies; those on four alternate and keep the core busy.
 constexpr int64_t kTogether = 4;

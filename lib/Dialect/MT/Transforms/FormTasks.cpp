@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 #include "Structure.h"
 #include "TaskGroups.h"
+#include "mtc/Dialect/MT/Transforms/JoinTasks.h"
 #include "mtc/Dialect/MT/Transforms/Passes.h"
 
 #include "mlir/Analysis/TopologicalSortUtils.h"
@@ -43,12 +44,7 @@ public:
       if (!isa<TaskOp, ReturnOp>(op) && op.use_empty())
         op.erase();
     sortTopologically(&body);
-    int64_t id = 0;
-    for (Operation &op : body)
-      if (auto task = dyn_cast<TaskOp>(op))
-        task.setId(id++);
-      else if (auto region = dyn_cast<RegionTaskOp>(op))
-        region.setId(id++);
+    numberTasks(entry);
   }
 
 private:

@@ -16,12 +16,12 @@
 //===----------------------------------------------------------------------===//
 #include "Structure.h"
 #include "mtc/Dialect/MT/Transforms/Attention.h"
+#include "mtc/Dialect/MT/Transforms/JoinTasks.h"
 #include "mtc/Dialect/MT/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Dominance.h"
-#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/CSE.h"
@@ -70,7 +70,7 @@ struct FuseAttention : mtc::mt::impl::FuseAttentionBase<FuseAttention> {
         if (std::optional<Chain> chain = chainTo(task, symbols))
           changed |= fuse(*chain, symbols);
       if (changed)
-        renumber(entry);
+        numberTasks(entry);
     }
   }
 
@@ -100,21 +100,9 @@ struct FuseAttention : mtc::mt::impl::FuseAttentionBase<FuseAttention> {
 
   /// One task for three, if that has the form of an attention and pays.
   bool fuse(Chain chain, SymbolTable &symbols) {
-    llvm::SetVector<Value> inputs;
-    SmallVector<Location> locs;
-    for (TaskOp task : chain.tasks()) {
-      locs.push_back(kernelOf(task, symbols).getLoc());
-      for (Value v : task.getOperands())
-        if (v != chain.scores.getResult(0) && v != chain.softmax.getResult(0))
-          inputs.insert(v);
-    }
-    KernelOp last = kernelOf(chain.values, symbols);
-    Location loc = FusedLoc::get(last.getContext(), locs);
-    OpBuilder b(last);
-    auto type = b.getFunctionType(ValueRange(inputs.getArrayRef()).getTypes(),
-                                  chain.values.getResultTypes());
-    auto kernel = KernelOp::create(b, loc, "attention", KernelKind::Attention, type);
-    appendBodies(chain, inputs.getArrayRef(), kernel, symbols);
+    const std::array<TaskOp, 3> tasks = chain.tasks();
+    JoinedKernel joined = joinKernels(tasks, "attention", KernelKind::Attention, symbols);
+    KernelOp kernel = joined.kernel;
     std::optional<Attention> attention;
     if (divideLast(kernel))
       attention = readAttention(kernel);
@@ -124,37 +112,11 @@ struct FuseAttention : mtc::mt::impl::FuseAttentionBase<FuseAttention> {
     }
     orderTrivialOps(kernel);
     kernel.setNumerics("attention-k" + std::to_string(attention->keys()));
-    symbols.insert(kernel);
-    b.setInsertionPoint(chain.values);
-    auto task = TaskOp::create(b, loc, chain.values.getResultTypes(), 0, kernel.getSymName(),
-                               inputs.getArrayRef());
-    chain.values.replaceAllUsesWith(task.getResults());
-    for (TaskOp old : {chain.values, chain.softmax, chain.scores})
+    replaceByTask(chain.values, joined, symbols);
+    for (TaskOp old : {chain.softmax, chain.scores})
       old.erase();
     ++fused;
     return true;
-  }
-
-  /// The bodies of the three kernels, one after the other.
-  static void appendBodies(Chain chain, ArrayRef<Value> inputs, KernelOp kernel,
-                           SymbolTable &symbols) {
-    OpBuilder b = OpBuilder::atBlockEnd(&kernel.getBody().front());
-    IRMapping values; // of the entry, in the kernel
-    values.map(inputs, kernel.getBody().getArguments());
-    for (TaskOp task : chain.tasks()) {
-      Block &body = kernelOf(task, symbols).getBody().front();
-      IRMapping map;
-      for (auto [argument, operand] : llvm::zip_equal(body.getArguments(), task.getOperands()))
-        map.map(argument, values.lookup(operand));
-      for (Operation &op : body.without_terminator())
-        b.clone(op, map);
-      for (auto [result, yielded] :
-           llvm::zip_equal(task.getResults(), body.getTerminator()->getOperands()))
-        values.map(result, map.lookup(yielded));
-    }
-    YieldOp::create(
-        b, kernel.getLoc(),
-        llvm::map_to_vector(chain.values.getResults(), [&](Value v) { return values.lookup(v); }));
   }
 
   /// (e / s) v summed up becomes e v summed up, divided by s. False if the last op is no sum of
@@ -277,15 +239,6 @@ struct FuseAttention : mtc::mt::impl::FuseAttentionBase<FuseAttention> {
         place(v, op);
       }
     }
-  }
-
-  static void renumber(EntryOp entry) {
-    int64_t id = 0;
-    for (Operation &op : entry.getBody().front())
-      if (auto task = dyn_cast<TaskOp>(op))
-        task.setId(id++);
-      else if (auto region = dyn_cast<RegionTaskOp>(op))
-        region.setId(id++);
   }
 };
 
