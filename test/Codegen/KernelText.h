@@ -189,6 +189,43 @@ inline std::string slice(int64_t m, int64_t n) {
          "] [1, 1] : " + t + " to " + r + "\nmt.yield %s : " + r + "\n}";
 }
 
+/// Every second column of two halves of a picture's rows, channels last, beside one row for all of
+/// them: tensor<cx2hx2w> and tensor<2xhxw> to tensor<hxwx(2 * c + 1)>.
+inline std::string viewsSideBySide(int64_t c, int64_t h, int64_t w) {
+  const std::string x = tensor({c, 2 * h, 2 * w}), t = tensor({2 * h, 2 * w, c}),
+                    half = tensor({h, 2 * w, c}), part = tensor({h, w, c}),
+                    y = tensor({2, h, w, 1}), one = tensor({h, w, 1}),
+                    o = tensor({h, w, 2 * c + 1}), sizes = n2s(h) + ", ";
+  return "mt.kernel @k kind(move) (%x: " + x + ", %y: " + y + ") -> " + o +
+         " {\n%e = tensor.empty() : " + t + "\n%t = linalg.transpose ins(%x : " + x +
+         ") outs(%e : " + t + ") permutation = [1, 2, 0]\n%a = tensor.extract_slice %t[" +
+         n2s(h - 1) + ", 0, 0] [" + sizes + n2s(2 * w) + ", " + n2s(c) + "] [1, 1, 1] : " + t +
+         " to " + half + "\n%b = tensor.extract_slice %a[0, 1, 0] [" + sizes + n2s(w) + ", " +
+         n2s(c) + "] [1, 2, 1] : " + half + " to " + part +
+         "\n%d = tensor.extract_slice %t[1, 0, 0] [" + sizes + n2s(w) + ", " + n2s(c) +
+         "] [1, 2, 1] : " + t + " to " + part + "\n%r = tensor.extract_slice %y[1, 0, 0, 0] [1, " +
+         sizes + n2s(w) + ", 1] [1, 1, 1, 1] : " + y + " to " + one +
+         "\n%c = tensor.concat dim(2) %b, %r, %d : (" + part + ", " + one + ", " + part + ") -> " +
+         o + "\nmt.yield %c : " + o + "\n}";
+}
+
+/// A box of a picture with `c` channels plus its left neighbours in the picture.
+inline std::string sliceOfChannels(int64_t h, int64_t w, int64_t c) {
+  const std::string x = tensor({h + 2, w + 3, c}), o = tensor({h, w, c});
+  const std::string box =
+      "] [" + n2s(h) + ", " + n2s(w) + ", " + n2s(c) + "] [1, 1, 1] : " + x + " to " + o + "\n";
+  return "mt.kernel @k kind(elementwise) (%x: " + x + ") -> " + o +
+         " {\n%e = tensor.empty() : " + o + "\n%a = tensor.extract_slice %x[1, 2, 0" + box +
+         "%b = tensor.extract_slice %x[1, 1, 0" + box +
+         generic("%r",
+                 map("i,j,k", "i,j,k") + ", " + map("i,j,k", "i,j,k") + ", " +
+                     map("i,j,k", "i,j,k"),
+                 iterators(3, 0), "%a, %b : " + o + ", " + o, "%e : " + o, o,
+                 "^bb0(%u: f32, %v: f32, %z: f32):\n%s = arith.addf %u, %v : f32\nlinalg.yield %s "
+                 ": f32\n") +
+         "mt.yield %r : " + o + "\n}";
+}
+
 inline std::string copy(int64_t n) {
   return "mt.kernel @k kind(move) (%x: " + tensor({n}) + ") -> " + tensor({n}) +
          " {\nmt.yield %x : " + tensor({n}) + "\n}";

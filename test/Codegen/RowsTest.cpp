@@ -59,6 +59,18 @@ TEST(Rows, Moves) {
   expectLikePlain(copy(5000), "rows");
 }
 
+// Slices and transpositions of arguments are read where they lie: by a concatenation, through each
+// other, with steps and dropped dims, one of them twice; and by elementwise operations. Nothing is
+// kept in scratch.
+TEST(Rows, Views) {
+  for (const std::string &text : {viewsSideBySide(3, 22, 34), viewsSideBySide(1, 6, 2),
+                                  sliceOfChannels(9, 20, 40), sliceOfChannels(2, 5, 7)}) {
+    expectLikePlain(text, "rows");
+    Program p(text);
+    EXPECT_EQ(p.variant(0).getScratch(), 0);
+  }
+}
+
 // Rows picked by an index tensor: contiguous loads in the last dimension.
 TEST(Rows, Gather) { expectLikePlain(gather(37, 50, 24), "rows"); }
 

@@ -189,5 +189,42 @@ TEST(Winograd, TwoTaps) {
   check({2, 17, 18, 96, 48, 0, 2});
 }
 
+// Channels of several tensors, the last vector of each partly filled: the bits of one tensor.
+TEST(Winograd, Parts) {
+  const Shape s{2, 18, 17, 72, 32, 1};
+  const std::string whole = program(s, Epilogue::BiasRelu), x = tensor({s.n, s.h, s.w, s.c}),
+                    a = tensor({s.n, s.h, s.w, 24}), b = tensor({s.n, s.h, s.w, 48});
+  std::string parts = whole;
+  auto replace = [&](const std::string &what, const std::string &by) {
+    const size_t at = parts.find(what);
+    ASSERT_NE(at, std::string::npos) << what;
+    parts.replace(at, what.size(), by);
+  };
+  replace("(%x: " + x, "(%part0: " + a + ", %part1: " + b);
+  replace("{\n",
+          "{\n%x = tensor.concat dim(3) %part0, %part1 : (" + a + ", " + b + ") -> " + x + "\n");
+  replace("(%x: " + x, "(%x: " + a + " {mt.name = \"a\"}, %b: " + b);
+  replace("@k(%x,", "@k(%x, %b,");
+  replace(": (" + x, ": (" + a + ", " + b);
+  for (const char *target : {"host:x86-64-v4,cores=2", "host:x86-64-v3,cores=2"}) {
+    SCOPED_TRACE(target);
+    Program one(whole, target, false, {}, mtc::mt::createUseWinograd({16}));
+    Program two(parts, target, false, {}, mtc::mt::createUseWinograd({16}));
+    ASSERT_EQ(one.error + two.error, "");
+    ASSERT_EQ(two.emitter(0), "winograd");
+    auto want = one.buffers(0), got = two.buffers(0);
+    for (int64_t row = 0; row < s.n * s.h * s.w; ++row) {
+      const float *from = want[0].as<float>() + row * s.c;
+      std::memcpy(got[0].as<float>() + row * 24, from, 24 * 4);
+      std::memcpy(got[1].as<float>() + row * 48, from + 24, 48 * 4);
+    }
+    for (size_t i = 1; i + 1 < want.size(); ++i)
+      std::memcpy(got[i + 1].data(), want[i].data(), want[i].size());
+    ASSERT_EQ(one.run(0, want), 0);
+    ASSERT_EQ(two.run(0, got, 3, /*backwards=*/true), 0);
+    EXPECT_EQ(std::memcmp(got.back().data(), want.back().data(), want.back().size()), 0);
+  }
+}
+
 // A deep one, where rounding adds up.
 TEST(Winograd, ManyChannels) { check({1, 16, 16, 256, 32, 1}, Epilogue::None, /*configs=*/true); }

@@ -1,5 +1,5 @@
 // RUN: mtc-opt %s --split-input-file --pass-pipeline='builtin.module(mt.program(mt-join-moves,mt-share-kernels,mt-tune-kernels))' | %FileCheck %s
-// RUN: mtc-opt %s --split-input-file --pass-pipeline='builtin.module(mt.program(mt-join-moves{pads=false concatenations=false}))' | %FileCheck %s --check-prefix=OFF
+// RUN: mtc-opt %s --split-input-file --pass-pipeline='builtin.module(mt.program(mt-join-moves{pads=false concatenations=false views=false}))' | %FileCheck %s --check-prefix=OFF
 
 // Both products read the parts of a concatenation, also one that is an output; the concatenation is gone. Kernels
 // of one body stay one. Tasks are numbered anew.
@@ -126,8 +126,85 @@ mt.program @padded target("host:x86-64-v4,cores=2") {
 
 // -----
 
+// A chain of moves is one task, here space to depth: a transposition, of whose result two tasks read half each, slices with
+// steps, and a concatenation; and elementwise kernels read slices, also one that reads what another one makes of it. Nothing
+// is kept in scratch.
+// CHECK-LABEL: mt.program @views
+// CHECK: mt.kernel @side_by_side{{.*}} kind(move) (%[[X:.*]]: tensor<3x8x8xf32>) -> tensor<4x8x6xf32>
+// CHECK: emitter = "rows"
+// CHECK-SAME: scratch = 0
+// CHECK: linalg.transpose ins(%[[X]]
+// CHECK: mt.kernel @negate{{.*}} (%{{.*}}: tensor<3x8x8xf32>) -> tensor<2x4x8xf32>
+// CHECK: emitter = "rows"
+// CHECK-SAME: scratch = 0
+// CHECK-LABEL: mt.entry @e
+// CHECK-NEXT: mt.task 0 @side_by_side{{.*}}(%{{.*}}) : (tensor<3x8x8xf32>) -> tensor<4x8x6xf32>
+// CHECK-NEXT: %[[N:.*]] = mt.task 1 @negate{{.*}} : (tensor<3x8x8xf32>)
+// CHECK-NEXT: mt.task 2 @add{{.*}}(%{{.*}}, %[[N]]) : (tensor<3x8x8xf32>, tensor<2x4x8xf32>)
+// CHECK-NEXT: mt.return
+// OFF-LABEL: mt.program @views
+// OFF-COUNT-7: mt.task
+mt.program @views target("host:x86-64-v4,cores=2") {
+  mt.kernel @channels_last kind(move) (%x: tensor<3x8x8xf32>) -> tensor<8x8x3xf32> {
+    %e = tensor.empty() : tensor<8x8x3xf32>
+    %t = linalg.transpose ins(%x : tensor<3x8x8xf32>) outs(%e : tensor<8x8x3xf32>) permutation = [1, 2, 0]
+    mt.yield %t : tensor<8x8x3xf32>
+  }
+  mt.kernel @even kind(move) (%x: tensor<8x8x3xf32>) -> tensor<4x8x3xf32> {
+    %s = tensor.extract_slice %x[0, 0, 0] [4, 8, 3] [2, 1, 1] : tensor<8x8x3xf32> to tensor<4x8x3xf32>
+    mt.yield %s : tensor<4x8x3xf32>
+  }
+  mt.kernel @odd kind(move) (%x: tensor<8x8x3xf32>) -> tensor<4x8x3xf32> {
+    %s = tensor.extract_slice %x[1, 0, 0] [4, 8, 3] [2, 1, 1] : tensor<8x8x3xf32> to tensor<4x8x3xf32>
+    mt.yield %s : tensor<4x8x3xf32>
+  }
+  mt.kernel @side_by_side kind(move) (%x: tensor<4x8x3xf32>, %y: tensor<4x8x3xf32>) -> tensor<4x8x6xf32> {
+    %c = tensor.concat dim(2) %x, %y : (tensor<4x8x3xf32>, tensor<4x8x3xf32>) -> tensor<4x8x6xf32>
+    mt.yield %c : tensor<4x8x6xf32>
+  }
+  mt.kernel @box kind(move) (%x: tensor<3x8x8xf32>) -> tensor<2x4x8xf32> {
+    %s = tensor.extract_slice %x[1, 2, 0] [2, 4, 8] [1, 1, 1] : tensor<3x8x8xf32> to tensor<2x4x8xf32>
+    mt.yield %s : tensor<2x4x8xf32>
+  }
+  mt.kernel @negate kind(elementwise) (%x: tensor<2x4x8xf32>) -> tensor<2x4x8xf32> {
+    %e = tensor.empty() : tensor<2x4x8xf32>
+    %y = linalg.generic {indexing_maps = [affine_map<(i,j,k) -> (i,j,k)>, affine_map<(i,j,k) -> (i,j,k)>], iterator_types = ["parallel", "parallel", "parallel"]}
+        ins(%x : tensor<2x4x8xf32>) outs(%e : tensor<2x4x8xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %s = arith.negf %a : f32
+      linalg.yield %s : f32
+    } -> tensor<2x4x8xf32>
+    mt.yield %y : tensor<2x4x8xf32>
+  }
+  mt.kernel @add kind(elementwise) (%x: tensor<2x4x8xf32>, %y: tensor<2x4x8xf32>) -> tensor<2x4x8xf32> {
+    %e = tensor.empty() : tensor<2x4x8xf32>
+    %z = linalg.generic {indexing_maps = [affine_map<(i,j,k) -> (i,j,k)>, affine_map<(i,j,k) -> (i,j,k)>, affine_map<(i,j,k) -> (i,j,k)>],
+        iterator_types = ["parallel", "parallel", "parallel"]} ins(%x, %y : tensor<2x4x8xf32>, tensor<2x4x8xf32>) outs(%e : tensor<2x4x8xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %s = arith.addf %a, %b : f32
+      linalg.yield %s : f32
+    } -> tensor<2x4x8xf32>
+    mt.yield %z : tensor<2x4x8xf32>
+  }
+  mt.tenant @t {
+    mt.entry @e(%x: tensor<3x8x8xf32> {mt.name = "x"}) -> (tensor<4x8x6xf32> {mt.name = "c"}, tensor<2x4x8xf32> {mt.name = "n"}) {
+      %t = mt.task 0 @channels_last(%x) : (tensor<3x8x8xf32>) -> tensor<8x8x3xf32>
+      %a = mt.task 1 @even(%t) : (tensor<8x8x3xf32>) -> tensor<4x8x3xf32>
+      %b = mt.task 2 @odd(%t) : (tensor<8x8x3xf32>) -> tensor<4x8x3xf32>
+      %c = mt.task 3 @side_by_side(%a, %b) : (tensor<4x8x3xf32>, tensor<4x8x3xf32>) -> tensor<4x8x6xf32>
+      %s = mt.task 4 @box(%x) : (tensor<3x8x8xf32>) -> tensor<2x4x8xf32>
+      %n = mt.task 5 @negate(%s) : (tensor<2x4x8xf32>) -> tensor<2x4x8xf32>
+      %p = mt.task 6 @add(%s, %n) : (tensor<2x4x8xf32>, tensor<2x4x8xf32>) -> tensor<2x4x8xf32>
+      mt.return %c, %p : tensor<4x8x6xf32>, tensor<2x4x8xf32>
+    }
+  }
+}
+
+// -----
+
 // What stays: a concatenation that is an output too, or that one of its readers cannot read in parts (@negate, or a
-// product along whose result it lies), one that is read twice by a task, padding that changes a maximum, and slices.
+// product along whose result it lies), one that is read twice by a task, padding that changes a maximum, slices that a product reads, a
+// transposition that an elementwise kernel reads, and slices of one tensor for many steps.
 // CHECK-LABEL: mt.entry @output
 // CHECK-NEXT: mt.task 0 @side_by_side
 // CHECK-NEXT: mt.task 1 @product
@@ -147,6 +224,12 @@ mt.program @padded target("host:x86-64-v4,cores=2") {
 // CHECK-LABEL: mt.entry @slice
 // CHECK-NEXT: mt.task 0 @slice
 // CHECK-NEXT: mt.task 1 @product
+// CHECK-LABEL: mt.entry @transposed
+// CHECK-NEXT: mt.task 0 @transpose
+// CHECK-NEXT: mt.task 1 @negate
+// CHECK-LABEL: mt.entry @steps
+// CHECK-COUNT-9: mt.task {{.*}} @slice
+// CHECK-NEXT: mt.task 9 @negate
 mt.program @kept target("host:x86-64-v4,cores=2") {
   mt.kernel @side_by_side kind(move) (%x: tensor<8x16xf32>, %y: tensor<8x4xf32>) -> tensor<8x20xf32> {
     %c = tensor.concat dim(1) %x, %y : (tensor<8x16xf32>, tensor<8x4xf32>) -> tensor<8x20xf32>
@@ -182,6 +265,11 @@ mt.program @kept target("host:x86-64-v4,cores=2") {
       linalg.yield %s : f32
     } -> tensor<8x24xf32>
     mt.yield %c : tensor<8x24xf32>
+  }
+  mt.kernel @transpose kind(move) (%x: tensor<20x8xf32>) -> tensor<8x20xf32> {
+    %e = tensor.empty() : tensor<8x20xf32>
+    %t = linalg.transpose ins(%x : tensor<20x8xf32>) outs(%e : tensor<8x20xf32>) permutation = [1, 0]
+    mt.yield %t : tensor<8x20xf32>
   }
   mt.kernel @squares kind(move) (%x: tensor<20x8xf32>, %y: tensor<20x12xf32>) -> tensor<20x20xf32> {
     %c = tensor.concat dim(1) %x, %y : (tensor<20x8xf32>, tensor<20x12xf32>) -> tensor<20x20xf32>
@@ -257,6 +345,33 @@ mt.program @kept target("host:x86-64-v4,cores=2") {
       %c = mt.task 0 @slice(%x) : (tensor<8x24xf32>) -> tensor<8x20xf32>
       %p = mt.task 1 @product(%c, %w) : (tensor<8x20xf32>, tensor<20x24xf32>) -> tensor<8x24xf32>
       mt.return %p : tensor<8x24xf32>
+    }
+    mt.entry @transposed(%x: tensor<20x8xf32> {mt.name = "x"}) -> (tensor<8x20xf32> {mt.name = "n"}) {
+      %t = mt.task 0 @transpose(%x) : (tensor<20x8xf32>) -> tensor<8x20xf32>
+      %n = mt.task 1 @negate(%t) : (tensor<8x20xf32>) -> tensor<8x20xf32>
+      mt.return %n : tensor<8x20xf32>
+    }
+    mt.entry @steps(%x: tensor<8x24xf32> {mt.name = "x"})
+        -> (tensor<8x20xf32> {mt.name = "n0"}, tensor<8x20xf32> {mt.name = "n1"}, tensor<8x20xf32> {mt.name = "n2"}, tensor<8x20xf32> {mt.name = "n3"}, tensor<8x20xf32> {mt.name = "n4"}, tensor<8x20xf32> {mt.name = "n5"}, tensor<8x20xf32> {mt.name = "n6"}, tensor<8x20xf32> {mt.name = "n7"}, tensor<8x20xf32> {mt.name = "n8"}) {
+      %s0 = mt.task 0 @slice(%x) : (tensor<8x24xf32>) -> tensor<8x20xf32>
+      %s1 = mt.task 1 @slice(%x) : (tensor<8x24xf32>) -> tensor<8x20xf32>
+      %s2 = mt.task 2 @slice(%x) : (tensor<8x24xf32>) -> tensor<8x20xf32>
+      %s3 = mt.task 3 @slice(%x) : (tensor<8x24xf32>) -> tensor<8x20xf32>
+      %s4 = mt.task 4 @slice(%x) : (tensor<8x24xf32>) -> tensor<8x20xf32>
+      %s5 = mt.task 5 @slice(%x) : (tensor<8x24xf32>) -> tensor<8x20xf32>
+      %s6 = mt.task 6 @slice(%x) : (tensor<8x24xf32>) -> tensor<8x20xf32>
+      %s7 = mt.task 7 @slice(%x) : (tensor<8x24xf32>) -> tensor<8x20xf32>
+      %s8 = mt.task 8 @slice(%x) : (tensor<8x24xf32>) -> tensor<8x20xf32>
+      %n0 = mt.task 9 @negate(%s0) : (tensor<8x20xf32>) -> tensor<8x20xf32>
+      %n1 = mt.task 10 @negate(%s1) : (tensor<8x20xf32>) -> tensor<8x20xf32>
+      %n2 = mt.task 11 @negate(%s2) : (tensor<8x20xf32>) -> tensor<8x20xf32>
+      %n3 = mt.task 12 @negate(%s3) : (tensor<8x20xf32>) -> tensor<8x20xf32>
+      %n4 = mt.task 13 @negate(%s4) : (tensor<8x20xf32>) -> tensor<8x20xf32>
+      %n5 = mt.task 14 @negate(%s5) : (tensor<8x20xf32>) -> tensor<8x20xf32>
+      %n6 = mt.task 15 @negate(%s6) : (tensor<8x20xf32>) -> tensor<8x20xf32>
+      %n7 = mt.task 16 @negate(%s7) : (tensor<8x20xf32>) -> tensor<8x20xf32>
+      %n8 = mt.task 17 @negate(%s8) : (tensor<8x20xf32>) -> tensor<8x20xf32>
+      mt.return %n0, %n1, %n2, %n3, %n4, %n5, %n6, %n7, %n8 : tensor<8x20xf32>, tensor<8x20xf32>, tensor<8x20xf32>, tensor<8x20xf32>, tensor<8x20xf32>, tensor<8x20xf32>, tensor<8x20xf32>, tensor<8x20xf32>, tensor<8x20xf32>
     }
   }
 }

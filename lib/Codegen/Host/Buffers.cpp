@@ -32,6 +32,25 @@ bool isVirtual(Operation *op) {
   return llvm::all_of(op->getUsers(), [](Operation *user) { return isa<linalg::LinalgOp>(user); });
 }
 
+bool isView(Operation *op) {
+  while (isa_and_nonnull<tensor::ExtractSliceOp, linalg::TransposeOp>(op)) {
+    auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
+    if (slice && (llvm::any_of(slice.getStaticOffsets(), ShapedType::isDynamic) ||
+                  llvm::any_of(slice.getStaticStrides(), ShapedType::isDynamic)))
+      return false;
+    const bool onlyRead = llvm::all_of(op->getUses(), [](OpOperand &use) {
+      auto structured = dyn_cast<linalg::LinalgOp>(use.getOwner());
+      return (structured && structured.isDpsInput(&use)) ||
+             isa<tensor::ConcatOp, tensor::ExtractSliceOp>(use.getOwner());
+    });
+    Value source = op->getOperand(0);
+    if (!onlyRead || isa<BlockArgument>(source))
+      return onlyRead;
+    op = source.getDefiningOp();
+  }
+  return false;
+}
+
 namespace {
 
 bool isReshape(Operation *op) {
@@ -71,7 +90,7 @@ private:
   LogicalResult place(Operation &op) {
     if (isa<tensor::EmptyOp>(op) || (useVirtual && isVirtual(&op)))
       return success();
-    if (isReshape(&op)) {
+    if (isReshape(&op) || (!useVirtual && isView(&op))) {
       int source = plan.lookup(op.getOperand(0));
       if (source >= 0)
         plan.storageOf[op.getResult(0)] = source;

@@ -42,7 +42,7 @@ struct BufferPlan {
 /// Plans the storages of `kernel`'s body. With `rows` > 1 the scratch storages hold one of `rows`
 /// equal parts of their tensor (what one row needs). Virtual are tensor.pad and linalg.unpack read
 /// by structured operations only: they are evaluated where they are read, unless `useVirtual` is
-/// off.
+/// off; then views (isView) have the storage of their argument instead.
 ///
 /// Fails if the body holds an operation that no emitter knows; it is named in an error on it.
 /// Complexity: quadratic in the number of operations.
@@ -51,6 +51,10 @@ mlir::FailureOr<BufferPlan> planBuffers(mt::KernelOp kernel, int64_t rows = 1,
 
 /// Whether `op` is evaluated where it is read.
 bool isVirtual(mlir::Operation *op);
+
+/// Whether `op` is a slice or transposition of an argument, or of another view, that operations of
+/// the kernel read: an offset and strides say all that it does.
+bool isView(mlir::Operation *op);
 
 /// Size of a number or index in memory.
 int64_t elementBytes(mlir::Type type);

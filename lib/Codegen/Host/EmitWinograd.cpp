@@ -140,33 +140,44 @@ private:
     auto [n, ty, tx] = placeOf(i);
     Value y0 = sub(e.mul(ty, 4), e.constant(w.padTop));
     Value x0 = sub(e.mul(tx, 4), e.constant(w.padLeft));
-    Value image = e.mul(n, w.h * w.w * w.c);
+    SmallVector<Value> images;
+    for (const Channels &input : w.inputs)
+      images.push_back(e.mul(n, w.h * w.w * input.count));
     Value inside = both(both(within(y0, w.h), within(e.add(y0, e.constant(w.side() - 1)), w.h)),
                         both(within(x0, w.w), within(e.add(x0, e.constant(w.side() - 1)), w.w)));
     auto branch = scf::IfOp::create(b, e.loc, inside, /*withElseRegion=*/true);
     for (bool edge : {false, true}) {
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(edge ? branch.elseBlock() : branch.thenBlock());
-      const int64_t whole = w.c / t.lanes * t.lanes;
-      auto chunk = [&](Value c, Value mask) { transformChunk(i, image, y0, x0, c, mask, edge); };
-      if (whole)
-        e.forRange(e.constant(0), e.constant(whole), t.lanes, [&](Value c) { chunk(c, {}); });
-      if (w.c > whole)
-        chunk(e.constant(whole), firstLanes(e, w.c - whole, t.lanes));
+      int64_t start = 0;
+      for (auto [input, image] : llvm::zip_equal(w.inputs, images)) {
+        const int64_t whole = input.count / t.lanes * t.lanes;
+        auto chunk = [&, &input = input, image = image](Value c, Value mask) {
+          transformChunk(i, input, start, image, y0, x0, c, mask, edge);
+        };
+        if (whole)
+          e.forRange(e.constant(0), e.constant(whole), t.lanes, [&](Value c) { chunk(c, {}); });
+        if (input.count > whole)
+          chunk(e.constant(whole), firstLanes(e, input.count - whole, t.lanes));
+        start += input.count;
+      }
     }
   }
 
   Value both(Value p, Value q) { return arith::AndIOp::create(b, e.loc, p, q); }
 
-  /// 16 channels of a tile; at an edge what lies outside is 0 and not read.
-  void transformChunk(Value i, Value image, Value y0, Value x0, Value c, Value mask, bool edge) {
+  /// 16 channels of a tile, from `c` on of an input whose first is channel `start`; at an edge what
+  /// lies outside is 0 and not read.
+  void transformChunk(Value i, const Channels &input, int64_t start, Value image, Value y0,
+                      Value x0, Value c, Value mask, bool edge) {
     SmallVector<Value> square;
     Value zero = arith::ConstantOp::create(b, e.loc, cast<TypedAttr>(b.getZeroAttr(type)));
-    Value memory = e.memory[w.input];
+    Value memory = e.memory[input.storage];
     for (int64_t y = 0; y < w.side(); ++y)
       for (int64_t x = 0; x < w.side(); ++x) {
         Value row = e.add(y0, e.constant(y)), column = e.add(x0, e.constant(x));
-        Value at = e.linear(0, {{image, 1}, {row, w.w * w.c}, {column, w.c}, {c, 1}});
+        Value at =
+            e.linear(0, {{image, 1}, {row, w.w * input.count}, {column, input.count}, {c, 1}});
         Value valid;
         if (edge) {
           valid = both(within(row, w.h), within(column, w.w));
@@ -178,8 +189,17 @@ private:
       }
     for (auto [p, v] :
          llvm::enumerate(transform(square, w.taps == 3 ? inputSide : inputSide2, w.side())))
-      store(v, inputs,
-            e.linear(static_cast<int64_t>(p) * inputStride(w, t), {{i, channels}, {c, 1}}));
+      storeChunk(
+          v, e.linear(static_cast<int64_t>(p) * inputStride(w, t) + start, {{i, channels}, {c, 1}}),
+          w.inputs.size() > 1 ? mask : Value());
+  }
+
+  /// Lanes without a channel are stored only where nothing else lies behind.
+  void storeChunk(Value v, Value at, Value mask) {
+    if (mask)
+      vector::MaskedStoreOp::create(b, e.loc, inputs, at, mask, v);
+    else
+      store(v, inputs, at);
   }
 
   /// Products of mr tiles with a panel.

@@ -92,9 +92,10 @@ private:
     return isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op);
   }
 
-  /// Everything but scalars, reshapes, and fills that only start reductions.
+  /// Everything but scalars, reshapes, views, and fills that only start reductions.
   bool isWork(Operation &op) {
-    if (isa<tensor::EmptyOp>(op) || isReshape(op) || op.hasTrait<OpTrait::ConstantLike>())
+    if (isa<tensor::EmptyOp>(op) || isReshape(op) || isView(&op) ||
+        op.hasTrait<OpTrait::ConstantLike>())
       return false;
     if (isa<linalg::FillOp>(op))
       return !llvm::all_of(op.getUses(), [](OpOperand &use) {
@@ -109,7 +110,7 @@ private:
     return llvm::all_of(work, [&](Operation *op) {
       return llvm::all_of(op->getOperands(), [&](Value v) {
         Operation *def = v.getDefiningOp();
-        while (def && isReshape(*def)) {
+        while (def && (isReshape(*def) || isView(def))) {
           v = def->getOperand(0);
           def = v.getDefiningOp();
         }
@@ -120,7 +121,7 @@ private:
 
   bool isIntermediate(Value v) {
     while (Operation *def = v.getDefiningOp()) {
-      if (!isReshape(*def))
+      if (!isReshape(*def) && !isView(def))
         return !isa<tensor::EmptyOp, linalg::FillOp>(def) &&
                !def->hasTrait<OpTrait::ConstantLike>();
       v = def->getOperand(0);
@@ -186,25 +187,63 @@ private:
     return r;
   }
 
-  /// The memory of `v` as strides of its dims; rows of a scratch tensor have none of their own.
-  FailureOr<std::pair<int, SmallVector<int64_t>>> memoryOf(Value v, int64_t common) {
-    int storage = program.plan.lookup(v);
-    if (storage < 0)
+  /// Where a tensor lies: an offset and a stride for each of its dims.
+  struct Memory {
+    int storage = -1;
+    int64_t offset = 0;
+    SmallVector<int64_t> strides;
+  };
+
+  /// What a slice or transposition of a tensor at `m` is; fails if that is not static.
+  static LogicalResult view(Operation &op, Memory &m) {
+    SmallVector<int64_t> strides;
+    if (auto transpose = dyn_cast<linalg::TransposeOp>(op)) {
+      for (int64_t d : transpose.getPermutation())
+        strides.push_back(m.strides[d]);
+      m.strides = strides;
+      return success();
+    }
+    auto slice = cast<tensor::ExtractSliceOp>(op);
+    if (llvm::any_of(slice.getStaticOffsets(), ShapedType::isDynamic) ||
+        llvm::any_of(slice.getStaticStrides(), ShapedType::isDynamic))
       return failure();
-    SmallVector<int64_t> strides = rowMajorStrides(shapeOf(v));
-    if (program.plan.storages[storage].kind == Storage::Kind::Scratch)
+    llvm::SmallBitVector dropped = slice.getDroppedDims();
+    for (auto [d, offset] : llvm::enumerate(slice.getStaticOffsets())) {
+      m.offset += offset * m.strides[d];
+      if (!dropped[d])
+        strides.push_back(m.strides[d] * slice.getStaticStrides()[d]);
+    }
+    m.strides = strides;
+    return success();
+  }
+
+  /// The memory of `v`; rows of a scratch tensor have no strides of their own.
+  FailureOr<Memory> memoryOf(Value v, int64_t common) {
+    SmallVector<Operation *> views;
+    for (Operation *def = v.getDefiningOp(); def && isView(def); def = v.getDefiningOp()) {
+      views.push_back(def);
+      v = def->getOperand(0);
+    }
+    Memory m{program.plan.lookup(v), 0, rowMajorStrides(shapeOf(v))};
+    if (m.storage < 0)
+      return failure();
+    if (program.plan.storages[m.storage].kind == Storage::Kind::Scratch)
       for (int64_t d = 0; d < common; ++d)
-        strides[d] = 0;
-    return std::pair(storage, strides);
+        m.strides[d] = 0;
+    for (Operation *op : llvm::reverse(views))
+      if (failed(view(*op, m)))
+        return failure();
+    return m;
   }
 
   LogicalResult access(Value v, AffineMap map, int64_t loops, int64_t common, Access &a) {
     auto memory = memoryOf(v, common);
     if (failed(memory))
       return failure();
-    a.storage = memory->first;
+    a.storage = memory->storage;
+    a.offset = memory->offset;
     a.strides.assign(loops, 0);
-    for (auto [expr, stride] : llvm::zip_equal(map.getResults(), memory->second)) {
+    for (auto [expr, stride] : llvm::zip_equal(map.getResults(), memory->strides)) {
       SmallVector<int64_t> coefficients(loops, 0);
       int64_t constant = 0;
       if (!linearForm(expr, coefficients, constant))
@@ -310,52 +349,42 @@ private:
     ArrayRef<int64_t> shape = shapeOf(op.getResult(0));
     int64_t rank = shape.size();
     SmallVector<int64_t> zeros(rank, 0);
-    auto readOf = [&](Value v) -> FailureOr<std::pair<Access, SmallVector<int64_t>>> {
-      auto memory = memoryOf(v, common);
-      if (failed(memory))
-        return failure();
+    auto readOf = [&](const Memory &m) {
       Access a;
-      a.storage = memory->first;
-      return std::pair(a, memory->second);
+      a.storage = m.storage;
+      a.offset = m.offset;
+      return a;
     };
 
     if (auto concat = dyn_cast<tensor::ConcatOp>(op)) {
       SmallVector<int64_t> to = zeros;
       for (Value input : concat.getInputs()) {
-        auto source = readOf(input);
+        auto source = memoryOf(input, common);
         if (failed(source))
           return failure();
-        nests.push_back(box(op, shapeOf(input), source->first, source->second, zeros, result->first,
-                            result->second, to));
+        nests.push_back(box(op, shapeOf(input), readOf(*source), source->strides, zeros,
+                            result->storage, result->strides, to));
         to[concat.getDim()] += shapeOf(input)[concat.getDim()];
       }
       return success();
     }
     if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
-      auto source = readOf(slice.getSource());
-      if (failed(source) || llvm::any_of(slice.getStaticOffsets(), ShapedType::isDynamic) ||
-          llvm::any_of(slice.getStaticStrides(), ShapedType::isDynamic))
+      auto source = memoryOf(slice.getSource(), common);
+      if (failed(source) || failed(view(op, *source)))
         return failure();
-      llvm::SmallBitVector dropped = slice.getDroppedDims();
-      SmallVector<int64_t> strides;
-      for (auto [d, offset] : llvm::enumerate(slice.getStaticOffsets())) {
-        source->first.offset += offset * source->second[d];
-        if (!dropped[d])
-          strides.push_back(source->second[d] * slice.getStaticStrides()[d]);
-      }
-      nests.push_back(
-          box(op, shape, source->first, strides, zeros, result->first, result->second, zeros));
+      nests.push_back(box(op, shape, readOf(*source), source->strides, zeros, result->storage,
+                          result->strides, zeros));
       return success();
     }
     if (auto pad = dyn_cast<tensor::PadOp>(op)) {
-      auto source = readOf(pad.getSource());
+      auto source = memoryOf(pad.getSource(), common);
       Value value = pad.getConstantPaddingValue();
       if (failed(source) || !value || value.getParentRegion() == &pad.getRegion() ||
           llvm::any_of(pad.getStaticLow(), [](int64_t v) { return v < 0; }) ||
           llvm::any_of(pad.getStaticHigh(), [](int64_t v) { return v < 0; }))
         return failure();
-      nests.push_back(box(op, shapeOf(pad.getSource()), source->first, source->second, zeros,
-                          result->first, result->second, pad.getStaticLow()));
+      nests.push_back(box(op, shapeOf(pad.getSource()), readOf(*source), source->strides, zeros,
+                          result->storage, result->strides, pad.getStaticLow()));
       // The border as disjoint slabs: dims before d inside, dim d at one end, dims after d whole.
       SmallVector<int64_t> extents(shape), to = zeros;
       Access scalar;
@@ -368,7 +397,8 @@ private:
             continue;
           extents[d] = size;
           to[d] = start;
-          nests.push_back(box(op, extents, scalar, {}, zeros, result->first, result->second, to));
+          nests.push_back(
+              box(op, extents, scalar, {}, zeros, result->storage, result->strides, to));
         }
         extents[d] = inside;
         to[d] = low;

@@ -53,6 +53,24 @@ LogicalResult checkEpilogue(const Winograd &w) {
   return success();
 }
 
+/// Where the channels of `source`, an argument or a concatenation of some, lie. Fails if vectors of
+/// 16 channels would be less than two thirds full.
+LogicalResult readInputs(Winograd &w, Value source) {
+  auto concat = source.getDefiningOp<tensor::ConcatOp>();
+  if (concat && concat.getDim() != 3)
+    return failure();
+  constexpr int64_t lanes = 16;
+  int64_t inVectors = 0;
+  for (Value v : concat ? SmallVector<Value>(concat.getOperands()) : SmallVector<Value>{source}) {
+    const int storage = w.plan.lookup(v);
+    if (storage < 0 || (concat && !isa<BlockArgument>(v)))
+      return failure();
+    w.inputs.push_back({storage, shapeOf(v)[3]});
+    inVectors += llvm::alignTo(shapeOf(v)[3], lanes);
+  }
+  return failure(concat && 2 * inVectors > 3 * w.c);
+}
+
 } // namespace
 
 FailureOr<Winograd> analyseWinograd(mt::KernelOp kernel) {
@@ -65,6 +83,7 @@ FailureOr<Winograd> analyseWinograd(mt::KernelOp kernel) {
   tensor::PadOp pad;
   tensor::CollapseShapeOp collapse;
   tensor::ExtractSliceOp slice;
+  tensor::ConcatOp concat;
   for (Operation &op : kernel.getBody().front().without_terminator()) {
     if (auto generic = dyn_cast<linalg::GenericOp>(op))
       generics.push_back(generic);
@@ -74,10 +93,13 @@ FailureOr<Winograd> analyseWinograd(mt::KernelOp kernel) {
       collapse = c;
     else if (auto s = dyn_cast<tensor::ExtractSliceOp>(op); s && !slice)
       slice = s;
+    else if (auto parts = dyn_cast<tensor::ConcatOp>(op); parts && !concat)
+      concat = parts;
     else if (!isa<tensor::EmptyOp, linalg::FillOp>(op) && !op.hasTrait<OpTrait::ConstantLike>())
       return failure();
   }
-  if ((generics.size() != 5 && generics.size() != 6) || !pad || !collapse)
+  if ((generics.size() != 5 && generics.size() != 6) || !pad || !collapse ||
+      (concat && (!concat->hasOneUse() || pad.getSource() != concat.getResult())))
     return failure();
   auto u = dyn_cast<BlockArgument>(generics[2].getOperand(1));
   if (!u || shapeOf(u).size() != 5 || shapeOf(u)[1] != w.side() ||
@@ -100,7 +122,8 @@ FailureOr<Winograd> analyseWinograd(mt::KernelOp kernel) {
   if (failed(plan))
     return failure();
   w.plan = std::move(*plan);
-  w.input = w.plan.lookup(pad.getSource());
+  if (failed(readInputs(w, pad.getSource())))
+    return failure();
   w.weight = w.plan.lookup(u);
   if (generics.size() == 6) {
     w.epilogue = generics[5];
@@ -117,7 +140,7 @@ FailureOr<Winograd> analyseWinograd(mt::KernelOp kernel) {
       return failure();
     w.outputs.push_back(storage);
   }
-  return w.input < 0 || w.weight < 0 ? FailureOr<Winograd>(failure()) : std::move(w);
+  return w.weight < 0 ? FailureOr<Winograd>(failure()) : std::move(w);
 }
 
 int64_t tilesOf(const Winograd &w, const WinogradTiling &t) {

@@ -15,16 +15,23 @@
 
 namespace mtc::host {
 
+/// A tensor that the channels of a convolution's input come from.
+struct Channels {
+  int storage = -1;
+  int64_t count = 0;
+};
+
 /// x[n, h, w, c] and panels u[groups][36][c][nr] to y[n, oh, ow, groups * nr].
 struct Winograd {
   BufferPlan plan;
   int64_t n = 1, h = 1, w = 1, c = 1, oh = 1, ow = 1, groups = 1, nr = 16;
   int64_t padTop = 0, padLeft = 0;
-  int64_t taps = 3;                ///< 3 or 2: rows and columns of the weight
-  int input = -1, weight = -1;     ///< storages
-  mlir::Value result;              ///< of the convolution, which the epilogue reads
-  mlir::linalg::LinalgOp epilogue; ///< may be null
-  llvm::SmallVector<int> outputs;  ///< storages
+  int64_t taps = 3;                      ///< 3 or 2: rows and columns of the weight
+  llvm::SmallVector<Channels, 1> inputs; ///< x, or the operands of a concatenation of channels
+  int weight = -1;                       ///< storage
+  mlir::Value result;                    ///< of the convolution, which the epilogue reads
+  mlir::linalg::LinalgOp epilogue;       ///< may be null
+  llvm::SmallVector<int> outputs;        ///< storages
 
   int64_t side() const { return taps + 3; } ///< of an input tile
   int64_t positions() const { return side() * side(); }

@@ -19,17 +19,19 @@ def TuneKernels : Pass<"mt-tune-kernels", "::mtc::mt::ProgramOp"> {
 }
 
 def JoinMoves : Pass<"mt-join-moves", "::mtc::mt::ProgramOp"> {
-  let summary = "contractions and pooling read padded and concatenated tensors where their parts lie";
+  let summary = "read what is padded, concatenated, sliced or transposed where it lies";
   let description = [{
-    A task that only pads, or only lays tensors side by side, disappears where all tasks that read its result can do without: its kernel's
-    body comes before theirs, and the emitter of contractions skips padding and reads the operands of a concatenation one after the other
-    along a sum. Values do not change by a bit: the order of all sums stays. Other readers of the result, such as an entry's outputs, keep the task.
+    A task that only moves disappears where all tasks that read its result can do without: its kernel's body comes before theirs. The
+    emitter of contractions and pooling skips padding and reads the operands of a concatenation one after the other along a sum;
+    elementwise kernels read slices, other moves slices and transpositions, by strides. Values do not change by a bit: the order of
+    all sums stays. Other readers of the result, such as an entry's outputs, keep the task.
   }];
   let options = [
     Option<"pads", "pads", "bool", /*default=*/"true", "join padding">,
     Option<"concatenations", "concatenations", "bool", /*default=*/"true", "join concatenations">,
+    Option<"views", "views", "bool", /*default=*/"true", "join slices and transpositions">,
   ];
-  let statistics = [Statistic<"joined", "tasks-joined", "padding and concatenations that are read where their parts lie">];
+  let statistics = [Statistic<"joined", "tasks-joined", "moves that their readers do without">];
 }
 
 def EmitKernels : Pass<"mt-emit-kernels", "::mlir::ModuleOp"> {
