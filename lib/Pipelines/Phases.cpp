@@ -149,9 +149,9 @@ static Status runPasses(ModuleOp module, const char *phase,
                                         : diagnostics.toError(std::string("phase ") + phase);
 }
 
-/// The passes of the tasks phase. Kernels of a host want narrow and packed weights, minimal filtering
-/// and whole attentions; those of a GPU take weights as they are. Recurrences run step by step there,
-/// and where a step has large weights.
+/// The passes of the tasks phase. Kernels of a host want narrow and packed weights, minimal
+/// filtering and whole attentions; those of a GPU take weights as they are, or staged. Recurrences
+/// run step by step there, and where a step has large weights.
 static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool optimize) {
   const auto *host = std::get_if<host::HostTarget>(&target);
   constexpr int64_t kCodesOfCore = 512 << 10; // half an L2 cache
@@ -174,6 +174,9 @@ static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool o
     passes.addPass(mt::createPackWeights(mt::PackWeightsOptions{lanes}));
     passes.addPass(host::createJoinMoves());
   }
+  const auto *gpu = std::get_if<cuda::CudaTarget>(&target);
+  if (gpu && gpu->staged && optimize)
+    passes.addPass(cuda::createStageCudaWeights());
   passes.addPass(mt::createShareKernels());
   passes.addPass(mt::createShareWeights());
 }

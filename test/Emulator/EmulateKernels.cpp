@@ -140,7 +140,7 @@ private:
       return replaceByCall(op, offsetof(ThreadView, fenceProxy), {sharedPointer});
     }
     if (isa<NVVM::MBarrierInitOp, NVVM::MBarrierInvalOp, NVVM::MBarrierArriveOp,
-            NVVM::MBarrierArriveExpectTxOp, NVVM::MBarrierTryWaitParityOp,
+            NVVM::MBarrierArriveExpectTxOp, NVVM::MBarrierExpectTxOp, NVVM::MBarrierTryWaitParityOp,
             NVVM::FenceMbarrierInitOp, NVVM::CpAsyncBulkGlobalToSharedClusterOp>(op))
       return rewriteAsync(op);
     if (isa<NVVM::SetMaxRegisterOp>(op)) {
@@ -376,6 +376,8 @@ private:
 
   /// The number that a pointer was made of: an address in shared memory, or of a buffer.
   static Value addressOf(Value pointer) {
+    if (auto other = pointer.getDefiningOp<LLVM::AddrSpaceCastOp>())
+      pointer = other.getArg();
     auto cast = pointer.getDefiningOp<LLVM::IntToPtrOp>();
     return cast ? cast.getArg() : Value();
   }
@@ -401,9 +403,10 @@ private:
     if (isa<NVVM::MBarrierTryWaitParityOp>(op))
       return replaceByCall(op, offsetof(ThreadView, await),
                            {sharedPointer, numbers[0], numbers[1]});
-    if (isa<NVVM::MBarrierArriveExpectTxOp>(op))
-      return replaceByCall(op, offsetof(ThreadView, arrive),
-                           {sharedPointer, numbers[0], i32(1), numbers[1]});
+    if (isa<NVVM::MBarrierArriveExpectTxOp, NVVM::MBarrierExpectTxOp>(op))
+      return replaceByCall(
+          op, offsetof(ThreadView, arrive),
+          {sharedPointer, numbers[0], i32(isa<NVVM::MBarrierExpectTxOp>(op) ? 0 : 1), numbers[1]});
     if (isa<NVVM::MBarrierArriveOp>(op))
       return replaceByCall(
           op, offsetof(ThreadView, arrive),

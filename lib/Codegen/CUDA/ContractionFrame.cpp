@@ -30,14 +30,20 @@ static void ungroup(Contraction &c) {
   c.groups = -1;
 }
 
-FailureOr<Contraction> analyseContraction(mt::KernelOp kernel) {
+FailureOr<Contraction> analyseContraction(mt::KernelOp kernel, int64_t staged) {
   FailureOr<Contraction> c = host::analyseContraction(kernel);
   if (failed(c) || !c->isProduct || c->partsLoop >= 0 || !(c->element.isF32() || isOfBytes(*c)) ||
       c->vectorRows || c->vectorInput < 0)
     return failure();
   for (int64_t i = 0; i < c->inputs; ++i) {
-    Type type = c->plan.storages[c->operands[i].storage].elementType;
-    if (c->operands[i].panel || !(isOfBytes(*c) ? type.isInteger(8) : type.isF32()))
+    const host::Storage &storage = c->plan.storages[c->operands[i].storage];
+    Type type = storage.elementType;
+    const bool isStaged =
+        staged >= 0 && storage.kind == host::Storage::Kind::Argument && storage.index == staged;
+    if (staged >= 0 && isStaged != (i == c->vectorInput))
+      return failure();
+    const bool isHalf = isStaged && (type.isF16() || type.isBF16());
+    if (c->operands[i].panel || !(isOfBytes(*c) ? type.isInteger(8) : type.isF32() || isHalf))
       return failure();
   }
   ungroup(*c);

@@ -16,8 +16,9 @@ namespace mtc::cuda {
 
 /// A contraction that can be cut into tiles of rows and columns: a product of f32, or of bytes with
 /// sums in i32, of which one input varies with the columns, the other with the rows. Fails, without
-/// an error, for others (depthwise, pooling, wider integers).
-mlir::FailureOr<host::Contraction> analyseContraction(mt::KernelOp kernel);
+/// an error, for others (depthwise, pooling, wider integers). An argument that is `staged`
+/// (StagedWeight.h) must vary with the columns, and may be of halves.
+mlir::FailureOr<host::Contraction> analyseContraction(mt::KernelOp kernel, int64_t staged = -1);
 
 /// Whether it is one of bytes.
 bool isOfBytes(const host::Contraction &c);

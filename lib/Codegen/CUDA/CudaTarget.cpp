@@ -21,7 +21,7 @@ StatusOr<CudaTarget> resolve(const std::string &text) {
   auto bad = [&](const std::string &why) { return invalidInput("target '" + text + "': " + why); };
   StringRef rest = text;
   if (!rest.consume_front("cuda:") || rest.empty())
-    return bad("must be 'cuda:ARCHITECTURE[,gpu=NAME][,units=N]'; known architectures: " +
+    return bad("must be 'cuda:ARCHITECTURE[,gpu=NAME][,units=N][,staged]'; known architectures: " +
                knownArchitectures());
   llvm::SmallVector<StringRef> parts;
   rest.split(parts, ',');
@@ -39,7 +39,12 @@ StatusOr<CudaTarget> resolve(const std::string &text) {
   target.gpu = standard;
   int64_t units = 0;
   for (StringRef part : llvm::ArrayRef(parts).drop_front()) {
-    if (part.consume_front("gpu=")) {
+    if (part == "staged") {
+      if (StringRef(standard.architecture) != "sm_90a")
+        return bad("staged weights are for sm_90a, got '" + std::string(standard.architecture) +
+                   "'");
+      target.staged = true;
+    } else if (part.consume_front("gpu=")) {
       StatusOr<GpuRow> named = gpuRow(part.str());
       if (!named.ok())
         return bad(named.status().message());
@@ -48,7 +53,7 @@ StatusOr<CudaTarget> resolve(const std::string &text) {
                    "', not '" + standard.architecture + "'");
       target.gpu = *named;
     } else if (!part.consume_front("units=") || part.getAsInteger(10, units)) {
-      return bad("got '" + part.str() + "', wanted gpu=NAME or units=N");
+      return bad("got '" + part.str() + "', wanted gpu=NAME, units=N or staged");
     } else if (units < standard.unitsPerGranule || units > 64 * standard.unitsPerGranule) {
       return bad("units must be " + std::to_string(standard.unitsPerGranule) + " to " +
                  std::to_string(64 * standard.unitsPerGranule) + ", got " + std::to_string(units));
@@ -60,6 +65,8 @@ StatusOr<CudaTarget> resolve(const std::string &text) {
   if (StringRef(target.gpu.name) != standard.name)
     target.name += ",gpu=" + std::string(target.gpu.name);
   target.name += ",units=" + std::to_string(target.gpu.units);
+  if (target.staged)
+    target.name += ",staged";
   return target;
 }
 

@@ -10,6 +10,7 @@
 //   producer: for tile, k: load terms; wait free[s]; store; fence; arrive full[s]
 //   consumer: for tile, k: wait full[s]; start products of s; wait for those of k - 1; arrive free
 //
+// A staged weight comes by bulk copies of one producer, whose bytes `full` counts beside arrivals.
 // Stages and parities go on over tiles, so both count alike whatever the range of tiles.
 //
 // Source: PTX ISA 9.0, 9.7.13.15 (mbarrier), 9.7.15.4 (proxies); NVIDIA's CUTLASS describes
@@ -19,6 +20,7 @@
 #include "EmitMma.h"
 
 #include "MmaFrame.h"
+#include "StagedWeight.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
@@ -161,7 +163,7 @@ private:
     Value firstTerm = e.mul(step, t.bk);
     SmallVector<std::pair<const Plan *, int64_t>> parts;
     for (const Plan *p : {&a, &w})
-      for (int64_t i = 0; i < perThread(*p); ++i)
+      for (int64_t i = 0; !p->isStaged && i < perThread(*p); ++i)
         parts.emplace_back(p, i);
     bool isFree = false;
     for (size_t next = 0; next < parts.size();) {
@@ -171,14 +173,49 @@ private:
         loaded.push_back(load(*parts[next].first, parts[next].second, firstTerm));
         elements += parts[next].first->group * (t.format == MmaFormat::I8 ? 1 : 4) / 4;
       }
-      if (!isFree) // it is so at first: the phase before the first one counts as over
+      if (!isFree) { // it is so at first: the phase before the first one counts as over
         await(free(at.stage), arith::XOrIOp::create(b, loc, at.parity, i32(1)));
+        if (w.isStaged)
+          startBulk(step, at);
+      }
       isFree = true;
       for (auto [i, value] : llvm::enumerate(loaded))
         store(*parts[first + i].first, parts[first + i].second, value, at.stage);
     }
     fenceProxy();
     arrive(full(at.stage));
+  }
+
+  /// The weight's part of a stage by one thread's bulk copies, of which `full` counts the bytes.
+  void startBulk(Value step, const Place &at) {
+    const int64_t chunks = t.bk * bytes / chunkBytes, rowBytes = t.bn * chunkBytes;
+    const int64_t stageBytes = w.size * bytes;
+    // The block's own shared memory is part of its cluster's (PTX ISA 5.1.5), as PTX 8.0 wants it.
+    constexpr unsigned global = 1, sharedOfCluster = 7;
+    auto isFirst =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, copyThread, e.constant(0));
+    auto pointer = [&](Value address, unsigned space) -> Value {
+      address = arith::IndexCastOp::create(b, loc, b.getI64Type(), address);
+      return LLVM::IntToPtrOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext(), space),
+                                      address);
+    };
+    e.when(isFirst, [&] {
+      NVVM::MBarrierExpectTxOp::create(b, loc, full(at.stage), i32(stageBytes));
+      Value to = memref::ExtractAlignedPointerAsIndexOp::create(b, loc, w.memory);
+      to = e.add(to, e.mul(at.stage, stageBytes));
+      Value from = memref::ExtractAlignedPointerAsIndexOp::create(
+          b, loc, e.memory[c.operands[w.side.operand].storage]);
+      from = e.add(from, e.mul(step, chunks * columns * chunkBytes));
+      from = e.add(from, e.mul(tileColumn, chunkBytes));
+      for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+        Value source = pointer(e.add(from, e.constant(chunk * columns * chunkBytes)), 0);
+        source = LLVM::AddrSpaceCastOp::create(
+            b, loc, LLVM::LLVMPointerType::get(b.getContext(), global), source);
+        NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(
+            b, loc, pointer(e.add(to, e.constant(chunk * rowBytes)), sharedOfCluster), source,
+            full(at.stage), i32(rowBytes), Value(), Value());
+      }
+    });
   }
 
   void consume() {

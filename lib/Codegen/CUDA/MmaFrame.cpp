@@ -1,6 +1,8 @@
 //===- MmaFrame.cpp - what products on tensor cores share -----------------===//
 #include "MmaFrame.h"
 
+#include "StagedWeight.h"
+
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -74,6 +76,7 @@ Type MmaFrame::sourceType() {
 MmaFrame::Plan MmaFrame::planOf(const Side &side) {
   Plan p;
   p.side = side;
+  p.isStaged = t.staged && !side.isRows;
   p.termsFirst = !isContiguousAcross(side);
   // Bytes cannot be transposed, and a warpgroup transposes halves only.
   p.termsInside = p.termsFirst || t.byGroup || t.format == MmaFormat::I8;
@@ -230,10 +233,13 @@ Value MmaFrame::i64(uint64_t value) {
 
 Value MmaFrame::describe(const Plan &p, Value across) {
   Value at = memref::ExtractAlignedPointerAsIndexOp::create(b, loc, p.memory);
-  at = arith::IndexCastOp::create(b, loc, b.getI64Type(), e.add(at, e.mul(across, 128)));
+  at = arith::IndexCastOp::create(b, loc, b.getI64Type(),
+                                  e.add(at, e.mul(across, p.isStaged ? chunkBytes : 128)));
   at = arith::AndIOp::create(b, loc, at, i64(0x3FFFF));
   at = arith::ShRUIOp::create(b, loc, at, i64(4));
-  constexpr uint64_t swizzle = 1, stride = 1024, leading = 16; // the last is ignored
+  // Of swizzled rows the last is ignored.
+  const uint64_t swizzle = p.isStaged ? 0 : 1, stride = p.isStaged ? 8 * chunkBytes : 1024,
+                 leading = p.isStaged ? t.bn * chunkBytes : 16;
   return arith::OrIOp::create(b, loc, at,
                               i64(swizzle << 62 | stride / 16 << 32 | leading / 16 << 16));
 }
@@ -255,7 +261,7 @@ Value MmaFrame::multiplyGroup(Value stage, Value sums) {
     Value at =
         arith::IndexCastOp::create(b, loc, b.getI64Type(), e.mul(stage, p.size * bytes / 16));
     return arith::AddIOp::create(b, loc, arith::AddIOp::create(b, loc, p.first, at),
-                                 i64(2 * static_cast<uint64_t>(product)));
+                                 i64(static_cast<uint64_t>((p.isStaged ? 2 * t.bn : 2) * product)));
   };
   const bool isOfBytes = t.format == MmaFormat::I8;
   for (int64_t k = 0; k < t.bk / productTerms(t.format); ++k)

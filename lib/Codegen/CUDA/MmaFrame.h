@@ -30,6 +30,7 @@ protected:
     int64_t group;       ///< elements side by side that a thread copies at once
     bool isWide;         ///< they are neighbours in memory too
     bool isAsync;        ///< by cp.async
+    bool isStaged;       ///< by bulk copies, as it lies in memory (StagedWeight.h)
     int64_t pitch, size; ///< elements of shared memory to the next row, of a stage
     /// `first`: where the lane's part of its warp's first fragment begins, or the descriptor of its
     /// warpgroup's first matrix.
@@ -80,7 +81,8 @@ protected:
   mlir::NVVM::MMATypes typeOf(const Plan &p) const;
   mlir::Value i64(uint64_t value);
   /// The descriptor of the matrix that begins with a row or column of the first stage: rows of 128
-  /// bytes, swizzled, eight of them behind each other (PTX ISA 9.7.15.5.1.2).
+  /// bytes, swizzled, eight of them behind each other (PTX ISA 9.7.15.5.1.2); of a staged weight
+  /// rows of 16 bytes without a swizzle.
   mlir::Value describe(const Plan &p, mlir::Value across);
   mlir::Type groupSums();
   mlir::Value firstSums();

@@ -60,7 +60,7 @@ static int64_t sharedBytes(const MmaTile &t) {
 /// warpgroup needs no fragments and packs halves and bytes as they come.
 static int64_t registersOf(const MmaTile &t) {
   const int64_t sums = t.wm * t.wn / (t.byGroup ? 4 * warpThreads : warpThreads);
-  const int64_t loaded = (t.bm + t.bn) * t.bk / t.copyThreads();
+  const int64_t loaded = (t.bm + (t.staged ? 0 : t.bn)) * t.bk / t.copyThreads();
   if (t.producers > 0) // which load some at once
     return std::max(sums, std::min<int64_t>(loaded, 64)) + 48;
   if (t.byGroup)
@@ -81,17 +81,82 @@ static int64_t stagesOf(MmaTile t, const GpuRow &gpu) {
   return t.stages;
 }
 
-bool fits(MmaFormat format, const Contraction &c) {
-  return isOfBytes(c) == (format == MmaFormat::I8);
+/// Elements of a staged weight.
+static bool hasFormat(Type type, MmaFormat format) {
+  switch (format) {
+  case MmaFormat::F16:
+    return type.isF16();
+  case MmaFormat::BF16:
+    return type.isBF16();
+  case MmaFormat::I8:
+    return type.isInteger(8);
+  case MmaFormat::TF32:
+    return false;
+  }
+  llvm_unreachable("unknown format");
 }
+
+bool fits(const MmaTile &t, const Contraction &c) {
+  if (isOfBytes(c) != (t.format == MmaFormat::I8))
+    return false;
+  Type weight = c.plan.storages[c.operands[c.vectorInput].storage].elementType;
+  if (!t.staged)
+    return isOfBytes(c) || weight.isF32();
+  return hasFormat(weight, t.format) && c.batch.empty() && c.reductions.size() == 1 &&
+         c.product(c.reductions) % t.bk == 0 && c.extent(c.n) % t.bn == 0;
+}
+
+namespace {
+
+struct Cut {
+  int64_t bm, bn, wm, wn;
+  double efficiency; ///< part of the tensor cores' peak (estimates: mma.sync cannot reach it all)
+  bool byGroup = false;
+  int64_t producers = 0;
+};
+
+/// The tile of the cuts that is modelled fastest.
+std::optional<std::pair<MmaTile, double>>
+bestOf(ArrayRef<Cut> cuts, bool staged, const Contraction &c, MmaFormat format, const GpuRow &gpu) {
+  // Rates go with the bits: the data sheets that Support/DeviceTable names.
+  const int64_t bytes = elementBytes(format);
+  const double peak = gpu.f16TensorFlopsPerNs * 2 / static_cast<double>(bytes);
+  const double inMemory = isOfBytes(c) ? 1.0 : 4.0; // bytes of an element
+  const int64_t units = std::max(1, gpu.units / 4);
+  double least = 0, efficiency = 0;
+  MmaTile best;
+  for (const Cut &cut : cuts) {
+    if (cut.byGroup && StringRef(gpu.architecture) != "sm_90a")
+      continue;
+    MmaTile tile{format, cut.bm, cut.bn, (cut.byGroup ? 128 : 64) / bytes, cut.wm, cut.wn};
+    tile.byGroup = cut.byGroup;
+    tile.producers = cut.producers;
+    tile.staged = staged;
+    tile.stages = stagesOf(tile, gpu);
+    if (!isValid(tile) || sharedBytes(tile) > gpu.blockSharedBytes || (staged && !fits(tile, c)))
+      continue;
+    const auto terms = static_cast<double>(llvm::alignTo(c.product(c.reductions), tile.bk));
+    double flops = 2.0 * static_cast<double>(cut.bm * cut.bn) * terms;
+    const double ofWeight = staged ? static_cast<double>(bytes) : inMemory;
+    double loads =
+        (inMemory * static_cast<double>(cut.bm) + ofWeight * static_cast<double>(cut.bn)) * terms;
+    double ns = std::max(flops / (peak * cut.efficiency), loads / gpu.unitBytesPerNs) *
+                static_cast<double>(llvm::divideCeil(tilesOf(c, cut.bm, cut.bn), units));
+    if (least == 0 || ns < least || (ns == least && cut.efficiency > efficiency)) {
+      least = ns;
+      best = tile;
+      efficiency = cut.efficiency;
+    }
+  }
+  if (least == 0)
+    return std::nullopt;
+  return std::pair{best, efficiency * peak / gpu.f32FlopsPerNs};
+}
+
+} // namespace
 
 std::pair<MmaTile, double> chooseMmaTile(const Contraction &c, MmaFormat format,
                                          const GpuRow &gpu) {
-  struct Cut {
-    int64_t bm, bn, wm, wn;
-    double efficiency; ///< part of the tensor cores' peak (estimates: mma.sync cannot reach it all)
-    bool byGroup = false;
-  };
   static constexpr Cut cuts[] = {
       {128, 128, 64, 32, 0.55},        {128, 64, 32, 32, 0.45},
       {64, 128, 32, 32, 0.45},         {64, 64, 32, 32, 0.35},
@@ -104,32 +169,19 @@ std::pair<MmaTile, double> chooseMmaTile(const Contraction &c, MmaFormat format,
       {64, 128, 64, 128, 0.5, true},   {64, 64, 64, 64, 0.4, true},
       {128, 32, 64, 32, 0.4, true},    {64, 32, 64, 32, 0.3, true},
   };
-  // Rates go with the bits: the data sheets that Support/DeviceTable names.
-  const int64_t bytes = elementBytes(format);
-  const double peak = gpu.f16TensorFlopsPerNs * 2 / static_cast<double>(bytes);
-  const int64_t units = std::max(1, gpu.units / 4);
-  double least = 0, efficiency = 0;
-  MmaTile best;
-  for (const Cut &cut : cuts) {
-    if (cut.byGroup && StringRef(gpu.architecture) != "sm_90a")
-      continue;
-    MmaTile tile{format, cut.bm, cut.bn, (cut.byGroup ? 128 : 64) / bytes, cut.wm, cut.wn};
-    tile.byGroup = cut.byGroup;
-    tile.stages = stagesOf(tile, gpu);
-    if (!isValid(tile) || sharedBytes(tile) > gpu.blockSharedBytes)
-      continue;
-    const auto terms = static_cast<double>(llvm::alignTo(c.product(c.reductions), tile.bk));
-    double flops = 2.0 * static_cast<double>(cut.bm * cut.bn) * terms;
-    double loads = (isOfBytes(c) ? 1.0 : 4.0) * static_cast<double>(cut.bm + cut.bn) * terms;
-    double ns = std::max(flops / (peak * cut.efficiency), loads / gpu.unitBytesPerNs) *
-                static_cast<double>(llvm::divideCeil(tilesOf(c, cut.bm, cut.bn), units));
-    if (least == 0 || ns < least || (ns == least && cut.efficiency > efficiency)) {
-      least = ns;
-      best = tile;
-      efficiency = cut.efficiency;
-    }
-  }
-  return {best, efficiency * peak / gpu.f32FlopsPerNs};
+  return *bestOf(cuts, /*staged=*/false, c, format, gpu);
+}
+
+std::optional<std::pair<MmaTile, double>> chooseStagedTile(const Contraction &c, MmaFormat format,
+                                                           const GpuRow &gpu) {
+  // As above: multiplying warps neither copy nor wait for those that do.
+  static constexpr Cut cuts[] = {
+      {128, 128, 64, 128, 0.7, true, 1}, {64, 256, 64, 256, 0.65, true, 1},
+      {128, 64, 64, 64, 0.55, true, 1},  {64, 128, 64, 128, 0.55, true, 1},
+      {64, 64, 64, 64, 0.45, true, 1},   {128, 32, 64, 32, 0.45, true, 1},
+      {64, 32, 64, 32, 0.35, true, 1},
+  };
+  return bestOf(cuts, /*staged=*/true, c, format, gpu);
 }
 
 bool isValid(const MmaTile &t) {
@@ -144,12 +196,13 @@ bool isValid(const MmaTile &t) {
   if (t.byGroup && (t.wm != groupRows || rowBytes != 128 || t.stages < (t.producers > 0 ? 2 : 3)))
     return false;
   // Producers are of a ring for warpgroups, and share the copies evenly.
-  if (t.producers < 0 || t.producers > 2 || (t.producers > 0 && !t.byGroup))
+  if (t.producers < 0 || t.producers > 2 || (t.producers > 0 && !t.byGroup) ||
+      (t.staged && t.producers == 0))
     return false;
   const int64_t threads = t.threads(), copyThreads = t.copyThreads();
   const int64_t leastBytes = t.byGroup ? 16 : 4; // that a thread copies of a tile
   return threads <= 1024 && registersOf(t) <= std::min<int64_t>(255, (64 << 10) / threads) &&
-         std::min(t.bm, t.bn) * rowBytes >= copyThreads * leastBytes &&
+         std::min(t.bm, t.staged ? t.bm : t.bn) * rowBytes >= copyThreads * leastBytes &&
          sharedBytes(t) <= sharedLimit;
 }
 

@@ -27,6 +27,8 @@ struct MmaTile {
   bool byGroup = false; ///< wgmma of four warps, not mma.sync of one
   /// Warpgroups that copy while others multiply (EmitRing.cpp); 0: all threads do both.
   int64_t producers = 0;
+  /// What varies with the columns comes by bulk copies (StagedWeight.h).
+  bool staged = false;
 
   int64_t copyThreads() const { return producers > 0 ? 128 * producers : threads(); }
   int64_t threads() const { return bm / wm * (bn / wn) * (byGroup ? 128 : 32) + 128 * producers; }
@@ -44,8 +46,13 @@ int64_t wantedBlocks(const MmaTile &tile);
 std::pair<MmaTile, double> chooseMmaTile(const host::Contraction &c, MmaFormat format,
                                          const GpuRow &gpu);
 
-/// Whether a format is for the factors of a contraction.
-bool fits(MmaFormat format, const host::Contraction &c);
+/// The same of a contraction with a staged weight; none if no tile fits.
+std::optional<std::pair<MmaTile, double>> chooseStagedTile(const host::Contraction &c,
+                                                           MmaFormat format, const GpuRow &gpu);
+
+/// Whether a tile is for the factors of a contraction: bytes, or what is rounded to its format. A
+/// staged weight is of the format already, and tiles and steps divide it.
+bool fits(const MmaTile &tile, const host::Contraction &c);
 
 /// Whether a tile can be emitted: it fits the shared memory that a block of some GPU may ask for
 /// and, by an estimate, the registers of a block.

@@ -5,6 +5,7 @@
 #include "EmitMma.h"
 #include "EmitPhases.h"
 #include "EmitRows.h"
+#include "StagedWeight.h"
 
 using namespace mlir;
 
@@ -63,6 +64,8 @@ DictionaryAttr configOf(MLIRContext *context, const MmaTile &tile) {
     config.set(groupKey, UnitAttr::get(context));
   if (tile.producers > 0)
     config.set(producersKey, IntegerAttr::get(IntegerType::get(context, 64), tile.producers));
+  if (tile.staged)
+    config.set(stagedKey, UnitAttr::get(context));
   return config.getDictionary(context);
 }
 
@@ -81,22 +84,28 @@ std::optional<MmaTile> mmaTileOf(DictionaryAttr config) {
                  number("wn"),
                  number("stages"),
                  config.contains(groupKey),
-                 number(producersKey)};
-}
-
-/// The format of factors on tensor cores: that of bytes, or what the kernel's class of numerics
-/// allows, if it is not f32.
-std::optional<MmaFormat> mmaFormatOf(mt::KernelOp kernel, const host::Contraction &c) {
-  if (isOfBytes(c))
-    return MmaFormat::I8;
-  return mmaFormat(kernel.getNumerics().value_or("").rsplit('-').second);
+                 number(producersKey),
+                 config.contains(stagedKey)};
 }
 
 FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const CudaTarget &target) {
-  FailureOr<host::Contraction> c = analyseContraction(kernel);
+  PlainKernel plain(kernel);
+  FailureOr<host::Contraction> c = analyseContraction(plain.kernel(), plain.stagedArgument());
   if (failed(c))
     return failure();
-  if (std::optional<MmaFormat> format = mmaFormatOf(kernel, *c)) {
+  std::optional<MmaFormat> format = mmaFormatOf(kernel, *c);
+  if (plain.stagedArgument() >= 0) {
+    std::optional<std::pair<MmaTile, double>> chosen;
+    if (format)
+      chosen = chooseStagedTile(*c, *format, target.gpu);
+    if (!chosen)
+      return failure();
+    return Choice{configOf(kernel.getContext(), chosen->first),
+                  {tilesOf(*c, chosen->first.bm, chosen->first.bn)},
+                  0,
+                  chosen->second};
+  }
+  if (format) {
     auto [tile, efficiency] = chooseMmaTile(*c, *format, target.gpu);
     return Choice{
         configOf(kernel.getContext(), tile), {tilesOf(*c, tile.bm, tile.bn)}, 0, efficiency};
@@ -142,12 +151,14 @@ LogicalResult emitPhases(ModuleOp module, mt::KernelOp kernel, DictionaryAttr co
 
 LogicalResult emitContraction(ModuleOp module, mt::KernelOp kernel, DictionaryAttr config,
                               StringRef symbol) {
-  FailureOr<host::Contraction> c = analyseContraction(kernel);
+  PlainKernel plain(kernel);
+  const bool isStaged = plain.stagedArgument() >= 0;
+  FailureOr<host::Contraction> c = analyseContraction(plain.kernel(), plain.stagedArgument());
   if (config.contains(mmaKey)) {
     std::optional<MmaTile> tile = mmaTileOf(config);
-    if (failed(c) || !tile || !fits(tile->format, *c) || !isValid(*tile))
+    if (failed(c) || !tile || tile->staged != isStaged || !fits(*tile, *c) || !isValid(*tile))
       return kernel.emitOpError("does not fit its config: ") << config;
-    ThreadEmitter emitter(module, kernel, c->plan, phaseSymbol(symbol, 0), tile->threads());
+    ThreadEmitter emitter(module, plain.kernel(), c->plan, phaseSymbol(symbol, 0), tile->threads());
     if (tile->producers > 0)
       emitRing(emitter, *c, *tile);
     else
@@ -155,7 +166,7 @@ LogicalResult emitContraction(ModuleOp module, mt::KernelOp kernel, DictionaryAt
     return success();
   }
   const ContractionTile tile = tileOf(config);
-  if (failed(c) || isOfBytes(*c) || !isValid(tile))
+  if (failed(c) || isStaged || isOfBytes(*c) || !isValid(tile))
     return kernel.emitOpError("does not fit its config: ") << config;
   ThreadEmitter emitter(module, kernel, c->plan, phaseSymbol(symbol, 0), tile.threads());
   emitContraction(emitter, *c, tile);
@@ -163,6 +174,12 @@ LogicalResult emitContraction(ModuleOp module, mt::KernelOp kernel, DictionaryAt
 }
 
 } // namespace
+
+std::optional<MmaFormat> mmaFormatOf(mt::KernelOp kernel, const host::Contraction &c) {
+  if (isOfBytes(c))
+    return MmaFormat::I8;
+  return mmaFormat(kernel.getNumerics().value_or("").rsplit('-').second);
+}
 
 FailureOr<Choice> choosePhases(mt::KernelOp kernel) {
   FailureOr<Phases> phases = analysePhases(kernel, standardThreads);
@@ -186,7 +203,8 @@ FailureOr<Choice> smallerConfig(mt::KernelOp kernel, DictionaryAttr config) {
   auto name = config.getAs<StringAttr>("emitter");
   if (!name || name.getValue() != "contraction")
     return failure();
-  FailureOr<host::Contraction> c = analyseContraction(kernel);
+  PlainKernel plain(kernel);
+  FailureOr<host::Contraction> c = analyseContraction(plain.kernel(), plain.stagedArgument());
   if (failed(c))
     return failure();
   auto choice = [&](const auto &tile) {
@@ -194,7 +212,7 @@ FailureOr<Choice> smallerConfig(mt::KernelOp kernel, DictionaryAttr config) {
   };
   if (std::optional<MmaTile> tile = mmaTileOf(config)) {
     tile = smallerTile(*tile);
-    if (!tile)
+    if (!tile || !fits(*tile, *c))
       return failure();
     return choice(*tile);
   }

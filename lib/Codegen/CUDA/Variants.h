@@ -9,7 +9,12 @@
 #include "mtc/Codegen/CUDA/CudaTarget.h"
 #include "mtc/Dialect/MT/IR/MT.h"
 
+#include "MmaTile.h"
+
 namespace mtc::cuda {
+
+/// Marks a config whose weight comes by bulk copies (StagedWeight.h).
+inline constexpr llvm::StringLiteral stagedKey = "staged";
 
 /// A config before it is priced.
 struct Choice {
@@ -19,6 +24,10 @@ struct Choice {
   /// Part of the CUDA cores' peak that a tile reaches (estimate); tensor cores reach more than 1.
   double efficiency = 0.25;
 };
+
+/// The format of factors on tensor cores: that of bytes, or what the kernel's class of numerics
+/// allows, if it is not f32.
+std::optional<MmaFormat> mmaFormatOf(mt::KernelOp kernel, const host::Contraction &c);
 
 /// The config for `kernel` on `target`; one phase per loop nest with `plain`, or when no other
 /// emitter takes the kernel. Fails if the body holds an operation no emitter knows (an error is

@@ -14,6 +14,7 @@ TEST(CudaTarget, Resolves) {
        {std::tuple("cuda:sm_90a", "cuda:sm_90a,units=132", "h200", 132),
         {"cuda:sm_90a,gpu=h100", "cuda:sm_90a,gpu=h100,units=132", "h100", 132},
         {"cuda:sm_90a,units=16", "cuda:sm_90a,units=16", "h200", 16},
+        {"cuda:sm_90a,staged,units=16", "cuda:sm_90a,units=16,staged", "h200", 16},
         {"cuda:sm_80", "cuda:sm_80,units=108", "a100", 108}}) {
     auto target = resolve(text);
     ASSERT_TRUE(target.ok()) << target.status().message();
@@ -29,7 +30,7 @@ TEST(CudaTarget, Resolves) {
 TEST(CudaTarget, Refuses) {
   auto message = [](const char *text) { return resolve(text).status().message(); };
   EXPECT_EQ(message("cuda"),
-            "target 'cuda': must be 'cuda:ARCHITECTURE[,gpu=NAME][,units=N]'; known "
+            "target 'cuda': must be 'cuda:ARCHITECTURE[,gpu=NAME][,units=N][,staged]'; known "
             "architectures: sm_90a, sm_80, sm_89");
   EXPECT_EQ(message("cuda:sm_70"), "target 'cuda:sm_70': unknown architecture 'sm_70'; known "
                                    "architectures: sm_90a, sm_80, sm_89");
@@ -37,10 +38,12 @@ TEST(CudaTarget, Refuses) {
                                             "architecture 'sm_90a', not 'sm_80'");
   EXPECT_EQ(message("cuda:sm_80,gpu=v100"),
             "target 'cuda:sm_80,gpu=v100': unknown GPU 'v100'; known: h200, h100, a100, l4");
+  EXPECT_EQ(message("cuda:sm_80,staged"),
+            "target 'cuda:sm_80,staged': staged weights are for sm_90a, got 'sm_80'");
   EXPECT_EQ(message("cuda:sm_90a,units=7"),
             "target 'cuda:sm_90a,units=7': units must be 8 to 512, got 7");
   EXPECT_EQ(message("cuda:sm_90a,cores=2"),
-            "target 'cuda:sm_90a,cores=2': got 'cores=2', wanted gpu=NAME or units=N");
+            "target 'cuda:sm_90a,cores=2': got 'cores=2', wanted gpu=NAME, units=N or staged");
 }
 
 } // namespace

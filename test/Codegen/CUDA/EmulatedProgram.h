@@ -3,6 +3,7 @@
 
 #include "../KernelRunner.h"
 #include "Codegen/CUDA/ContractionFrame.h"
+#include "Codegen/CUDA/StagedWeight.h"
 #include "Codegen/CUDA/Variants.h"
 #include "Emulator/EmulateKernels.h"
 #include "Emulator/Launch.h"
@@ -78,7 +79,8 @@ public:
   bool setConfig(const std::string &text) {
     auto config =
         mlir::dyn_cast_or_null<mlir::DictionaryAttr>(mlir::parseAttribute(text, context.get()));
-    auto contraction = analyseContraction(kernel());
+    PlainKernel plain(kernel());
+    auto contraction = analyseContraction(plain.kernel(), plain.stagedArgument());
     if (!config || mlir::failed(contraction))
       return false;
     auto number = [&](const char *name) { return config.getAs<mlir::IntegerAttr>(name).getInt(); };

@@ -129,6 +129,45 @@ TEST_P(Mma, RingsOfOtherInputs) {
   expectRight(conv(v, 0), true, groups(64, 32, 1, 3, 1));
 }
 
+/// A product whose weight, of a type, lies as stages want it.
+std::string stagedGemm(int64_t m, int64_t n, int64_t k, const std::string &type,
+                       Epilogue e = Epilogue::None) {
+  const int64_t chunk = 8;
+  std::string a = tensor({1, m, k}), w = tensor({n, k}, type), o = tensor({1, m, n});
+  EpilogueText ep = epilogueText(e, "b,m,n", o, n, 3);
+  std::string staged = tensor({k / chunk, n, chunk}, type);
+  std::string body =
+      "%we = tensor.empty() : " + w +
+      "\n%u = linalg.unpack %w outer_dims_perm = [1, 0] inner_dims_pos = [1] inner_tiles = [8] "
+      "into %we : " +
+      staged + " -> " + w + "\n" +
+      generic("%c",
+              map("b,m,n,k", "b,m,k") + ", " + map("b,m,n,k", "n,k") + ", " +
+                  map("b,m,n,k", "b,m,n"),
+              iterators(3, 1), "%x, %u : " + a + ", " + w, "%f : " + o, o, productBody({type}));
+  return kernelText("%x: " + a + ", %w: " + staged, ep, o, body);
+}
+
+// A weight that bulk copies bring to its stages: one tile and several, of chosen configs and of one
+// warpgroup beside another; what none takes runs as phases.
+TEST(Staged, Products) {
+  for (const std::string type : {"f16", "bf16"}) {
+    auto like = [&](const std::string &text, const std::string &emitter,
+                    const std::string &config = "") {
+      SCOPED_TRACE(text + config);
+      expectLikeHost(withFormat(text, type), emitter, 2e-2, false, false, config);
+    };
+    like(stagedGemm(70, 64, 192, type), "contraction");
+    like(stagedGemm(150, 96, 320, type, Epilogue::BiasGelu), "contraction");
+    like(stagedGemm(70, 128, 128, type, Epilogue::Residual), "contraction",
+         "{emitter = \"contraction\", mma = \"" + type +
+             "\", wgmma, staged, bm = 64, bn = 64, bk = 64, wm = 64, wn = 32, stages = 2, "
+             "producers = 1}");
+    like(stagedGemm(20, 40, 64, type), "phases"); // 40 columns
+    like(stagedGemm(20, 64, 72, type), "phases"); // 72 terms
+  }
+}
+
 // Large products are those of warpgroups, where there are any.
 TEST(MmaChoice, TakesWarpgroups) {
   auto byGroup = [](const std::string &target, int64_t rows) {

@@ -10,16 +10,18 @@ namespace mtc::cuda {
 
 /// A resolved CUDA target. `name` is printed, stored in the bundle and accepted again by resolve().
 struct CudaTarget {
-  std::string name; ///< "cuda:sm_90a,units=132"
-  GpuRow gpu;       ///< its `units` are those asked for
+  std::string name;    ///< "cuda:sm_90a,units=132"
+  GpuRow gpu;          ///< its `units` are those asked for
+  bool staged = false; ///< weights are stored as stages of shared memory need them
 };
 
-/// Resolves "cuda:ARCHITECTURE[,gpu=NAME][,units=N]": the architecture that code is generated for,
-/// the GPU whose rates price it (default: the first of that architecture in the device table) and
-/// the SMs it is scheduled on (default: all of that GPU).
+/// Resolves "cuda:ARCHITECTURE[,gpu=NAME][,units=N][,staged]": the architecture that code is
+/// generated for, the GPU whose rates price it (default: the first of that architecture in the
+/// device table) and the SMs it is scheduled on (default: all of that GPU). `staged` lets products
+/// of sm_90a take their weights by bulk copies.
 ///
-/// Fails if the text is malformed, or the architecture or GPU is unknown or they do not fit
-/// (InvalidInput; the message lists the known ones).
+/// Fails if the text is malformed, `staged` is asked of another architecture, or the architecture
+/// or GPU is unknown or they do not fit (InvalidInput; the message lists the known ones).
 StatusOr<CudaTarget> resolve(const std::string &text);
 
 } // namespace mtc::cuda

@@ -21,6 +21,16 @@ def TuneCudaKernels : Pass<"mt-tune-cuda-kernels", "::mtc::mt::ProgramOp"> {
     "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def StageCudaWeights : Pass<"mt-stage-cuda-weights", "::mtc::mt::ProgramOp"> {
+  let summary = "let products take their weights rounded, in chunks that bulk copies bring to shared memory";
+  let description = [{
+    For targets `cuda:sm_90a,staged`. A matrix that is a weight in all tasks of a kernel, and that warpgroups would multiply as f16, bf16
+    or bytes, is derived rounded and packed to [K / T][N][T] with T terms in 16 bytes. The kernel begins with linalg.unpack. Not where no
+    tile divides the matrix.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def EmitCudaKernels : Pass<"mt-emit-cuda-kernels", "::mlir::ModuleOp"> {
   let summary = "replace the module's programs by the body functions of their kernels' first variants";
   let description = [{

@@ -33,6 +33,22 @@ Value DerivedWeights::get(OpBuilder &b, Location loc, WeightOp weight) {
   return GetWeightOp::create(b, loc, weight.getTensorType(), weight.getSymName());
 }
 
+void DerivedWeights::replace(ArrayRef<TaskOp> tasks, unsigned number, StringRef suffix,
+                             function_ref<Value(OpBuilder &, Location, Value)> body) {
+  for (TaskOp task : tasks) {
+    OpOperand &operand = task->getOpOperand(number);
+    Location loc = operand.get().getLoc();
+    WeightOp weight =
+        getOrCreate(loc, suffix, find(operand.get()),
+                    [&](OpBuilder &b, ValueRange values) { return body(b, loc, values.front()); });
+    OpBuilder b(task);
+    Operation *old = operand.get().getDefiningOp();
+    operand.set(get(b, loc, weight));
+    if (old->use_empty())
+      old->erase();
+  }
+}
+
 WeightOp DerivedWeights::getOrCreate(Location loc, StringRef suffix, ArrayRef<WeightOp> sources,
                                      Body body) {
   MLIRContext *context = program.getContext();

@@ -29,6 +29,11 @@ public:
   /// The weight behind a value that mt.get_weight makes, or null.
   WeightOp find(mlir::Value value);
 
+  /// The weights that `tasks` take as an operand become what `body` makes of them.
+  void
+  replace(llvm::ArrayRef<TaskOp> tasks, unsigned operand, llvm::StringRef suffix,
+          llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value)> body);
+
   /// A new mt.get_weight of `weight` at the builder's place.
   static mlir::Value get(mlir::OpBuilder &b, mlir::Location loc, WeightOp weight);
 

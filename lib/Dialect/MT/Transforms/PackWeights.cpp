@@ -158,24 +158,13 @@ struct PackWeights : mtc::mt::impl::PackWeightsBase<PackWeights> {
     Builder attributes(kernel.getContext());
     SmallVector<OpFoldResult> tile = llvm::map_to_vector(
         tiles, [&](int64_t size) -> OpFoldResult { return attributes.getIndexAttr(size); });
-    for (TaskOp task : tasks) {
-      OpOperand &operand = task->getOpOperand(outer.getArgNumber());
-      Location loc = operand.get().getLoc();
-      WeightOp weight = weights.getOrCreate(
-          loc, "packed", weights.find(operand.get()), [&](OpBuilder &b, ValueRange values) {
-            Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(packed.getElementType()));
-            Value init =
-                tensor::EmptyOp::create(b, loc, packed.getShape(), packed.getElementType());
-            return linalg::PackOp::create(b, loc, values.front(), init, tiled, tile, zero,
-                                          packing.outerPerm)
-                .getResult();
-          });
-      OpBuilder b(task);
-      Operation *unpacked = operand.get().getDefiningOp();
-      operand.set(DerivedWeights::get(b, loc, weight));
-      if (unpacked->use_empty())
-        unpacked->erase();
-    }
+    weights.replace(
+        tasks, outer.getArgNumber(), "packed", [&](OpBuilder &b, Location loc, Value value) {
+          Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(packed.getElementType()));
+          Value init = tensor::EmptyOp::create(b, loc, packed.getShape(), packed.getElementType());
+          return linalg::PackOp::create(b, loc, value, init, tiled, tile, zero, packing.outerPerm)
+              .getResult();
+        });
     OpBuilder b = OpBuilder::atBlockBegin(argument.getOwner());
     Location loc = kernel.getLoc();
     Value init = tensor::EmptyOp::create(b, loc, type.getShape(), type.getElementType());

@@ -1,0 +1,72 @@
+// REQUIRES: ptxas
+// RUN: mtc-cuda-kernels %s --assemble | %FileCheck %s
+
+// CHECK-COUNT-4: threads {{[0-9]+}} shared {{[1-9][0-9]*}} registers {{[1-9][0-9]*}} spills 0 blocks {{[1-9]}}
+// CHECK-NOT: spills
+mt.program @p target("cuda:sm_90a") {
+  mt.kernel @f16 kind(contraction) (%x: tensor<384x768xf32>, %w: tensor<96x768x8xf16>) -> tensor<384x768xf32> numerics("contraction-k768-f16") {
+    %z = arith.constant 0.0 : f32
+    %e = tensor.empty() : tensor<384x768xf32>
+    %f = linalg.fill ins(%z : f32) outs(%e : tensor<384x768xf32>) -> tensor<384x768xf32>
+    %we = tensor.empty() : tensor<768x768xf16>
+    %plain = linalg.unpack %w outer_dims_perm = [1, 0] inner_dims_pos = [1] inner_tiles = [8] into %we : tensor<96x768x8xf16> -> tensor<768x768xf16>
+    %c = linalg.generic {indexing_maps = [affine_map<(m,n,k) -> (m,k)>, affine_map<(m,n,k) -> (n,k)>, affine_map<(m,n,k) -> (m,n)>], iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%x, %plain : tensor<384x768xf32>, tensor<768x768xf16>) outs(%f : tensor<384x768xf32>) {
+    ^bb0(%a: f32, %b: f16, %o: f32):
+      %v = arith.extf %b : f16 to f32
+      %p = arith.mulf %a, %v : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+    } -> tensor<384x768xf32>
+    mt.yield %c : tensor<384x768xf32>
+  }
+  mt.kernel @bf16 kind(contraction) (%x: tensor<4096x1024xf32>, %w: tensor<128x4096x8xbf16>) -> tensor<4096x4096xf32> numerics("contraction-k1024-bf16") {
+    %z = arith.constant 0.0 : f32
+    %e = tensor.empty() : tensor<4096x4096xf32>
+    %f = linalg.fill ins(%z : f32) outs(%e : tensor<4096x4096xf32>) -> tensor<4096x4096xf32>
+    %we = tensor.empty() : tensor<4096x1024xbf16>
+    %plain = linalg.unpack %w outer_dims_perm = [1, 0] inner_dims_pos = [1] inner_tiles = [8] into %we : tensor<128x4096x8xbf16> -> tensor<4096x1024xbf16>
+    %c = linalg.generic {indexing_maps = [affine_map<(m,n,k) -> (m,k)>, affine_map<(m,n,k) -> (n,k)>, affine_map<(m,n,k) -> (m,n)>], iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%x, %plain : tensor<4096x1024xf32>, tensor<4096x1024xbf16>) outs(%f : tensor<4096x4096xf32>) {
+    ^bb0(%a: f32, %b: bf16, %o: f32):
+      %v = arith.extf %b : bf16 to f32
+      %p = arith.mulf %a, %v : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+    } -> tensor<4096x4096xf32>
+    mt.yield %c : tensor<4096x4096xf32>
+  }
+  mt.kernel @bytes kind(contraction) (%x: tensor<384x768xi8>, %w: tensor<48x768x16xi8>) -> tensor<384x768xi32> {
+    %z = arith.constant 0 : i32
+    %e = tensor.empty() : tensor<384x768xi32>
+    %f = linalg.fill ins(%z : i32) outs(%e : tensor<384x768xi32>) -> tensor<384x768xi32>
+    %we = tensor.empty() : tensor<768x768xi8>
+    %plain = linalg.unpack %w outer_dims_perm = [1, 0] inner_dims_pos = [1] inner_tiles = [16] into %we : tensor<48x768x16xi8> -> tensor<768x768xi8>
+    %c = linalg.generic {indexing_maps = [affine_map<(m,n,k) -> (m,k)>, affine_map<(m,n,k) -> (n,k)>, affine_map<(m,n,k) -> (m,n)>], iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%x, %plain : tensor<384x768xi8>, tensor<768x768xi8>) outs(%f : tensor<384x768xi32>) {
+    ^bb0(%a: i8, %b: i8, %o: i32):
+      %u = arith.extui %a : i8 to i32
+      %v = arith.extsi %b : i8 to i32
+      %p = arith.muli %u, %v : i32
+      %s = arith.addi %o, %p : i32
+      linalg.yield %s : i32
+    } -> tensor<384x768xi32>
+    mt.yield %c : tensor<384x768xi32>
+  }
+  mt.kernel @small kind(contraction) (%x: tensor<33x128xf32>, %w: tensor<16x96x8xf16>) -> tensor<33x96xf32> numerics("contraction-k128-f16") {
+    %z = arith.constant 0.0 : f32
+    %e = tensor.empty() : tensor<33x96xf32>
+    %f = linalg.fill ins(%z : f32) outs(%e : tensor<33x96xf32>) -> tensor<33x96xf32>
+    %we = tensor.empty() : tensor<96x128xf16>
+    %plain = linalg.unpack %w outer_dims_perm = [1, 0] inner_dims_pos = [1] inner_tiles = [8] into %we : tensor<16x96x8xf16> -> tensor<96x128xf16>
+    %c = linalg.generic {indexing_maps = [affine_map<(m,n,k) -> (m,k)>, affine_map<(m,n,k) -> (n,k)>, affine_map<(m,n,k) -> (m,n)>], iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%x, %plain : tensor<33x128xf32>, tensor<96x128xf16>) outs(%f : tensor<33x96xf32>) {
+    ^bb0(%a: f32, %b: f16, %o: f32):
+      %v = arith.extf %b : f16 to f32
+      %p = arith.mulf %a, %v : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+    } -> tensor<33x96xf32>
+    mt.yield %c : tensor<33x96xf32>
+  }
+}
