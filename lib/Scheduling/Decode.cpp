@@ -16,6 +16,7 @@ SearchGraph buildSearchGraph(const Problem &problem, const Workload &workload) {
   SearchGraph search;
   search.graph = buildTaskGraph(problem, workload);
   search.device = problem.device;
+  search.doubts = neighbourDoubts(problem);
   for (size_t k = 0; k < problem.kernels.size(); ++k) {
     std::vector<WidthOption> &options = search.options.emplace_back();
     const std::vector<Choice> &choices = search.graph.choices[k];
@@ -32,7 +33,9 @@ SearchGraph buildSearchGraph(const Problem &problem, const Workload &workload) {
   return search;
 }
 
-Decoder::Decoder(const SearchGraph &search, size_t instanceCount) : search_(search) {
+Decoder::Decoder(const SearchGraph &search, size_t instanceCount)
+    : search_(search), hasDoubts_(isHost(search.device)),
+      besides_(search.graph.nodes.size(), search.graph.granules.size()) {
   size_t count = search.graph.nodes.size();
   tailNs_.assign(count, 0);
   for (size_t n = count; n-- > 0;) {
@@ -95,8 +98,8 @@ void Decoder::start(int32_t node, size_t option, GranuleMask home) {
   result_.placements[n].variant = o.variant;
   result_.width[n] = static_cast<uint8_t>(option);
   result_.startNs[n] = nowNs_;
-  running_.push_back(
-      {node, false, nowNs_ + o.demand.launchNs, o.demand.bytesPerNs, o.demand.bodyNs, mask});
+  running_.push_back({node, false, nowNs_ + o.demand.launchNs, o.demand.bytesPerNs, o.demand.bodyNs,
+                      mask, search_.doubts[static_cast<size_t>(search_.graph.nodes[n].kernel)]});
   endsKnown_ = false;
   ++placed_;
 }
@@ -196,6 +199,9 @@ void Decoder::startReady(const Decisions &decisions) {
   }
   if (held_.empty() && ready_.empty())
     stretchStarted(firstStarted, decisions);
+  if (hasDoubts_)
+    for (size_t i = firstStarted; i < running_.size(); ++i)
+      result_.doubtNs += besides_.start(running_[i].node, running_[i].mask, search_.graph.before);
   for (const Ready &r : held_) {
     ready_.push_back(r);
     std::push_heap(ready_.begin(), ready_.end());
@@ -203,15 +209,19 @@ void Decoder::startReady(const Decisions &decisions) {
 }
 
 void Decoder::passTime() {
-  double wanted = 0;
-  for (const Running &r : running_)
+  double wanted = 0, doubt = 0;
+  for (const Running &r : running_) {
     wanted += r.inBody ? r.bytesPerNs : 0;
+    doubt = std::max(doubt, r.doubt);
+  }
   double most = search_.device.bytesPerNs;
   rate_ = most > 0 && wanted > most ? most / wanted : 1;
   double left = INFINITY;
   for (const Running &r : running_)
     left = std::min(left, leftNs(r));
   left = std::max(left, 0.0);
+  if (hasDoubts_ && running_.size() > 1)
+    result_.doubtNs += besides_.pass(left, doubt);
   nowNs_ += left;
   progress_ += left * rate_;
   endsKnown_ = false;
@@ -219,7 +229,8 @@ void Decoder::passTime() {
 
 const Decoded &Decoder::decode(const Decisions &decisions, double limitNs) {
   const TaskGraph &graph = search_.graph;
-  nowNs_ = progress_ = 0;
+  nowNs_ = progress_ = result_.doubtNs = 0;
+  besides_.clear();
   rate_ = 1;
   limitNs_ = limitNs;
   hopeless_ = false;
@@ -268,6 +279,8 @@ const Decoded &Decoder::decode(const Decisions &decisions, double limitNs) {
       return true;
     });
   }
+  if (hasDoubts_)
+    result_.doubtNs += besides_.meet();
   result_.makespanNs = hopeless_ ? INFINITY : nowNs_;
   return result_;
 }

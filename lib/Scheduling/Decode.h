@@ -9,6 +9,7 @@
 #pragma once
 
 #include "Contention.h"
+#include "Neighbours.h"
 #include "TaskGraph.h"
 
 #include <cmath>
@@ -28,6 +29,7 @@ struct SearchGraph {
   TaskGraph graph;
   Device device;
   std::vector<std::vector<WidthOption>> options; ///< by kernel, ascending in granules
+  std::vector<double> doubts;                    ///< by kernel, of Neighbours.h
 
   const std::vector<WidthOption> &optionsOf(size_t node) const {
     return options[static_cast<size_t>(graph.nodes[node].kernel)];
@@ -53,6 +55,7 @@ struct Decoded {
   std::vector<double> startNs, endNs;
   std::vector<double> latencyNs; ///< by instance
   double makespanNs = 0;
+  double doubtNs = 0; ///< how much longer it may take, as Neighbours.h says
 };
 
 /// Decodes many decisions over one graph; keeps its buffers.
@@ -80,6 +83,7 @@ private:
     double bytesPerNs;
     double ns; ///< of the body
     GranuleMask mask;
+    double doubt;
   };
   struct Ready {
     double startBy;
@@ -98,6 +102,8 @@ private:
   double leftNs(const Running &r) const;
 
   const SearchGraph &search_;
+  const bool hasDoubts_;
+  Besides besides_;
   std::vector<double> tailNs_; ///< by node: the longest path to the end of its instance, at best
   std::vector<Running> running_;
   std::vector<Ready> ready_, held_;

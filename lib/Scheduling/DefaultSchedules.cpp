@@ -1,5 +1,5 @@
 //===- DefaultSchedules.cpp - what a bundle holds without being asked -----===//
-#include "TaskGraph.h"
+#include "Neighbours.h"
 #include "mtc/Scheduling/Policies.h"
 
 #include <algorithm>
@@ -9,9 +9,6 @@ namespace mtc {
 
 /// Makespans this close are equal: tenants' latencies decide.
 static constexpr double kEqual = 1.005;
-
-/// On hosts `joint` weighs what predictions do not see: it may be predicted this much slower.
-static constexpr double kHostRoom = 1.03;
 
 /// There are many schedules of entries alone, and less to find: a part of the steps.
 static constexpr int64_t kSoloPart = 8;
@@ -38,17 +35,13 @@ StatusOr<Schedule> bestSchedule(const Problem &problem, const Workload &workload
     std::vector<double> ns = latencies(schedule);
     for (size_t i = 0; i < ns.size(); ++i)
       least[i] = std::min(least[i], ns[i]);
-    leastNs = std::min(leastNs, static_cast<double>(schedule.makespanNs));
+    leastNs = std::min(leastNs, expectedNs(problem, schedule));
     schedules.push_back(std::move(schedule));
   }
   size_t best = schedules.size();
   double bestSlowdown = INFINITY;
   for (size_t s = 0; s < schedules.size(); ++s) {
-    const bool isTrusted = isHost(problem.device) && schedules[s].policy == "joint" &&
-                           static_cast<double>(schedules[s].makespanNs) <= leastNs * kHostRoom;
-    if (isTrusted)
-      return std::move(schedules[s]);
-    if (static_cast<double>(schedules[s].makespanNs) > leastNs * kEqual)
+    if (expectedNs(problem, schedules[s]) > leastNs * kEqual)
       continue;
     double slowdown = 0;
     std::vector<double> ns = latencies(schedules[s]);

@@ -13,6 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Decode.h"
+#include "Neighbours.h"
 #include "mtc/Scheduling/Policies.h"
 #include "mtc/Support/Random.h"
 
@@ -57,13 +58,6 @@ struct Genome {
   std::vector<uint8_t> insists; ///< by node: waits for its width
 };
 
-/// A host's schedule with tasks side by side has to be predicted this much better than tasks in
-/// turn on all cores: neighbours push each other's operands out of shared caches, by more or less
-/// as the machine's other guests do, and no prediction sees that. Rounds of the document set that
-/// were predicted 1 % better took 5 to 16 % longer (twelve of thirteen comparisons on two cores of
-/// an AMD EPYC Zen 4, shared VM, 2026-11-23), of the others up to 10 %.
-constexpr double kHostDoubt = 1.03;
-
 class JointSearch {
 public:
   JointSearch(const Problem &problem, const Workload &workload, const PolicyOptions &options)
@@ -98,16 +92,14 @@ public:
         continue;
       MTC_ASSIGN_OR_RETURN(Schedule schedule, other(problem_, workload_, options_));
       MTC_RETURN_IF_ERROR(predictTimes(problem_, schedule));
-      if (double e = energy(latencies(schedule), static_cast<double>(schedule.makespanNs));
-          e < bestEnergy_) {
+      if (double e = energy(latencies(schedule), expectedNs(problem_, schedule)); e < bestEnergy_) {
         bestEnergy_ = e;
         best = std::move(schedule);
       }
     }
     if (isHost(problem_.device)) {
       MTC_ASSIGN_OR_RETURN(Schedule inTurn, scheduleInTurn());
-      if (static_cast<double>(inTurn.makespanNs) <=
-              kHostDoubt * static_cast<double>(best.makespanNs) &&
+      if (static_cast<double>(inTurn.makespanNs) <= expectedNs(problem_, best) &&
           misses(latencies(inTurn)) <= misses(latencies(best)))
         best = std::move(inTurn);
     }
@@ -232,7 +224,7 @@ private:
   //===- what is good -----------------------------------------------------===//
 
   /// SLO misses, then slowdown beyond what a stream would give, then makespan, then mean slowdown,
-  /// as one number: each weighs far more than the next.
+  /// as one number: each weighs far more than the next. The makespan is what is expected on a host.
   double energy(const std::vector<double> &latencyNs, double makespanNs) const {
     double excess = 0, slowdown = 0;
     for (size_t i = 0; i < instanceCount(); ++i) {
@@ -268,7 +260,7 @@ private:
     const Decoded &decoded = decoder_.decode(decisions_, limit * boundNs_);
     if (!std::isfinite(decoded.makespanNs))
       return INFINITY;
-    double e = energy(decoded.latencyNs, decoded.makespanNs);
+    double e = energy(decoded.latencyNs, decoded.makespanNs + decoded.doubtNs);
     if (e < bestEnergy_) {
       bestEnergy_ = e;
       bestPlacements_ = decoded.placements;
@@ -371,6 +363,8 @@ private:
       genome.deadline[i] = ns += path[i][0];
     }
     trySeed(genome);
+    if (isHost(problem_.device))
+      tryFilled(genome, order);
     if (bestPlacements_.empty()) { // no steps: the last seed's decisions
       express(genome);
       evaluate();
@@ -400,6 +394,28 @@ private:
           home = count;
     }
     trySeed(genome);
+  }
+
+  /// Instances in turn, whose wide tasks wait for all their granules, while narrow tasks of others
+  /// fill what one leaves idle; then the first ones of the order beside each other, each task as
+  /// wide as a trade says, before the others in turn.
+  void tryFilled(Genome genome, const std::vector<size_t> &order) {
+    std::fill(genome.insists.begin(), genome.insists.end(), 1);
+    const std::vector<double> inTurn = genome.deadline;
+    for (int t = 0; t < kTradeCount; ++t) {
+      std::fill(genome.trade.begin(), genome.trade.end(), t);
+      trySeed(genome);
+    }
+    for (size_t count = 2; count <= order.size(); ++count)
+      for (int t = kTradeCount / 2; t < kTradeCount; t += 2) {
+        genome.deadline = inTurn;
+        std::fill(genome.trade.begin(), genome.trade.end(), 0);
+        for (size_t at = 0; at < count; ++at) {
+          genome.deadline[order[at]] = inTurn[order[count - 1]];
+          genome.trade[order[at]] = t;
+        }
+        trySeed(genome);
+      }
   }
 
   double deadlineFor(size_t instance, double makespanNs, bool fair) const {

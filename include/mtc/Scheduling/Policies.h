@@ -80,9 +80,9 @@ size_t kneeOf(const std::vector<int64_t> &soloNs);
 /// Order, granules and variants of all instances' tasks together: a large-neighbourhood search from
 /// many seeds. Goal, in this order: SLO misses, slowdown of tenants (weighted by 2^priority) beyond
 /// what they would have on a stream of their own, makespan, mean slowdown. Anytime: more steps
-/// never give a worse prediction. On a host a schedule that is not predicted 3 % better than
-/// instances in turn on all cores gives way to that one: predictions do not see all of what
-/// neighbours cost there.
+/// never give a worse prediction. On a host the makespan counts with what it may be longer: by a
+/// part of the time in which tasks run side by side, and by a wait wherever cores have to get into
+/// step again; predictions see neither.
 ///
 /// Complexity: searchSteps passes of O(n log n), at most 25 million node visits.
 StatusOr<Schedule> scheduleJoint(const Problem &problem, const Workload &workload,
@@ -105,9 +105,10 @@ const std::vector<Policy> &policies();
 StatusOr<Schedule> runPolicy(const std::string &name, const Problem &problem,
                              const Workload &workload, const PolicyOptions &options = {});
 
-/// The schedule of the policy with the least predicted makespan; of those within half a percent the
-/// one with the least sum of latencies, each relative to the least that any policy gives. Of equals
-/// the first in the table; baselines are left out.
+/// The schedule of the policy with the least predicted makespan, on a host with what that may be
+/// longer, as `joint` counts it; of those within half a percent the one with the least sum of
+/// latencies, each relative to the least that any policy gives. Of equals the first in the table;
+/// baselines are left out.
 StatusOr<Schedule> bestSchedule(const Problem &problem, const Workload &workload,
                                 const PolicyOptions &options = {});
 
