@@ -31,7 +31,7 @@ AsyncBarrier *BlockRun::findBarrier(Fiber &fiber, int64_t offset) {
   return nullptr;
 }
 
-/// mbarrier.init (PTX ISA 9.7.13.15.9).
+/// mbarrier.init (PTX ISA 9.7.13.15).
 void BlockRun::initBarrier(Fiber &fiber, int64_t offset, int64_t count) {
   const char *wrong = nullptr;
   if (offset % AsyncBarrier::bytes != 0)
@@ -65,7 +65,7 @@ void BlockRun::initBarrier(Fiber &fiber, int64_t offset, int64_t count) {
     shadows.back().setBarrier(offset, AsyncBarrier::bytes, true);
 }
 
-/// mbarrier.inval (PTX ISA 9.7.13.15.10): the memory may be used otherwise.
+/// mbarrier.inval (PTX ISA 9.7.13.15): the memory may be used otherwise.
 void BlockRun::dropBarrier(Fiber &fiber, int64_t offset) {
   AsyncBarrier *barrier = findBarrier(fiber, offset);
   barrier->isValid = false;
@@ -73,8 +73,8 @@ void BlockRun::dropBarrier(Fiber &fiber, int64_t offset) {
     shadows.back().setBarrier(offset, AsyncBarrier::bytes, false);
 }
 
-/// All arrivals and bytes of a phase are there (PTX ISA 9.7.13.15.2): who waits goes on, knowing
-/// what those know that arrived, and having what the copies brought.
+/// All arrivals and bytes of a phase are there (PTX ISA 9.7.13.15, phase completion): who waits
+/// goes on, knowing what those know that arrived, and having what the copies brought.
 void BlockRun::endPhase(AsyncBarrier &barrier) {
   if (barrier.pending != 0 || barrier.lacks != 0)
     return;
@@ -90,7 +90,7 @@ void BlockRun::endPhase(AsyncBarrier &barrier) {
     }
 }
 
-/// mbarrier.arrive (PTX ISA 9.7.13.15.13), which releases, and mbarrier.expect_tx (9.7.13.15.11)
+/// mbarrier.arrive (PTX ISA 9.7.13.15), which releases, and mbarrier.expect_tx
 /// before it; without an arrival only that, which releases nothing.
 void BlockRun::arrive(Fiber &fiber, int64_t offset, int64_t count, int64_t bytes) {
   AsyncBarrier &barrier = *findBarrier(fiber, offset);
@@ -111,7 +111,7 @@ void BlockRun::arrive(Fiber &fiber, int64_t offset, int64_t count, int64_t bytes
   endPhase(barrier);
 }
 
-/// mbarrier.try_wait.parity until it is true (PTX ISA 9.7.13.15.16): until the phase before the
+/// mbarrier.try_wait.parity until it is true (PTX ISA 9.7.13.15): until the phase before the
 /// present one has this parity, as it has the odd one at the beginning. It acquires.
 void BlockRun::await(Fiber &fiber, int64_t offset, int64_t parity) {
   const int64_t number = findBarrier(fiber, offset)->number;
@@ -152,7 +152,7 @@ void BlockRun::startBulk(Fiber &fiber, BulkCopy copy, int64_t offset) {
   bulks.push_back(std::move(copy));
 }
 
-/// The bytes have come (complete_tx, PTX ISA 9.7.13.15.5).
+/// The bytes have come (complete-tx, PTX ISA 9.7.13.15).
 void BlockRun::completeBulk(size_t which) {
   std::swap(bulks[which], bulks.back());
   const BulkCopy copy = std::move(bulks.back());
@@ -169,7 +169,7 @@ void BlockRun::completeBulk(size_t which) {
   for (const Copy &part : copy.parts) {
     const auto bytes = int64_t(part.bytes.size());
     if (launch.checksAccesses)
-      shadows.back().finishCopy(part.to, bytes, by);
+      shadows.back().finishCopy(part.to, bytes, by, copy.chunks);
     std::memcpy(sharedBytes() + part.to, part.bytes.data(), bytes);
     barrier.lacks -= bytes;
   }

@@ -3,7 +3,7 @@
 // An mbarrier counts arrivals of threads and bytes of bulk copies; when a phase has all of both, it
 // ends and the next begins. Who waits for a phase knows what those that arrived have done, and has
 // what the copies brought. Copies arrive one by one at random moments.
-// Source: PTX ISA 9.0, 9.7.13.15 (mbarrier), 9.7.9.25.5 (cp.async.bulk).
+// Source: PTX ISA 9.0, 9.7.13.15 (mbarrier), 9.7.9.25 (cp.async.bulk).
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -25,6 +25,7 @@ struct Copy {
 /// A bulk copy under way.
 struct BulkCopy {
   std::vector<Copy> parts;
+  int32_t chunks = 0;  ///< of a row of the swizzle that it writes by; 0: none is meant
   int64_t barrier = 0; ///< number in the block
   int64_t phase = 0;   ///< of the mbarrier when it began
 };

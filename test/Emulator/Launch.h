@@ -15,6 +15,8 @@
 #include "mtc/Runtime/KernelABI.h"
 #include "mtc/Support/Status.h"
 
+#include "TensorMap.h"
+
 #include <cstdint>
 #include <vector>
 
@@ -72,6 +74,9 @@ struct ThreadView {
   /// Starts a bulk copy from `source`, buffer << sourceBits | offset, that signals an mbarrier.
   void (*copyBulk)(ThreadView *, void *shared, int64_t to, int64_t source, int32_t bytes,
                    int64_t barrier);
+  /// Starts a copy of the box at `coordinates`, innermost first, of a tensor map of the launch.
+  void (*copyTensor)(ThreadView *, void *shared, int64_t to, int32_t map,
+                     const int32_t *coordinates, int64_t barrier);
   int64_t registers[4];
   Fiber *fiber;
 };
@@ -98,6 +103,7 @@ struct Launch {
   int64_t lo = 0, hi = 0; ///< tiles
   int64_t sharedBytes = 0;
   std::vector<Buffer> buffers;
+  std::vector<TensorMap> tensorMaps;
   uint64_t seed = 0;
   /// false: no thread ever waits for another or shares memory with it, which runs much faster.
   bool synchronizes = true;

@@ -19,6 +19,7 @@ namespace mtc::emulator {
 /// A part of a buffer.
 struct Bytes {
   int64_t offset = 0, bytes = 0;
+  int32_t chunks = 0; ///< in a row of the swizzle that it is read by; 0: none is meant
 };
 
 /// Names the copies that signal mbarrier `number` of the block as a writer.
@@ -90,6 +91,7 @@ public:
       cell.writeTime = by.time;
       cell.writeTick = by.tick;
       cell.writeFences = by.fences;
+      cell.chunks = 0;
     }
     return nullptr;
   }
@@ -116,6 +118,8 @@ public:
                                      : "races with a write";
       if (isUnfenced(cell, by, isFenced))
         return "reads what no fence of the proxy shows";
+      if (cell.chunks != 0 && part.chunks != 0 && cell.chunks != part.chunks)
+        return "reads by another swizzle than a tensor's copy wrote by";
       cell.readings += parts;
     }
     return nullptr;
@@ -153,7 +157,7 @@ public:
 
   /// From now on the bytes are as if `by` had written them: the thread that has waited, or the
   /// copiers of an mbarrier, whose tick those know that have waited for it.
-  void finishCopy(int64_t offset, int64_t bytes, const Accessor &by) {
+  void finishCopy(int64_t offset, int64_t bytes, const Accessor &by, int32_t chunks = 0) {
     for (int64_t i = offset; i < offset + bytes; ++i) {
       Cell &cell = at(i);
       cell.isInFlight = false;
@@ -161,6 +165,7 @@ public:
       cell.writeTime = by.time;
       cell.writeTick = by.tick;
       cell.writeFences = by.fences;
+      cell.chunks = chunks;
     }
   }
 
@@ -181,6 +186,7 @@ private:
     uint32_t writeTick = 0;
     int32_t readers = none; ///< where there are mbarriers: those of that interval
     int32_t readings = 0;   ///< under way
+    int32_t chunks = 0;     ///< in a row of the swizzle that a tensor's copy wrote by; 0: none did
     bool isInFlight = false, isBarrier = false;
   };
 

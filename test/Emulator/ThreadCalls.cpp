@@ -200,7 +200,8 @@ void atAwait(ThreadView *view, void *, int64_t offset, int32_t parity) {
   view->fiber->block->await(*view->fiber, offset, parity);
 }
 
-/// cp.async.bulk.shared.global (PTX ISA 9.7.9.25.5.2): multiples of 16 bytes, at multiples of 16.
+/// cp.async.bulk.shared.global (PTX ISA 9.7.9.25, cp.async.bulk): multiples of 16 bytes, at
+/// multiples of 16.
 void atCopyBulk(ThreadView *view, void *, int64_t to, int64_t source, int32_t bytes,
                 int64_t barrier) {
   Fiber &fiber = *view->fiber;
@@ -222,6 +223,32 @@ void atCopyBulk(ThreadView *view, void *, int64_t to, int64_t source, int32_t by
   copy.parts.push_back({to, std::vector<unsigned char>(bytes)});
   std::memcpy(copy.parts.front().bytes.data(),
               static_cast<unsigned char *>(block.pointers[buffer]) + from, bytes);
+  block.startBulk(fiber, std::move(copy), barrier);
+}
+
+/// cp.async.bulk.tensor with .tile (PTX ISA 9.7.9.25): all bytes of the box count, also
+/// zeros for what is outside of the tensor.
+void atCopyTensor(ThreadView *view, void *, int64_t to, int32_t number, const int32_t *at,
+                  int64_t barrier) {
+  Fiber &fiber = *view->fiber;
+  BlockRun &block = *fiber.block;
+  const TensorMap &map = block.launch.tensorMaps[number];
+  const char *wrong = map.check();
+  if (!wrong && (to < 0 || to + map.boxBytes() > block.launch.sharedBytes))
+    wrong = "is out of bounds";
+  if (!wrong && to % 128 != 0)
+    wrong = "is not aligned to 128 bytes";
+  if (wrong)
+    return stop(fiber, "copy of a tensor", map.boxBytes(), to, block.sharedBuffer(), wrong);
+  int64_t end = map.sizes[0] * map.elementBytes;
+  for (size_t d = 1; d < map.sizes.size(); ++d)
+    end += (map.sizes[d] - 1) * map.strides[d - 1];
+  if (end > block.launch.buffers[map.buffer].bytes)
+    return stop(fiber, "tensor", end, 0, map.buffer, "is out of bounds");
+  BulkCopy copy;
+  copy.parts = map.partsOf({at, map.box.size()},
+                           static_cast<const unsigned char *>(block.pointers[map.buffer]), to);
+  copy.chunks = static_cast<int32_t>(map.chunks);
   block.startBulk(fiber, std::move(copy), barrier);
 }
 
@@ -253,6 +280,7 @@ ThreadView makeView(Fiber &fiber, int64_t thread, int64_t block) {
   view.arrive = atArrive;
   view.await = atAwait;
   view.copyBulk = atCopyBulk;
+  view.copyTensor = atCopyTensor;
   view.fiber = &fiber;
   return view;
 }

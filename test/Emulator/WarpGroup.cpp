@@ -75,18 +75,19 @@ const char *GroupProduct::check(int64_t sharedBytes) const {
 }
 
 std::vector<Bytes> GroupProduct::parts() const {
-  std::vector<int64_t> chunks;
-  for (int64_t term = 0; term < format.terms(); ++term) {
-    for (int64_t row = 0; row < groupRows; ++row)
-      chunks.push_back(a.offsetOf(row, term) / 16);
-    for (int64_t column = 0; column < call.columns; ++column)
-      chunks.push_back(b.offsetOf(column, term) / 16);
-  }
-  std::sort(chunks.begin(), chunks.end());
-  chunks.erase(std::unique(chunks.begin(), chunks.end()), chunks.end());
   std::vector<Bytes> result;
-  for (int64_t chunk : chunks)
-    result.push_back({16 * chunk, 16});
+  auto add = [&](const DescribedMatrix &matrix, int64_t width) {
+    std::vector<int64_t> places;
+    for (int64_t term = 0; term < format.terms(); ++term)
+      for (int64_t across = 0; across < width; ++across)
+        places.push_back(matrix.offsetOf(across, term) / 16);
+    std::sort(places.begin(), places.end());
+    places.erase(std::unique(places.begin(), places.end()), places.end());
+    for (int64_t place : places)
+      result.push_back({16 * place, 16, static_cast<int32_t>(matrix.chunksOfRow())});
+  };
+  add(a, groupRows);
+  add(b, call.columns);
   return result;
 }
 

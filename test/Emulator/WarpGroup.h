@@ -38,6 +38,7 @@ public:
 
   /// Bytes of shared memory to the element of a row (column) and a term.
   int64_t offsetOf(int64_t across, int64_t term) const;
+  int64_t chunksOfRow() const { return chunks; }
   /// What is wrong with the descriptor, or null.
   const char *check() const;
 

@@ -190,7 +190,8 @@ private:
   void startBulk(Value step, const Place &at) {
     const int64_t chunks = t.bk * bytes / chunkBytes, rowBytes = t.bn * chunkBytes;
     const int64_t stageBytes = w.size * bytes;
-    // The block's own shared memory is part of its cluster's (PTX ISA 5.1.5), as PTX 8.0 wants it.
+    // The block's own shared memory is part of its cluster's (PTX ISA 5.1, .shared), as PTX 8.0
+    // wants it.
     constexpr unsigned global = 1, sharedOfCluster = 7;
     auto isFirst =
         arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, copyThread, e.constant(0));

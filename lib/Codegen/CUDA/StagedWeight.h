@@ -8,7 +8,7 @@
 //   %plain = linalg.unpack %w outer_dims_perm = [1, 0] inner_dims_pos = [1] inner_tiles = [8]
 //            into %e : tensor<96x768x8xf16> -> tensor<768x768xf16>   // [N][K]
 //
-// Source: PTX ISA 9.0, 9.7.15.5.1.2 (layouts of matrices in shared memory), 9.7.9.25.5.2
+// Source: PTX ISA 9.0, 9.7.15.5.1.2 (layouts of matrices in shared memory), 9.7.9.25
 // (cp.async.bulk).
 //
 //===----------------------------------------------------------------------===//
