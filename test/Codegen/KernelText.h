@@ -165,6 +165,38 @@ inline std::string transpose(int64_t m, int64_t n) {
          ") permutation = [1, 0]\nmt.yield %t : " + tensor({n, m}) + "\n}";
 }
 
+/// exp of [h, w, s, s] as [h, s, w, s]: each pixel becomes a square.
+inline std::string pixelsToSquares(int64_t h, int64_t w, int64_t s) {
+  std::string x = tensor({h, w, s, s}), y = tensor({h, s, w, s});
+  return "mt.kernel @k kind(elementwise) (%x: " + x + ") -> " + y +
+         " {\n%e = tensor.empty() : " + y + "\n" +
+         generic("%r", map("h,a,w,b", "h,w,a,b") + ", " + map("h,a,w,b", "h,a,w,b"),
+                 iterators(4, 0), "%x : " + x, "%e : " + y, y,
+                 "^bb0(%v: f32, %o: f32):\n%z = math.exp %v : f32\nlinalg.yield %z : f32\n") +
+         "mt.yield %r : " + y + "\n}";
+}
+
+/// Planes of a picture, times a factor for each, as pixels: [c, h, w] -> [h, w, c].
+inline std::string planesToPixels(int64_t c, int64_t h, int64_t w) {
+  std::string x = tensor({c, h, w}), f = tensor({c}), y = tensor({h, w, c});
+  return "mt.kernel @k kind(elementwise) (%x: " + x + ", %f: " + f + ") -> " + y +
+         " {\n%e = tensor.empty() : " + y + "\n" +
+         generic("%r",
+                 map("h,w,c", "c,h,w") + ", " + map("h,w,c", "c") + ", " + map("h,w,c", "h,w,c"),
+                 iterators(3, 0), "%x, %f : " + x + ", " + f, "%e : " + y, y,
+                 "^bb0(%v: f32, %u: f32, %o: f32):\n%z = arith.mulf %v, %u : f32\nlinalg.yield %z "
+                 ": f32\n") +
+         "mt.yield %r : " + y + "\n}";
+}
+
+/// Every `step`th column of a matrix, its last one being one of them.
+inline std::string everyNth(int64_t m, int64_t n, int64_t step) {
+  std::string x = tensor({m, (n - 1) * step + 1}), y = tensor({m, n});
+  return "mt.kernel @k kind(move) (%x: " + x + ") -> " + y +
+         " {\n%r = tensor.extract_slice %x[0, 0] [" + n2s(m) + ", " + n2s(n) + "] [1, " +
+         n2s(step) + "] : " + x + " to " + y + "\nmt.yield %r : " + y + "\n}";
+}
+
 inline std::string concat(int64_t rows, int64_t a, int64_t b) {
   std::string ta = tensor({rows, a}), tb = tensor({rows, b}), t = tensor({rows, a + b});
   return "mt.kernel @k kind(move) (%x: " + ta + ", %y: " + tb + ") -> " + t +

@@ -51,6 +51,19 @@ TEST(Rows, Transpose) {
     expectLikePlain(transpose(m, n), "rows");
 }
 
+// The innermost loop is too short for vectors: those along the next one are interleaved.
+TEST(Rows, NarrowPixels) {
+  for (auto [h, w, s] : {std::tuple(3, 32, 2), {5, 320, 2}, {2, 48, 3}, {3, 33, 2}})
+    expectLikePlain(pixelsToSquares(h, w, s), "rows");
+  for (auto [c, h, w] : {std::tuple(3, 4, 48), {2, 2, 3200}, {3, 5, 50}, {7, 3, 16}})
+    expectLikePlain(planesToPixels(c, h, w), "rows");
+}
+
+TEST(Rows, EveryNth) {
+  for (auto [n, step] : {std::pair(16, 2), {200, 2}, {33, 3}, {50, 4}, {33, 5}})
+    expectLikePlain(everyNth(3, n, step), "rows");
+}
+
 TEST(Rows, Moves) {
   expectLikePlain(concat(6, 5, 20), "rows");
   expectLikePlain(concat(900, 50, 70), "rows", /*minTiles=*/2);

@@ -3,7 +3,8 @@
 // For each row of a segment its nests run one after the other. In a nest one loop becomes vectors:
 //  - a parallel loop that is contiguous in the result: elementwise, and reductions over other
 //  loops,
-//    whose accumulators stay in registers;
+//    whose accumulators stay in registers. Where it is too short (three colours of a pixel) vectors
+//    along the next one are interleaved;
 //  - else a reduction contiguous in the inputs: four vector accumulators, combined at the end in an
 //    order that depends on the shape only.
 // What fits neither is scalar.
@@ -84,6 +85,8 @@ public:
 
   void emit() {
     OpBuilder::InsertionGuard guard(b);
+    if (auto [across, narrow] = narrowLoop(); narrow >= 0)
+      return emitInterleaved(across, narrow);
     int64_t v =
         vectorLoop(parallels, [&](const Access &a, int64_t d) { return a.strides[d] == 1; });
     // Sums of rows: the results are contiguous, but what is read is not along them.
@@ -107,6 +110,25 @@ private:
           llvm::all_of(nest.writes, [&](const Access &a) { return fits(a, d); }))
         return d;
     return -1;
+  }
+
+  /// A loop `narrow` that is contiguous in all results but too short for vectors, and the loop
+  /// `across` that repeats it right behind.
+  std::pair<int64_t, int64_t> narrowLoop() {
+    const std::pair<int64_t, int64_t> none(-1, -1);
+    int64_t narrow =
+        vectorLoop(parallels, [](const Access &a, int64_t d) { return a.strides[d] == 1; });
+    if (!reductions.empty() || narrow < 0 || nest.extents[narrow] >= lanes / 2)
+      return none;
+    int64_t across = vectorLoop(parallels, [&](const Access &a, int64_t d) {
+      return a.strides[d] == nest.extents[narrow];
+    });
+    if (across < 0 || nest.extents[across] % lanes != 0 ||
+        llvm::any_of(
+            nest.reads,
+            [&](const Access &a) { return a.storage >= 0 && std::abs(a.strides[across]) > kNear; }))
+      return none;
+    return {across, narrow};
   }
 
   /// Every result is a reduction by an operation whose order may be chosen.
@@ -370,6 +392,33 @@ private:
         vectors(e.constant(done), 1, {lanes, nullptr});
       if (done < total)
         vectors(e.constant(done), 1, {lanes, firstLanes(e, total - done, lanes)});
+    });
+  }
+
+  /// Vectors along `across`, one for each trip of `narrow`; together they are contiguous.
+  void emitInterleaved(int64_t across, int64_t narrow) {
+    SmallVector<int64_t> outer(parallels);
+    llvm::erase(outer, across);
+    llvm::erase(outer, narrow);
+    const int64_t width = nest.extents[narrow];
+    loops(outer, [&] {
+      loop(extent(across), lanes, {}, [&](Value start, ValueRange) {
+        indices[across] = start;
+        SmallVector<SmallVector<Value>> parts(nest.writes.size());
+        for (int64_t i = 0; i < width; ++i) {
+          indices[narrow] = e.constant(i);
+          SmallVector<Value> initial;
+          for (size_t output = 0; output < parts.size(); ++output)
+            initial.push_back(initialScalar(output));
+          for (auto [list, value] :
+               llvm::zip_equal(parts, compute(across, {lanes, nullptr}, initial)))
+            list.push_back(broadcast(e, value, lanes));
+        }
+        indices[narrow] = e.constant(0);
+        for (auto [a, list] : llvm::zip_equal(nest.writes, parts))
+          storeVector(e, interleave(e, list), a.storage, address(a), 1, {width * lanes, nullptr});
+        return SmallVector<Value>();
+      });
     });
   }
 

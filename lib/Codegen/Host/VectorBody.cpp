@@ -32,8 +32,35 @@ Value broadcast(Emitter &e, Value v, int64_t lanes) {
   return vector::BroadcastOp::create(e.b, e.loc, VectorType::get({lanes}, v.getType()), v);
 }
 
+/// One vector of all, one after the other.
+static Value concatenate(Emitter &e, ArrayRef<Value> parts) {
+  auto size = [](Value v) { return cast<VectorType>(v.getType()).getNumElements(); };
+  Value all = parts[0];
+  for (Value part : parts.drop_front())
+    all = vector::ShuffleOp::create(e.b, e.loc, all, part,
+                                    llvm::to_vector(llvm::seq<int64_t>(0, size(all) + size(part))));
+  return all;
+}
+
 static Value zeroVector(Emitter &e, VectorType type) {
   return arith::ConstantOp::create(e.b, e.loc, cast<TypedAttr>(e.b.getZeroAttr(type)));
+}
+
+/// Every `stride`th of what whole vectors hold; the last of them ends where the last lane does, so
+/// that nothing past it is read.
+static Value loadApart(Emitter &e, Value memory, Value at, int64_t stride, VectorType type) {
+  const int64_t count = type.getNumElements(), last = (stride - 1) * (count - 1);
+  SmallVector<Value> parts;
+  for (int64_t i = 0; i < stride; ++i)
+    parts.push_back(vector::LoadOp::create(e.b, e.loc, type, memory,
+                                           e.add(at, e.constant(std::min(i * count, last)))));
+  SmallVector<int64_t> picked;
+  for (int64_t lane = 0; lane < count; ++lane) {
+    const int64_t place = lane * stride, part = place / count;
+    picked.push_back(part * count + place - std::min(part * count, last));
+  }
+  Value all = concatenate(e, parts);
+  return vector::ShuffleOp::create(e.b, e.loc, all, all, picked);
 }
 
 Value loadVector(Emitter &e, int storage, Value at, int64_t stride, const Lanes &lanes) {
@@ -58,6 +85,8 @@ Value loadVector(Emitter &e, int storage, Value at, int64_t stride, const Lanes 
     return vector::GatherOp::create(e.b, e.loc, type, memory, at, offsets, lanes.mask,
                                     zeroVector(e, type));
   }
+  if (stride >= 2 && stride <= kNear && lanes.count >= kNear)
+    return loadApart(e, memory, at, stride, type);
   SmallVector<Value> elements;
   for (int64_t i = 0; i < lanes.count; ++i)
     elements.push_back(
@@ -93,6 +122,16 @@ Value joinVectors(Emitter &e, SmallVector<Value> parts) {
     parts = joined;
   }
   return parts[0];
+}
+
+Value interleave(Emitter &e, ArrayRef<Value> parts) {
+  const int64_t count = parts.size();
+  const int64_t lanes = cast<VectorType>(parts[0].getType()).getNumElements();
+  SmallVector<int64_t> order;
+  for (int64_t i = 0; i < count * lanes; ++i)
+    order.push_back(i % count * lanes + i / count);
+  Value all = concatenate(e, parts);
+  return vector::ShuffleOp::create(e.b, e.loc, all, all, order);
 }
 
 Value partOf(Emitter &e, Value joined, int64_t i, int64_t lanes) {

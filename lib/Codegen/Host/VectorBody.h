@@ -26,6 +26,9 @@ mlir::Value firstLanes(Emitter &e, int64_t number, int64_t lanes);
 /// `v`, or a vector whose lanes all are `v`.
 mlir::Value broadcast(Emitter &e, mlir::Value v, int64_t lanes);
 
+/// Elements at most this far apart are loaded together with what lies between them.
+constexpr int64_t kNear = 4;
+
 /// A vector of memory[storage][at ...], or of `stride` apart.
 mlir::Value loadVector(Emitter &e, int storage, mlir::Value at, int64_t stride, const Lanes &lanes);
 void storeVector(Emitter &e, mlir::Value vector, int storage, mlir::Value at, int64_t stride,
@@ -42,6 +45,8 @@ constexpr int64_t kTogether = 4;
 /// A power of two of vectors side by side, and vector `i` of `lanes` of such.
 mlir::Value joinVectors(Emitter &e, llvm::SmallVector<mlir::Value> parts);
 mlir::Value partOf(Emitter &e, mlir::Value joined, int64_t i, int64_t lanes);
+/// The first lanes of all vectors, then their second lanes, and so on.
+mlir::Value interleave(Emitter &e, llvm::ArrayRef<mlir::Value> parts);
 
 /// Clones `body` with arguments that are scalars or vectors of `lanes`. `indices` are the original
 /// loops' indices, that of `vectorDim` being its first lane's. Returns what it yields, scalar where
