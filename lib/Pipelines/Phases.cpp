@@ -163,6 +163,7 @@ static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool o
     passes.addPass(mt::createFoldScales());
     passes.addPass(mt::createPropagateLayout());
     passes.addPass(mt::createFuseElementwise());
+    passes.addPass(mt::createGatherOneHots());
     if (host)
       passes.addPass(mt::createNarrowWeights());
   }

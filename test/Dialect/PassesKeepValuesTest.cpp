@@ -89,6 +89,7 @@ TEST_P(PassesKeepValues, afterEachPass) {
       {"mt-fold-scales", [] { return createFoldScales(); }},
       {"mt-propagate-layout", [] { return createPropagateLayout(); }},
       {"mt-fuse-elementwise", [] { return createFuseElementwise(); }},
+      {"mt-gather-one-hots", [] { return createGatherOneHots(); }},
       {"mt-narrow-weights", [] { return createNarrowWeights(); }},
       {"mt-form-tasks", [] { return createFormTasks(); }},
       {"mt-fuse-attention", [] { return createFuseAttention({1}); }},
@@ -124,7 +125,8 @@ TEST_P(PassesKeepValues, afterEachPass) {
 
 INSTANTIATE_TEST_SUITE_P(Models, PassesKeepValues,
                          testing::Values("convolutions.mlir", "attention.mlir", "winograd.mlir",
-                                         "quantized.mlir", "narrow.mlir", "control-flow.mlir"),
+                                         "quantized.mlir", "narrow.mlir", "control-flow.mlir",
+                                         "one-hots.mlir"),
                          [](const auto &info) {
                            std::string name = llvm::StringRef(info.param).split('.').first.str();
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -16,7 +16,6 @@
 #include "mtc/Dialect/MT/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -133,7 +132,7 @@ struct NarrowWeights : mtc::mt::impl::NarrowWeightsBase<NarrowWeights> {
       result = scaled(b, loc, result, map, w);
     op.getResult(0).replaceAllUsesWith(result);
     op.erase();
-    fuseBehind(b, result);
+    fuseIntoUser(b, result);
   }
 
   static Value scaled(OpBuilder &b, Location loc, Value sum, AffineMap map, const Widened &w) {
@@ -157,25 +156,6 @@ struct NarrowWeights : mtc::mt::impl::NarrowWeightsBase<NarrowWeights> {
                                          arith::MulFOp::create(inner, at, v[0], scale).getResult());
                })
         .getResult(0);
-  }
-
-  /// What stands behind the product stays the one op behind it.
-  static void fuseBehind(RewriterBase &b, Value result) {
-    auto producer = result.getDefiningOp<linalg::GenericOp>();
-    if (!isAllParallel(producer) || !result.hasOneUse())
-      return;
-    OpOperand &use = *result.use_begin();
-    auto next = dyn_cast<linalg::GenericOp>(use.getOwner());
-    if (!next || !isAllParallel(next) || !next.getMatchingIndexingMap(&use).isIdentity())
-      return;
-    b.setInsertionPoint(next);
-    FailureOr<linalg::ElementwiseOpFusionResult> fused = linalg::fuseElementwiseOps(b, &use);
-    if (failed(fused))
-      return;
-    for (auto [old, renewed] : fused->replacements)
-      old.replaceAllUsesWith(renewed);
-    next.erase();
-    producer.erase();
   }
 
   static void lookUp(OpOperand &use, const Widened &w) {

@@ -1,7 +1,9 @@
 //===- Structure.cpp - what the ops of the model phase compute ------------===//
 #include "Structure.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/RegionUtils.h"
@@ -135,6 +137,33 @@ int64_t byteSize(Type type) {
   auto tensor = cast<RankedTensorType>(type);
   unsigned bits = tensor.getElementType().isIndex() ? 64 : tensor.getElementTypeBitWidth();
   return tensor.getNumElements() * ((bits + 7) / 8);
+}
+
+void fuseIntoUser(RewriterBase &b, Value result) {
+  auto producer = result.getDefiningOp<linalg::GenericOp>();
+  if (!isAllParallel(producer) || !result.hasOneUse())
+    return;
+  OpOperand &use = *result.use_begin();
+  auto next = dyn_cast<linalg::GenericOp>(use.getOwner());
+  if (!next || !isAllParallel(next) || !next.getMatchingIndexingMap(&use).isIdentity())
+    return;
+  b.setInsertionPoint(next);
+  FailureOr<linalg::ElementwiseOpFusionResult> fused = linalg::fuseElementwiseOps(b, &use);
+  if (failed(fused))
+    return;
+  for (auto [old, renewed] : fused->replacements)
+    old.replaceAllUsesWith(renewed);
+  // Indices of loops that stayed what they were.
+  fused->fusedOp->walk([&](affine::AffineApplyOp apply) {
+    if (auto dim = dyn_cast<AffineDimExpr>(apply.getAffineMap().getResult(0)))
+      b.replaceOp(apply, apply.getDimOperands()[dim.getPosition()]);
+  });
+  fused->fusedOp->walk([&](linalg::IndexOp index) {
+    if (index->use_empty())
+      b.eraseOp(index);
+  });
+  next.erase();
+  producer.erase();
 }
 
 } // namespace mtc::mt

@@ -44,6 +44,10 @@ llvm::SmallVector<mlir::Value> capturedValues(mlir::Operation *op);
 /// tensor.empty, or linalg.fill of a scalar constant into one: costs nothing to repeat.
 bool isTrivialTensor(mlir::Value value);
 
+/// Merges the elementwise op that makes `result` into the only one that reads it, if that reads it
+/// element by element.
+void fuseIntoUser(mlir::RewriterBase &b, mlir::Value result);
+
 /// Bytes of a static tensor type (a bit counts as a byte).
 int64_t byteSize(mlir::Type type);
 

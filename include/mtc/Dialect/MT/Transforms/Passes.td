@@ -65,6 +65,15 @@ def FuseElementwise : MT_ProgramPass<"mt-fuse-elementwise"> {
       "::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect"];
 }
 
+def GatherOneHots : MT_ProgramPass<"mt-gather-one-hots"> {
+  let summary = "look rows of a weight up instead of multiplying it with one-hot rows";
+  let description = [{
+    A product of f32 whose one factor compares numbers with 0, 1, 2, ... and whose other one is a finite weight copies rows of it;
+    numbers without a row give zeros. The elementwise op behind it reads the rows itself. Weights that cannot be read stay factors.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
 def NarrowWeights : MT_ProgramPass<"mt-narrow-weights"> {
   let summary = "read weights as narrow as the model has them";
   let description = [{
