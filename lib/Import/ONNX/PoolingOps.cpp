@@ -99,41 +99,10 @@ Value maxPositions(NodeContext &c, const Window &w, Value padded, Value max) {
       });
 }
 
-/// Windows of at least this many elements are reduced along one dim after the other.
-constexpr int64_t kLargeWindow = 25;
-
-/// Maxima along one spatial dim after the other: for k x k elements 2k comparisons instead of k *
-/// k, and the same result.
-Value maxByDims(NodeContext &c, const Window &w) {
-  Value v = c.inputs[0];
-  const unsigned rank = w.rank();
-  for (int d = rank - 1; d >= 0; --d) {
-    Shape low(rank, 0), high(rank, 0);
-    low[d] = w.padsLow[d];
-    high[d] = w.padsHigh[d];
-    v = padSpatial(c.b, v, low, high, lowest(c));
-    Shape sizes(cast<RankedTensorType>(v.getType()).getShape()), result(2 + rank);
-    sizes[2 + d] = c.resultTypes[0].getDimSize(2 + d);
-    std::iota(result.begin(), result.end(), 0);
-    SmallVector<AffineExpr> exprs;
-    for (int64_t i : result)
-      exprs.push_back(c.b.getAffineDimExpr(i));
-    exprs[2 + d] = windowExpr(c.b, 2 + d, 2 + rank, w.strides[d], w.dilations[d]);
-    sizes.push_back(w.kernel[d]);
-    v = reduceLoops(c.b, sizes, result, c.type(0).getElementType(), {v},
-                    {AffineMap::get(sizes.size(), 0, exprs, c.b.getContext())}, Combiner::Max,
-                    /*isUnsigned=*/false, itself);
-  }
-  return v;
-}
-
 Results maxPool(NodeContext &c) {
   FailureOr<Window> w = poolWindow(c);
   if (failed(w))
     return failure();
-  if (c.resultTypes.size() == 1 && w->rank() > 1 && llvm::product_of(w->kernel) >= kLargeWindow &&
-      c.type(0).getElementType().isF32())
-    return SmallVector<Value>{maxByDims(c, *w)};
   Value padded = padSpatial(c.b, c.inputs[0], w->padsLow, w->padsHigh, lowest(c));
   Value max = poolOver(c, *w, padded, Combiner::Max, itself);
   SmallVector<Value> results{convertFloat(c.b, max, c.resultTypes[0].getElementType())};
