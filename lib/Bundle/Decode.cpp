@@ -57,6 +57,7 @@ static Kernel decodeKernel(const fb::Kernel *from, bool &bad) {
     for (uint8_t access : *from->operands())
       to.operands.push_back(enumerator(access, Access::ReadWrite, bad));
   to.flops = from->flops();
+  to.byteFlops = from->byte_flops();
   to.bytes = from->bytes();
   if (auto extents = from->extents(); extents && extents->size() == 4)
     to.extents = {extents->Get(0), extents->Get(1), extents->Get(2), extents->Get(3)};

@@ -81,6 +81,7 @@ static void encode(const Kernel &from, const std::vector<std::string> *symbols, 
   for (Access access : from.operands)
     to.operands.push_back(static_cast<uint8_t>(access));
   to.flops = from.flops;
+  to.byte_flops = from.byteFlops;
   to.bytes = from.bytes;
   to.extents = {from.extents.batch, from.extents.rows, from.extents.columns, from.extents.depth};
   if (from.region) {

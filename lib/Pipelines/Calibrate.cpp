@@ -227,7 +227,8 @@ int64_t cacheBytes(int cpu, int level, int64_t usual) {
 void measureRates(const std::vector<int> &cpus, HostModel &model) {
   model.l2Bytes = cacheBytes(cpus[0], 2, 1 << 20);
   model.l3Bytes = cacheBytes(cpus[0], 3, 32 << 20);
-  const host::Peak one = host::measurePeak({cpus[0]}), all = host::measurePeak(cpus);
+  const host::Peak one = host::bestOf(host::measurePeaks({cpus[0]}));
+  const host::Peak all = host::bestOf(host::measurePeaks(cpus));
   model.cores = static_cast<int32_t>(cpus.size());
   model.flopsPerNs = all.flopsPerNs;
   model.coreBytesPerNs = one.bytesPerNs;

@@ -60,10 +60,11 @@ void printKernel(const Kernel &kernel, std::string &out) {
   std::string accesses;
   for (Access access : kernel.operands)
     accesses += kAccesses[static_cast<size_t>(access)];
-  fmt::format_to(to, "kernel {} {} operands {} flops {} bytes {} extents {} {} {} {}\n",
+  fmt::format_to(to, "kernel {} {} operands {} flops {} bytes {} extents {} {} {} {}{}\n",
                  quoted(kernel.name), kernelKindName(kernel.kind), accesses, kernel.flops,
                  kernel.bytes, kernel.extents.batch, kernel.extents.rows, kernel.extents.columns,
-                 kernel.extents.depth);
+                 kernel.extents.depth,
+                 kernel.byteFlops > 0 ? fmt::format(" byte_flops {}", kernel.byteFlops) : "");
   for (const Variant &variant : kernel.variants) {
     std::string times;
     for (const ShareTime &time : variant.times)
@@ -237,6 +238,10 @@ Kernel parseKernel(Fields &f) {
   kernel.extents.rows = f.number<int64_t>();
   kernel.extents.columns = f.number<int64_t>();
   kernel.extents.depth = f.number<int64_t>();
+  if (f.hasMore()) {
+    f.keyword("byte_flops");
+    kernel.byteFlops = f.number<int64_t>();
+  }
   return kernel;
 }
 

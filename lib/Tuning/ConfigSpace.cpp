@@ -343,9 +343,10 @@ double winogradCycles(const WinogradShape &s, const CoreShape &core, const Confi
   const int64_t tiles = ceilDivide(s.tiles, block);
   const double width = lanes == core.vectorBytes / 4 ? 1.0 : 0.6; // as in stepCycles
   const double step = std::max({double(mr * nv) * 0.5 * width, double(mr + nv) * 0.5, 4.0}) + 0.5;
-  double cycles = double(tiles * (block / mr)) * double(s.positions * s.channels) * step;
-  // The transformed weights pass through the cache once for each block.
-  cycles += double(tiles) * (4.0 * double(s.positions * s.channels * s.panel) / kLevel3Rate + 500);
+  const double products = double(block / mr) * double(s.positions * s.channels) * step;
+  // The transformed weights pass through the cache once for each block, beside the products.
+  const double weights = 4.0 * double(s.positions * s.channels * s.panel) / kLevel3Rate;
+  double cycles = double(tiles) * (std::max(products, weights) + 500);
   if (4.0 * double(s.positions * block * (s.channels + s.panel)) > kLevel2Bytes)
     cycles *= 1.3;
   return cycles * imbalance(tiles, granules) / granules;

@@ -135,3 +135,9 @@ TEST(Contraction, Attention) {
     check(values(heads, m, n, k));
   }
 }
+
+// Results larger than the caches go past them where vectors are whole lines; 120 columns are not.
+TEST(Contraction, PastCaches) {
+  expectLikePlain(gemm(66000, 128, 4, 32), "contraction");
+  expectLikePlain(gemm(71000, 120, 4, 32), "contraction");
+}

@@ -1,19 +1,25 @@
 //===- KernelBench.cpp - times of kernels, by hand ------------------------===//
 //
 //   KernelBench [TASKS.mlir [CACHE]] | KernelBench --check TASKS.mlir
+//   KernelBench --sweep TASKS.mlir KERNEL [THREADS [CONFIG ...]]
 //
 // Without a file the shapes that the design's goals name; with one every kernel of it. Prints the
-// least time on one core, GFLOP/s (a multiply-add is two) and GB/s of operands. Not a test: other
-// processes disturb it.
+// least time on one core, GFLOP/s (a multiply-add is two) and GB/s of operands. --sweep runs one
+// kernel with several configs in turn (its own and the best ten by the model, or those named), on
+// threads with equal parts of the tiles; prints median and least, and the median over the first's.
+// Not a test: other processes disturb it.
 //
 //===----------------------------------------------------------------------===//
 #include "AttentionText.h"
+
+#include "mtc/Codegen/Host/KernelSpace.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 #include <chrono>
 #include <cstdio>
+#include <thread>
 
 using namespace mtc::host;
 using namespace mtc::host::test;
@@ -111,7 +117,106 @@ static void report(Program &p, size_t k, const std::string &name, double minMicr
   std::fflush(stdout);
 }
 
+/// A kernel with a config, ready to run on several threads.
+struct Swept {
+  std::string config;
+  std::unique_ptr<Program> program;
+  std::vector<Buffer> buffers;
+  std::vector<Buffer> scratch; ///< by thread
+  std::vector<double> times;
+};
+
+static double runOnce(Swept &s, size_t k) {
+  std::vector<void *> pointers;
+  for (Buffer &b : s.buffers)
+    pointers.push_back(b.data());
+  MtcKernelFn fn = s.program->function(k);
+  const double start = microseconds();
+  for (auto [phase, tiles] : llvm::enumerate(s.program->variant(k).getTiles().asArrayRef())) {
+    auto work = [&, phase = phase, tiles = tiles](size_t thread) {
+      const auto all = int64_t(s.scratch.size()), part = int64_t(thread);
+      MtcKernelArgs args{int64_t(phase),
+                         tiles * part / all,
+                         tiles * (part + 1) / all,
+                         0,
+                         pointers.data(),
+                         s.scratch[thread].data(),
+                         nullptr};
+      fn(&args);
+    };
+    std::vector<std::thread> others;
+    for (size_t thread = 1; thread < s.scratch.size(); ++thread)
+      others.emplace_back(work, thread);
+    work(0);
+    for (std::thread &other : others)
+      other.join();
+  }
+  return microseconds() - start;
+}
+
+static int sweep(const std::string &text, const std::string &name, size_t threads,
+                 std::vector<std::string> configs) {
+  Program first(text, "");
+  size_t k = 0;
+  while (k < first.code.symbols.size() && first.kernel(k).getSymName() != name)
+    ++k;
+  if (!first.error.empty() || k == first.code.symbols.size()) {
+    std::printf("no kernel %s: %s\n", name.c_str(), first.error.c_str());
+    return 1;
+  }
+  const HostTarget target = *resolve(first.program.getTarget()->str());
+  const mtc::KernelShape shape = kernelShape(first.kernel(k), target);
+  if (configs.empty()) {
+    configs.push_back(printConfig(*configOf(first.variant(k).getConfig())));
+    std::vector<std::pair<double, std::string>> space;
+    for (const mtc::Config &config : configSpace(shape, coreShape(target)))
+      space.emplace_back(modelledCycles(shape, coreShape(target), config, int32_t(threads)),
+                         printConfig(config));
+    std::sort(space.begin(), space.end());
+    for (size_t i = 0; i < std::min<size_t>(10, space.size()); ++i)
+      configs.push_back(space[i].second);
+  }
+  std::vector<Swept> all;
+  for (const std::string &config : configs) {
+    Swept s{config, std::make_unique<Program>(text, ""), {}, {}, {}};
+    Program &p = *s.program;
+    auto parsed = mtc::parseConfig(config);
+    if (!parsed.ok()) {
+      std::printf("%s\n", parsed.status().message().c_str());
+      return 1;
+    }
+    auto variant =
+        variantOf(p.kernel(k), target, configAttr(p.context.get(), *parsed), {1}, {1}, "modelled");
+    if (mlir::failed(variant))
+      return 1;
+    p.kernel(k).setVariantsAttr(mlir::ArrayAttr::get(p.context.get(), {*variant}));
+    p.recompile();
+    s.buffers = p.buffers(k);
+    for (size_t thread = 0; thread < threads; ++thread)
+      s.scratch.emplace_back(p.variant(k).getScratch());
+    all.push_back(std::move(s));
+  }
+  const double start = microseconds();
+  for (int i = 0; i < 201 && (i < 5 || microseconds() - start < 20e6); ++i)
+    for (Swept &s : all)
+      if (const double t = runOnce(s, k); i > 0)
+        s.times.push_back(t);
+  for (Swept &s : all)
+    std::sort(s.times.begin(), s.times.end());
+  for (Swept &s : all)
+    std::printf("%10.1f us  least %10.1f  %5.3f  %s\n", s.times[s.times.size() / 2], s.times[0],
+                s.times[s.times.size() / 2] / all[0].times[all[0].times.size() / 2],
+                s.config.c_str());
+  return 0;
+}
+
 int main(int argc, char **argv) {
+  if (argc > 3 && std::string(argv[1]) == "--sweep") {
+    auto file = llvm::MemoryBuffer::getFile(argv[2]);
+    return file ? sweep((*file)->getBuffer().str(), argv[3], argc > 4 ? atoi(argv[4]) : 1,
+                        std::vector<std::string>(argv + std::min(argc, 5), argv + argc))
+                : 2;
+  }
   if (argc > 2 && std::string(argv[1]) == "--check") {
     auto file = llvm::MemoryBuffer::getFile(argv[2]);
     return file ? check((*file)->getBuffer().str()) : 2;

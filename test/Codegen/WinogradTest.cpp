@@ -226,5 +226,12 @@ TEST(Winograd, Parts) {
   }
 }
 
+// Larger than a core's caches, where inputs and results are fetched ahead, and than all caches,
+// where results go past them.
+TEST(Winograd, LargerThanCaches) {
+  check({1, 140, 150, 16, 32, 1}, Epilogue::BiasRelu);
+  check({1, 740, 730, 8, 16, 1});
+}
+
 // A deep one, where rounding adds up.
 TEST(Winograd, ManyChannels) { check({1, 16, 16, 256, 32, 1}, Epilogue::None, /*configs=*/true); }

@@ -69,3 +69,29 @@ mt.program @p target("host:x86-64-v4,cores=1") {
     mt.yield %c : tensor<1x1x4x16xf32>
   }
 }
+
+// -----
+
+// A result larger than the last cache goes past it, line by line, and the kernel ends when others can see it.
+// CHECK-LABEL: func.func @large.body
+// CHECK: vector.fma
+// CHECK: vector.store %{{.*}} {alignment = 64 : i64, nontemporal = true} : memref<8960000xf32>
+// CHECK: llvm.call_intrinsic "llvm.x86.sse.sfence"()
+// CHECK-NEXT: return
+mt.program @p target("host:x86-64-v4,cores=1") {
+  mt.kernel @large kind(contraction) (%x: tensor<70000x2xf32>, %w: tensor<4x2x32xf32>) -> tensor<70000x128xf32> {
+    %z = arith.constant 0.0 : f32
+    %we = tensor.empty() : tensor<2x128xf32>
+    %u = linalg.unpack %w outer_dims_perm = [1, 0] inner_dims_pos = [1] inner_tiles = [32] into %we : tensor<4x2x32xf32> -> tensor<2x128xf32>
+    %e = tensor.empty() : tensor<70000x128xf32>
+    %f = linalg.fill ins(%z : f32) outs(%e : tensor<70000x128xf32>) -> tensor<70000x128xf32>
+    %c = linalg.generic {indexing_maps = [affine_map<(m,n,k) -> (m,k)>, affine_map<(m,n,k) -> (k,n)>, affine_map<(m,n,k) -> (m,n)>],
+        iterator_types = ["parallel", "parallel", "reduction"]} ins(%x, %u : tensor<70000x2xf32>, tensor<2x128xf32>) outs(%f : tensor<70000x128xf32>) {
+    ^bb0(%a: f32, %v: f32, %o: f32):
+      %p = arith.mulf %a, %v : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+    } -> tensor<70000x128xf32>
+    mt.yield %c : tensor<70000x128xf32>
+  }
+}

@@ -44,6 +44,39 @@ mt.program @p target("host:x86-64-v4,cores=2") attributes {
     %r = linalg.matmul ins(%x, %w : tensor<2x4xf32>, tensor<4x8xf32>) outs(%f : tensor<2x8xf32>) -> tensor<2x8xf32>
     mt.yield %r : tensor<2x8xf32>
   }
+  mt.kernel @bytes kind(contraction) (%x: tensor<2x4xi8>, %w: tensor<4x8xi8>) -> tensor<2x8xi32> {
+    %c = arith.constant 0 : i32
+    %e = tensor.empty() : tensor<2x8xi32>
+    %f = linalg.fill ins(%c : i32) outs(%e : tensor<2x8xi32>) -> tensor<2x8xi32>
+    %r = linalg.generic {indexing_maps = [affine_map<(i, j, k) -> (i, k)>, affine_map<(i, j, k) -> (k, j)>,
+                                          affine_map<(i, j, k) -> (i, j)>],
+        iterator_types = ["parallel", "parallel", "reduction"]} ins(%x, %w : tensor<2x4xi8>, tensor<4x8xi8>)
+        outs(%f : tensor<2x8xi32>) {
+    ^bb0(%a: i8, %b: i8, %o: i32):
+      %aw = arith.extui %a : i8 to i32
+      %bw = arith.extsi %b : i8 to i32
+      %m = arith.muli %aw, %bw : i32
+      %s = arith.addi %o, %m : i32
+      linalg.yield %s : i32
+    } -> tensor<2x8xi32>
+    mt.yield %r : tensor<2x8xi32>
+  }
+  mt.kernel @filter kind(contraction) (%x: tensor<3x6xf32>) -> tensor<3x6xf32> numerics("winograd-f4x4-3x3") {
+    %t = arith.constant dense<1.0> : tensor<6x6xf32>
+    %c = arith.constant 0.0 : f32
+    %e = tensor.empty() : tensor<3x6xf32>
+    %f = linalg.fill ins(%c : f32) outs(%e : tensor<3x6xf32>) -> tensor<3x6xf32>
+    %r = linalg.generic {indexing_maps = [affine_map<(n, i, j) -> (n, j)>, affine_map<(n, i, j) -> (i, j)>,
+                                          affine_map<(n, i, j) -> (n, i)>],
+        iterator_types = ["parallel", "parallel", "reduction"]} ins(%x, %t : tensor<3x6xf32>, tensor<6x6xf32>)
+        outs(%f : tensor<3x6xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %m = arith.mulf %a, %b : f32
+      %s = arith.addf %o, %m : f32
+      linalg.yield %s : f32
+    } -> tensor<3x6xf32>
+    mt.yield %r : tensor<3x6xf32>
+  }
   mt.kernel @lookup kind(elementwise) (%i: tensor<2xi64>, %t: tensor<100x8xf32>) -> tensor<2x8xf32> {
     %e = tensor.empty() : tensor<2x8xf32>
     %r = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>],
@@ -152,6 +185,14 @@ TEST_F(ExportProblemTest, FlopsAndBytes) {
   EXPECT_EQ(flopsOf(kernel("never")), 0);
   EXPECT_EQ(bytesOf(kernel("mm")), 4 * (8 + 32 + 16));
   EXPECT_EQ(exported.problem.kernels[0].flops, flopsOf(kernel("mm")));
+  EXPECT_EQ(flopsOf(kernel("bytes")), 2 * 2 * 4 * 8);
+  EXPECT_EQ(byteFlopsOf(kernel("bytes")), 2 * 2 * 4 * 8);
+  EXPECT_EQ(byteFlopsOf(kernel("mm")), 0);
+}
+
+// A transform of minimal filtering is said as a product with a matrix, but takes less.
+TEST_F(ExportProblemTest, FlopsOfFiltering) {
+  EXPECT_EQ(flopsOf(kernel("filter")), 3 * 19);
 }
 
 // Of a table only what is looked up counts, of a tensor only the slices that are taken.

@@ -31,11 +31,27 @@ TEST(CpuTest, UnknownFeaturesAreMissing) {
 // The roofs are those of real hardware: no core is slower than one scalar multiply-add in two
 // cycles of 1 GHz or faster than 8 vectors of 16 at 6 GHz.
 TEST(CpuTest, PeakIsPlausible) {
-  const host::Peak peak = host::measurePeak({cpuBudget().cpus[0]});
+  const std::vector<host::Peak> runs = host::measurePeaks({cpuBudget().cpus[0]});
+  const host::Peak peak = host::bestOf(runs), usual = host::medianOf(runs);
   EXPECT_GT(peak.flopsPerNs, 0.5);
   EXPECT_LT(peak.flopsPerNs, 8 * 16 * 2 * 6.0);
   EXPECT_GT(peak.bytesPerNs, 0.05);
   EXPECT_LT(peak.bytesPerNs, 4096.0);
   EXPECT_GT(peak.cacheBytesPerNs, 0.05);
   EXPECT_LT(peak.cacheBytesPerNs, 4 * 64 * 6.0);
+  EXPECT_GT(peak.byteFlopsPerNs, 0.5);
+  EXPECT_LT(peak.byteFlopsPerNs, 8 * 64 * 2 * 6.0);
+  EXPECT_LE(usual.flopsPerNs, peak.flopsPerNs);
+  EXPECT_LE(usual.bytesPerNs, peak.bytesPerNs);
+}
+
+// Each roof by itself: the runs in which they are high need not be the same.
+TEST(CpuTest, QuantilesOfPeaks) {
+  const std::vector<host::Peak> runs = {{1, 40, 7, 1}, {2, 10, 9, 2}, {9, 20, 8, 3}};
+  EXPECT_EQ(host::bestOf(runs).flopsPerNs, 9);
+  EXPECT_EQ(host::bestOf(runs).byteFlopsPerNs, 40);
+  EXPECT_EQ(host::medianOf(runs).flopsPerNs, 2);
+  EXPECT_EQ(host::medianOf(runs).byteFlopsPerNs, 20);
+  EXPECT_EQ(host::medianOf(runs).bytesPerNs, 8);
+  EXPECT_EQ(host::medianOf({}).bytesPerNs, 0);
 }

@@ -14,6 +14,7 @@ Problem fullProblem() {
   Kernel &kernel = problem.kernels[0];
   kernel.kind = KernelKind::Contraction;
   kernel.flops = 123456789012;
+  kernel.byteFlops = 23456789012;
   kernel.bytes = 17;
   kernel.extents = {2, 3, 4, 5};
   kernel.variants[0].phaseTiles = {12, 3};

@@ -158,13 +158,13 @@ StatusOr<double> parsePercent(const std::string &text) {
 }
 
 /// The roofs of the CPUs that the session's workers are pinned to.
-StatusOr<host::Peak> peakOf(const DeviceOptions &device, int workers) {
+StatusOr<std::vector<host::Peak>> peaksOf(const DeviceOptions &device, int workers) {
   std::vector<int> cpus = cpuBudget().cpus;
   if (!device.cpus.empty()) {
     MTC_ASSIGN_OR_RETURN(cpus, parseCpuList(device.cpus));
   }
   cpus.resize(std::min(cpus.size(), static_cast<size_t>(workers)));
-  return host::measurePeak(cpus);
+  return host::measurePeaks(cpus);
 }
 
 Status bench(const BenchArguments &arguments) {
@@ -208,9 +208,9 @@ Status bench(const BenchArguments &arguments) {
   };
   MTC_ASSIGN_OR_RETURN(auto session,
                        openSession(arguments.device, arguments.output, std::move(options)));
-  host::Peak peak;
+  std::vector<host::Peak> peaks; // before the first tenant and after each
   if (kernels) {
-    MTC_ASSIGN_OR_RETURN(peak, peakOf(arguments.device, session->workers()));
+    MTC_ASSIGN_OR_RETURN(peaks, peaksOf(arguments.device, session->workers()));
   }
   MTC_ASSIGN_OR_RETURN(auto clients, makeClients(*session, fill));
 
@@ -220,7 +220,7 @@ Status bench(const BenchArguments &arguments) {
   const bool progress = !arguments.output.quiet && isatty(STDERR_FILENO);
   const size_t turns = solo ? clients.size() : 1;
   rounds.ns.resize(static_cast<size_t>(arguments.iterations));
-  for (size_t turn = 0; turn < turns; ++turn)
+  for (size_t turn = 0; turn < turns; ++turn) {
     for (int i = -arguments.warmup; i < arguments.iterations; ++i) {
       const bool keep = i >= 0;
       counted = keep;
@@ -241,6 +241,11 @@ Status bench(const BenchArguments &arguments) {
                    double(nowNs() - start) / 1e9 / done * (all - done));
       }
     }
+    if (kernels) {
+      MTC_ASSIGN_OR_RETURN(const auto more, peaksOf(arguments.device, session->workers()));
+      peaks.insert(peaks.end(), more.begin(), more.end());
+    }
+  }
   if (progress)
     fmt::print(stderr, "\r\x1b[K");
 
@@ -290,7 +295,7 @@ Status bench(const BenchArguments &arguments) {
                          {"median", plan.makespan.medianMs()}};
   }
   if (kernels)
-    taskTimes.report(problem, peak, print, json);
+    taskTimes.report(problem, host::medianOf(peaks), print, json);
   if (!arguments.trace.empty())
     MTC_RETURN_IF_ERROR(trace.write(arguments.trace));
   MTC_RETURN_IF_ERROR(writeJson(arguments.output, json));
@@ -308,7 +313,7 @@ std::function<Status()> declareBench(CLI::App &app) {
   addDeviceOptions(app, arguments->device);
   app.add_option("--mode", arguments->mode,
                  "round: all tenants together; solo: each alone; kernels: alone, time per task and "
-                 "its part of the roofline measured at the start; open: requests arrive at the "
+                 "its part of the roofline measured in the same run; open: requests arrive at the "
                  "tenants' rates")
       ->type_name("M")
       ->capture_default_str()

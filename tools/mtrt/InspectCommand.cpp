@@ -116,6 +116,7 @@ Json targetJson(const BundleTarget &target) {
   for (const Kernel &kernel : target.problem.kernels)
     kernels.push_back({{"name", kernel.name},
                        {"flops", kernel.flops},
+                       {"byte_flops", kernel.byteFlops},
                        {"bytes", kernel.bytes},
                        {"variants", kernel.variants.size()}});
   Json json = {{"target", target.target},     {"granules", target.problem.device.granules},

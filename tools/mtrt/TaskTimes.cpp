@@ -33,7 +33,10 @@ void TaskTimes::add(const JobReport &report) {
 /// it: its operands were in the last cache.
 static double floorNs(const Kernel &kernel, int workers, double ns, const host::Peak &peak) {
   const auto bytes = static_cast<double>(kernel.bytes);
-  const double compute = static_cast<double>(kernel.flops) / (peak.flopsPerNs * workers);
+  const auto byteFlops = static_cast<double>(kernel.byteFlops);
+  const double compute = ((static_cast<double>(kernel.flops) - byteFlops) / peak.flopsPerNs +
+                          byteFlops / peak.byteFlopsPerNs) /
+                         workers;
   const double memory = bytes / peak.bytesPerNs, cache = bytes / (peak.cacheBytesPerNs * workers);
   return std::max(compute, memory <= ns ? memory : std::min(memory, cache));
 }
@@ -46,16 +49,17 @@ void TaskTimes::report(const Problem &problem, const host::Peak &peak, bool prin
   std::sort(order.begin(), order.end());
   json["roofline"] = {{"origin", "measured"},
                       {"gflops_per_core", peak.flopsPerNs},
+                      {"byte_gops_per_core", peak.byteFlopsPerNs},
                       {"gbytes_per_s", peak.bytesPerNs},
                       {"cache_gbytes_per_s_per_core", peak.cacheBytesPerNs}};
   json["tasks"] = nlohmann::ordered_json::array();
   if (print)
-    fmt::print(
-        "roofline: {:.1f} GFLOP/s a core (f32), {:.1f} GB/s, from the last cache {:.1f} GB/s a "
-        "core\n"
-        "{:>10} {:>10} {:>8} {:>7} {:>5}  task\n",
-        peak.flopsPerNs, peak.bytesPerNs, peak.cacheBytesPerNs, "us", "predicted", "GFLOP/s",
-        "GB/s", "roof");
+    fmt::print("roofline: {:.1f} GFLOP/s a core (f32), {:.1f} (bytes), {:.1f} GB/s, from the last "
+               "cache {:.1f} GB/s a "
+               "core\n"
+               "{:>10} {:>10} {:>8} {:>7} {:>5}  task\n",
+               peak.flopsPerNs, peak.byteFlopsPerNs, peak.bytesPerNs, peak.cacheBytesPerNs, "us",
+               "predicted", "GFLOP/s", "GB/s", "roof");
   double logSum = 0;
   int contractions = 0;
   for (const auto &[negativeMs, key] : order) {

@@ -10,13 +10,20 @@ namespace mtc::host {
 /// caches Ilic, Pratas, Sousa, https://doi.org/10.1109/L-CA.2013.6.
 struct Peak {
   double flopsPerNs = 0; ///< f32 multiply-adds (2 each) of one core while the others do the same
-  double bytesPerNs = 0; ///< read and written in main memory by all cores together
+  double byteFlopsPerNs = 0;  ///< the same of products of bytes (vpdpbusd; without it as f32)
+  double bytesPerNs = 0;      ///< read and written in main memory by all cores together
   double cacheBytesPerNs = 0; ///< read from the last cache by one core while the others do the same
 };
 
-/// Measures on the given CPUs, a pinned thread each, with the widest vectors this CPU has.
-/// The best of several short runs: on a shared machine the neighbours are part of the figure, so
-/// take it beside what is compared with it. Takes about 0.3 s and 64 MiB a CPU.
-Peak measurePeak(const std::vector<int> &cpus);
+/// Measures on the given CPUs, a pinned thread each, with the widest vectors this CPU has: several
+/// short runs. On a shared machine the neighbours are part of the figure, so take it beside what is
+/// compared with it. Takes about 0.5 s and 64 MiB a CPU.
+std::vector<Peak> measurePeaks(const std::vector<int> &cpus);
+
+/// Each roof's best of all runs: what the machine reaches. Beside the least of other times.
+Peak bestOf(const std::vector<Peak> &runs);
+
+/// Each roof's median of all runs: what the machine usually gives. Beside medians of other times.
+Peak medianOf(const std::vector<Peak> &runs);
 
 } // namespace mtc::host

@@ -94,7 +94,8 @@ struct Kernel {
   KernelKind kind = KernelKind::Opaque;
   std::vector<Access> operands; ///< in the order of the ABI's buffers
   int64_t flops = 0;
-  int64_t bytes = 0; ///< read and written when no operand is cached
+  int64_t byteFlops = 0; ///< those of `flops` that multiply bytes and add the products up
+  int64_t bytes = 0;     ///< read and written when no operand is cached
   Extents extents;
   std::vector<Variant> variants; ///< at least one
   std::optional<Region> region;  ///< in place of code

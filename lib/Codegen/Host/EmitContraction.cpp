@@ -570,6 +570,17 @@ private:
                     {{bases[operand], 1}, {piece.row, c.stride(operand, c.m)}});
   }
 
+  /// Whether every vector of a result begins and ends with a cache line.
+  bool isWholeLines(int64_t operand) {
+    const Operand &o = c.operands[operand];
+    if (!fillsLines(e, o.storage, t.lanes) || o.from || o.panel || o.offset % t.lanes)
+      return false;
+    for (size_t l = 0; l < c.loops.size(); ++l)
+      if (static_cast<int64_t>(l) != c.n && c.stride(operand, static_cast<int64_t>(l)) % t.lanes)
+        return false;
+    return true;
+  }
+
   /// What the epilogue reads of an input for `pieces`: a number, or all their vectors in one.
   Value epilogueInput(int64_t operand, ArrayRef<Piece> pieces) {
     bool isNumber = c.stride(operand, c.n) == 0 && (pieces.size() == 1 || !c.stride(operand, c.m));
@@ -615,8 +626,11 @@ private:
         if (pieces.size() > 1 && isa<VectorType>(value.getType()))
           part = partOf(e, value, static_cast<int64_t>(p), t.lanes);
         int64_t operand = c.output(i);
-        storeVector(e, part, c.operands[operand].storage, address(operand, piece), 1,
-                    lanesOf(piece.j));
+        const int storage = c.operands[operand].storage;
+        if (isWholeLines(operand))
+          storeLines(e, part, storage, address(operand, piece), lanesOf(piece.j));
+        else
+          storeVector(e, part, storage, address(operand, piece), 1, lanesOf(piece.j));
       }
   }
 

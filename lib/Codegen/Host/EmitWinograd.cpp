@@ -19,6 +19,8 @@ using namespace mlir;
 namespace mtc::host {
 namespace {
 
+constexpr int64_t lineElements = 16, coreCacheBytes = 1 << 20;
+
 class WinogradEmitter {
 public:
   WinogradEmitter(Emitter &e, const Winograd &w, const WinogradTiling &t)
@@ -34,6 +36,14 @@ public:
     inputs = take(w.positions() * inputStride(w, t));
     products = take(w.positions() * productStride(w, t));
     outputs = take(16 * w.nr);
+    places = memref::ViewOp::create(b, e.loc, MemRefType::get({2 * t.block}, b.getIndexType()),
+                                    e.scratch, e.constant(at), ValueRange());
+    int64_t inputBytes = 0;
+    for (const Channels &input : w.inputs)
+      inputBytes += e.bytesOf(input.storage);
+    fetchesInput = inputBytes > coreCacheBytes && w.h >= w.side() && w.w >= w.side();
+    fetchesResult = e.bytesOf(w.outputs[0]) > coreCacheBytes && !e.isPastCaches(w.outputs[0]) &&
+                    w.oh >= 4 && w.ow >= 4;
   }
 
   void emit() {
@@ -42,8 +52,11 @@ public:
       Value left = sub(e.constant(w.tiles()), first);
       count = arith::MinSIOp::create(b, e.loc, left, e.constant(t.block));
       e.forRange(e.constant(0), count, 1, [&](Value i) { transformInput(i); });
+      if (fetchesInput || fetchesResult)
+        e.forRange(e.constant(0), e.constant(t.block), 1, [&](Value i) { notePlaces(i); });
       e.forRange(e.constant(0), e.constant(w.groups), 1, [&](Value group) {
         e.forRange(e.constant(0), e.constant(w.positions()), 1, [&](Value p) {
+          fetch(group, p);
           e.forRange(e.constant(0), count, t.mr, [&](Value i) { multiply(group, p, i); });
         });
         e.forRange(e.constant(0), count, 1, [&](Value i) { transformOutput(group, i); });
@@ -202,6 +215,81 @@ private:
       store(v, inputs, at);
   }
 
+  /// A square of pixels that a tile reads or gives, in pictures of height x width.
+  struct Patch {
+    int64_t height, width, side;
+    int64_t padTop = 0, padLeft = 0;
+  };
+  Patch inputPatch() const { return {w.h, w.w, w.side(), w.padTop, w.padLeft}; }
+  Patch resultPatch() const { return {w.oh, w.ow, 4}; }
+
+  /// Notes the pixels where the patches of the next block's tile `i` and of this one's results
+  /// begin, moved inside where they lie over an edge.
+  void notePlaces(Value i) {
+    auto note = [&](const Patch &patch, Value tile, int64_t at) {
+      tile = arith::MinSIOp::create(b, e.loc, tile, e.constant(w.tiles() - 1));
+      auto [n, ty, tx] = placeOf(sub(tile, first));
+      auto inside = [&](Value place, int64_t last) -> Value {
+        place = arith::MinSIOp::create(b, e.loc, place, e.constant(last));
+        return arith::MaxSIOp::create(b, e.loc, place, e.constant(0));
+      };
+      Value y = inside(e.linear(-patch.padTop, {{ty, 4}}), patch.height - patch.side);
+      Value x = inside(e.linear(-patch.padLeft, {{tx, 4}}), patch.width - patch.side);
+      Value begin = e.linear(0, {{n, patch.height * patch.width}, {y, patch.width}, {x, 1}});
+      memref::StoreOp::create(b, e.loc, begin, places, e.add(i, e.constant(at)));
+    };
+    Value tile = e.add(first, i);
+    if (fetchesInput)
+      note(inputPatch(), e.add(tile, e.constant(t.block)), 0);
+    if (fetchesResult)
+      note(resultPatch(), tile, t.block);
+  }
+
+  /// Beside the products of position `p`, which leave memory alone, fetches one pixel of every
+  /// tile: of the next block's input, a part of it for each group, and of the results to come.
+  void fetch(Value group, Value p) {
+    if (fetchesInput) // the columns on the left came with the tile before
+      fetchPixel(inputPatch(), p, w.side() - 4, 0, [&](Value pixel) {
+        for (const Channels &input : w.inputs) {
+          Value mine = e.linear(0, {{pixel, input.count}, {group, lineElements}});
+          for (int64_t at = 0; at < input.count; at += w.groups * lineElements)
+            prefetch(input.storage, e.add(mine, e.constant(at)), /*isWrite=*/false);
+        }
+      });
+    if (fetchesResult)
+      fetchPixel(resultPatch(), p, 0, t.block, [&](Value pixel) {
+        Value mine = e.linear(0, {{pixel, w.f()}, {group, w.nr}});
+        for (int64_t at = 0; at < w.nr; at += lineElements)
+          prefetch(w.outputs[0], e.add(mine, e.constant(at)), /*isWrite=*/true);
+      });
+  }
+
+  /// Calls `body` with pixel `p` of every patch noted from `at` on, if the patch has such a pixel
+  /// and it lies right of `skipped` columns.
+  void fetchPixel(const Patch &patch, Value p, int64_t skipped, int64_t at,
+                  function_ref<void(Value)> body) {
+    Value side = e.constant(patch.side);
+    Value y = arith::DivUIOp::create(b, e.loc, p, side);
+    Value x = arith::RemUIOp::create(b, e.loc, p, side);
+    Value isRight =
+        arith::CmpIOp::create(b, e.loc, arith::CmpIPredicate::uge, x, e.constant(skipped));
+    auto branch =
+        scf::IfOp::create(b, e.loc, both(isRight, within(y, patch.side)), /*withElse=*/false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    Value offset = e.linear(0, {{y, patch.width}, {x, 1}});
+    e.forRange(e.constant(0), e.constant(t.block), 1, [&](Value i) {
+      Value from = memref::LoadOp::create(b, e.loc, places, e.add(i, e.constant(at)));
+      body(e.add(from, offset));
+    });
+  }
+
+  void prefetch(int storage, Value at, bool isWrite) {
+    // Into the core's second cache, or the first where it is written soon.
+    memref::PrefetchOp::create(b, e.loc, e.memory[storage], at, isWrite, isWrite ? 3 : 2,
+                               /*isDataCache=*/true);
+  }
+
   /// Products of mr tiles with a panel.
   void multiply(Value group, Value p, Value i) {
     const int64_t nv = w.nr / t.lanes;
@@ -277,7 +365,10 @@ private:
     }
     const int64_t shape[] = {w.n, w.oh, w.ow, w.f()};
     for (auto [value, storage] : llvm::zip_equal(results, w.outputs))
-      storeVector(e, value, storage, e.linearIndex(shape, place), 1, {t.lanes, Value()});
+      if (fillsLines(e, storage, t.lanes) && w.f() % t.lanes == 0)
+        storeLines(e, value, storage, e.linearIndex(shape, place), {t.lanes, Value()});
+      else
+        storeVector(e, value, storage, e.linearIndex(shape, place), 1, {t.lanes, Value()});
   }
 
   Value readAt(Value tensor, AffineMap map, ArrayRef<Value> place) {
@@ -294,8 +385,11 @@ private:
   const int64_t channels; ///< of a transformed tile in scratch: whole vectors
   VectorType type;
   Value inputs, products,
-      outputs;        ///< scratch: [position][block][channels], [position][block][nr], [16][nr]
+      outputs; ///< scratch: [position][block][channels], [position][block][nr], [16][nr]
+  /// Of the block's tiles: where the next block's inputs begin, then where their results do.
+  Value places;
   Value first, count; ///< the block's tiles
+  bool fetchesInput = false, fetchesResult = false;
 };
 
 } // namespace

@@ -1,6 +1,7 @@
 //===- Emitter.cpp - what all emitters share ------------------------------===//
 #include "Emitter.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -270,8 +271,24 @@ void Emitter::copyResults() {
   }
 }
 
+int64_t Emitter::bytesOf(int storage) const {
+  const Storage &s = plan.storages[static_cast<size_t>(storage)];
+  return s.elements * ((s.elementType.getIntOrFloatBitWidth() + 7) / 8);
+}
+
+bool Emitter::isPastCaches(int storage) const {
+  // As much as the last caches of today's servers hold, a part of which is another tenant's. Where
+  // a cache is larger, memory is read once more for nothing.
+  constexpr int64_t lastCacheBytes = int64_t(32) << 20;
+  return plan.storages[static_cast<size_t>(storage)].kind == Storage::Kind::Result &&
+         bytesOf(storage) > lastCacheBytes;
+}
+
 void Emitter::finish() {
   b.setInsertionPointToEnd(&function.getBody().front());
+  // Stores past the caches are ordered by nothing else, not by the release of a barrier either.
+  if (hasStreamed)
+    LLVM::CallIntrinsicOp::create(b, loc, b.getStringAttr("llvm.x86.sse.sfence"), ValueRange());
   func::ReturnOp::create(b, loc);
 }
 

@@ -61,6 +61,12 @@ public:
                              llvm::function_ref<void(llvm::ArrayRef<mlir::Value>)> body);
   mlir::Value linearIndex(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<mlir::Value> indices);
 
+  /// Whether a storage is a result larger than the caches, and bytes of a storage.
+  bool isPastCaches(int storage) const;
+  int64_t bytesOf(int storage) const;
+  /// Says that some stores went past the caches: finish() then makes others see them.
+  void noteStreamed() { hasStreamed = true; }
+
   /// The constant that `pad` surrounds its source with.
   mlir::Value paddingValue(mlir::tensor::PadOp pad);
   /// An element of a tensor of the kernel's body, through virtual operations.
@@ -81,6 +87,8 @@ public:
   void finish();
 
 private:
+  bool hasStreamed = false;
+
   void emitStructured(mlir::linalg::LinalgOp op);
   /// A long sum in blocks; returns whether it was one. Its result holds what it starts from.
   bool emitSum(mlir::linalg::LinalgOp op);

@@ -37,6 +37,10 @@ Work workOf(mt::KernelOp kernel, const HostTarget &target) {
       work.flops += static_cast<int64_t>(static_cast<double>(iterations) * bytes);
       return;
     }
+    if (std::optional<int64_t> flops = mt::filteringFlopsOf(op)) {
+      work.flops += *flops;
+      return;
+    }
     auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
     if (generic && mt::productOf(generic)) { // widening is free
       work.flops += 2 * iterations;

@@ -112,6 +112,21 @@ void storeVector(Emitter &e, Value value, int storage, Value at, int64_t stride,
     vector::StoreOp::create(e.b, e.loc, value, memory, at);
 }
 
+constexpr int64_t kLineBytes = 64;
+
+bool fillsLines(Emitter &e, int storage, int64_t lanes) {
+  return lanes * e.plan.storages[storage].elementType.getIntOrFloatBitWidth() % (8 * kLineBytes) ==
+         0;
+}
+
+void storeLines(Emitter &e, Value value, int storage, Value at, const Lanes &lanes) {
+  if (!e.isPastCaches(storage) || lanes.mask)
+    return storeVector(e, value, storage, at, 1, lanes);
+  e.noteStreamed();
+  vector::StoreOp::create(e.b, e.loc, broadcast(e, value, lanes.count), e.memory[storage],
+                          ValueRange(at), /*nontemporal=*/true, llvm::MaybeAlign(kLineBytes));
+}
+
 Value joinVectors(Emitter &e, SmallVector<Value> parts) {
   while (parts.size() > 1) { // pairs, then pairs of pairs
     SmallVector<int64_t> all = llvm::to_vector(

@@ -164,7 +164,8 @@ int64_t inputStride(const Winograd &w, const WinogradTiling &t) {
 int64_t productStride(const Winograd &w, const WinogradTiling &t) { return spread(t.block * w.nr); }
 
 int64_t scratchOf(const Winograd &w, const WinogradTiling &t) {
-  return 4 * (w.positions() * (inputStride(w, t) + productStride(w, t)) + 16 * w.nr);
+  return 4 * (w.positions() * (inputStride(w, t) + productStride(w, t)) + 16 * w.nr) +
+         16 * t.block; // places
 }
 
 WinogradTiling chooseWinogradTiling(const Winograd &w, const HostTarget &target) {

@@ -25,7 +25,7 @@
 namespace mtc::host {
 namespace {
 
-constexpr int chains = 12, steps = 200'000, runs = 5;
+constexpr int chains = 12, steps = 200'000, runs = 9;
 constexpr size_t copyBytes = size_t(32) << 20;
 constexpr size_t sharedBytes = size_t(4) << 20; ///< more than a core's own caches hold
 
@@ -74,6 +74,21 @@ int64_t spinSse() {
   return int64_t(steps) * chains * 4 * 2;
 }
 
+/// Products of bytes: 64 of them and their sums of four in an instruction.
+__attribute__((target("avx512f,avx512vnni"))) int64_t spinBytes() {
+  __m512i sums[chains], factor = _mm512_set1_epi8(3);
+  for (__m512i &sum : sums)
+    sum = _mm512_set1_epi32(1);
+  for (int i = 0; i < steps; ++i) {
+#pragma GCC unroll 12
+    for (int j = 0; j < chains; ++j)
+      sums[j] = _mm512_dpbusd_epi32(sums[j], factor, factor);
+  }
+  for (__m512i &sum : sums)
+    asm volatile("" : : "v"(sum));
+  return int64_t(steps) * chains * 64 * 2;
+}
+
 Spin widestSpin() {
   if (missingFeatures({"avx512f"}).empty())
     return spinAvx512;
@@ -109,25 +124,35 @@ uint64_t readAll(const uint8_t *from, size_t bytes) {
 
 /// What one thread found, by run.
 struct Found {
-  double flopsPerNs[runs] = {}, bytesPerNs[runs] = {}, cacheBytesPerNs[runs] = {};
+  Peak run[runs];
 };
+
+double rateOf(Spin spin) {
+  const int64_t start = nowNs();
+  const int64_t flops = spin();
+  return double(flops) / double(std::max<int64_t>(1, nowNs() - start));
+}
 
 void measureOn(int cpu, std::barrier<> &together, Found &found) {
   pinTo(cpu);
   const Spin spin = widestSpin();
+  const bool hasByteProducts = missingFeatures({"avx512f", "avx512vnni"}).empty();
   auto from = std::make_unique<uint8_t[]>(copyBytes), to = std::make_unique<uint8_t[]>(copyBytes);
   std::memset(from.get(), 1, copyBytes);
   std::memset(to.get(), 1, copyBytes);
   for (int run = 0; run < runs; ++run) {
     together.arrive_and_wait();
-    int64_t start = nowNs();
-    const int64_t flops = spin();
-    found.flopsPerNs[run] = double(flops) / double(std::max<int64_t>(1, nowNs() - start));
+    found.run[run].flopsPerNs = rateOf(spin);
+    found.run[run].byteFlopsPerNs = found.run[run].flopsPerNs;
+    if (hasByteProducts) {
+      together.arrive_and_wait();
+      found.run[run].byteFlopsPerNs = rateOf(spinBytes);
+    }
     together.arrive_and_wait();
-    start = nowNs();
+    int64_t start = nowNs();
     std::memcpy(to.get(), from.get(), copyBytes);
     asm volatile("" : : "r"(to.get()) : "memory");
-    found.bytesPerNs[run] = 2.0 * copyBytes / double(std::max<int64_t>(1, nowNs() - start));
+    found.run[run].bytesPerNs = 2.0 * copyBytes / double(std::max<int64_t>(1, nowNs() - start));
     uint64_t sum = readAll(from.get(), sharedBytes);
     together.arrive_and_wait();
     constexpr int times = 4;
@@ -135,14 +160,14 @@ void measureOn(int cpu, std::barrier<> &together, Found &found) {
     for (int time = 0; time < times; ++time)
       sum += readAll(from.get(), sharedBytes);
     asm volatile("" : : "r"(sum));
-    found.cacheBytesPerNs[run] =
+    found.run[run].cacheBytesPerNs =
         double(times) * sharedBytes / double(std::max<int64_t>(1, nowNs() - start));
   }
 }
 
 } // namespace
 
-Peak measurePeak(const std::vector<int> &cpus) {
+std::vector<Peak> measurePeaks(const std::vector<int> &cpus) {
   std::vector<Found> found(cpus.size());
   std::barrier together(static_cast<ptrdiff_t>(cpus.size()));
   {
@@ -150,19 +175,35 @@ Peak measurePeak(const std::vector<int> &cpus) {
     for (size_t i = 0; i < cpus.size(); ++i)
       threads.emplace_back([&, i] { measureOn(cpus[i], together, found[i]); });
   }
-  Peak peak;
-  for (int run = 0; run < runs; ++run) {
-    double flops = 0, bytes = 0, cacheBytes = 0;
+  std::vector<Peak> all(runs);
+  for (int run = 0; run < runs; ++run)
     for (const Found &f : found) {
-      flops += f.flopsPerNs[run] / double(found.size());
-      bytes += f.bytesPerNs[run];
-      cacheBytes += f.cacheBytesPerNs[run] / double(found.size());
+      const auto threads = double(found.size());
+      all[run].flopsPerNs += f.run[run].flopsPerNs / threads;
+      all[run].byteFlopsPerNs += f.run[run].byteFlopsPerNs / threads;
+      all[run].bytesPerNs += f.run[run].bytesPerNs;
+      all[run].cacheBytesPerNs += f.run[run].cacheBytesPerNs / threads;
     }
-    peak.flopsPerNs = std::max(peak.flopsPerNs, flops);
-    peak.bytesPerNs = std::max(peak.bytesPerNs, bytes);
-    peak.cacheBytesPerNs = std::max(peak.cacheBytesPerNs, cacheBytes);
+  return all;
+}
+
+/// The roofs one by one, each at a quantile of its own values.
+static Peak quantileOf(const std::vector<Peak> &runs, double q) {
+  Peak peak;
+  for (double Peak::*roof :
+       {&Peak::flopsPerNs, &Peak::byteFlopsPerNs, &Peak::bytesPerNs, &Peak::cacheBytesPerNs}) {
+    std::vector<double> values;
+    for (const Peak &run : runs)
+      values.push_back(run.*roof);
+    std::sort(values.begin(), values.end());
+    if (!values.empty())
+      peak.*roof = values[static_cast<size_t>(q * double(values.size() - 1) + 0.5)];
   }
   return peak;
 }
+
+Peak bestOf(const std::vector<Peak> &runs) { return quantileOf(runs, 1); }
+
+Peak medianOf(const std::vector<Peak> &runs) { return quantileOf(runs, 0.5); }
 
 } // namespace mtc::host

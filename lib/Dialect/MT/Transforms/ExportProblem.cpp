@@ -62,24 +62,6 @@ void setDevice(ProgramOp program, const Device &device) {
 // Kernels
 //===----------------------------------------------------------------------===//
 
-int64_t flopsOf(KernelOp kernel) {
-  int64_t flops = 0;
-  kernel.getBody().walk([&](linalg::LinalgOp op) {
-    int64_t iterations = 1, operations = 0;
-    for (int64_t extent : op.getStaticLoopRanges())
-      iterations *= extent;
-    for (Operation &inner : op.getBlock()->without_terminator()) {
-      bool isArithmetic = isa<arith::ArithDialect, math::MathDialect>(inner.getDialect());
-      bool isFree = isa<arith::ConstantOp, arith::CmpFOp, arith::CmpIOp, arith::SelectOp>(inner) ||
-                    isa<CastOpInterface>(inner) || inner.getResult(0).getType().isIndex();
-      operations += isArithmetic && !isFree;
-    }
-    auto recurrence = op->getParentOfType<RecurrenceOp>();
-    flops += iterations * operations * (recurrence ? recurrence.getSteps() : 1);
-  });
-  return flops;
-}
-
 /// Bytes of an argument that a kernel reads: all, unless it only takes slices or single elements
 /// (a lookup in a table of embeddings).
 static int64_t readBytes(mlir::Value argument) {
@@ -194,6 +176,7 @@ StatusOr<Kernel> exportKernel(KernelOp op) {
   kernel.operands.assign(op.getArgumentTypes().size(), Access::Read);
   kernel.operands.insert(kernel.operands.end(), op.getResultTypes().size(), Access::Write);
   kernel.flops = flopsOf(op);
+  kernel.byteFlops = byteFlopsOf(op);
   kernel.bytes = bytesOf(op);
   kernel.extents = extentsOf(op);
   for (auto variant : op.getVariantsAttr().getAsRange<VariantAttr>())
@@ -384,6 +367,7 @@ void Exporter::addRegion(RegionTaskOp op, Entry &entry) {
     for (const Task &inner : problem.bodies[body].graph.tasks) {
       const Kernel &used = problem.kernels[inner.kernel];
       kernel.flops += used.flops * trips;
+      kernel.byteFlops += used.byteFlops * trips;
       kernel.bytes += used.bytes * trips;
       variant.scratchBytesPerWorker =
           std::max(variant.scratchBytesPerWorker, used.variants[0].scratchBytesPerWorker);

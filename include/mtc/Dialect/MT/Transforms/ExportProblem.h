@@ -51,14 +51,21 @@ std::string namesOf(mlir::Location loc);
 /// work is not seen.
 int64_t flopsOf(KernelOp kernel);
 
+/// Those of flopsOf() that multiply bytes by bytes and add the products up.
+int64_t byteFlopsOf(KernelOp kernel);
+
+/// What a transform of minimal filtering takes, which a body says as a product with a constant
+/// matrix: zeros and ones take nothing, and common terms are computed once. None if `op` is none.
+std::optional<int64_t> filteringFlopsOf(mlir::linalg::LinalgOp op);
+
 /// The loops of the operation with the most iterations (see mtc::Extents). A contraction's rows are
 /// the loops of its first operand and the result, columns those of its second and the result.
 /// Other kernels: rows are the parallel loops of the reduction with the fewest, depth its others;
 /// without a reduction all loops are rows.
 Extents extentsOf(KernelOp kernel);
 
-/// Bytes of a kernel's arguments and results; of an argument of which it only takes slices or single
-/// elements, those. Units: bytes.
+/// Bytes of a kernel's arguments and results; of an argument of which it only takes slices or
+/// single elements, those. Units: bytes.
 int64_t bytesOf(KernelOp kernel);
 
 /// Appends `schedule` to the program as an mt.schedule named after its workload. An operation of
