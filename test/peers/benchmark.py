@@ -74,7 +74,8 @@ class Benchmark:
         report = self.mtrt(name, "--mode", "kernels", "--iterations", "20")
         self.device = report["device"]
         roof = report["roofline"]
-        self.tasks.append(f"# {name}: {roof['gflops_per_core']:.1f} GFLOP/s a core, {roof['gbytes_per_s']:.1f} GB/s, from the "
+        self.tasks.append(f"# {name}: {roof['gflops_per_core']:.1f} GFLOP/s a core, {roof['byte_gops_per_core']:.1f} of bytes, "
+                          f"{roof['gbytes_per_s']:.1f} GB/s, from the "
                           f"last cache {roof['cache_gbytes_per_s_per_core']:.1f} GB/s a core")
         for t in report["tasks"]:
             self.tasks.append(f"{name}\t{t['tenant']}\t{t['task']}\t{t['name']}\t{t['kernel']}\t{t['workers']}\t"
@@ -98,6 +99,9 @@ class Benchmark:
             if parts:
                 lines.append(f"Contractions above 10 MFLOP of {name}: {len(parts)} tasks, "
                              f"{geometric_mean(parts):.0%} of the roofline measured in the same run (geometric mean).")
+        means = [geometric_mean(parts) for parts in self.kernels.values() if parts]
+        if len(means) > 1:
+            lines.append(f"Geometric mean of these: {geometric_mean(means):.0%}.")
         return lines
 
 
