@@ -18,9 +18,10 @@ static int64_t iterationsOf(linalg::LinalgOp op) {
   return iterations;
 }
 
-std::optional<int64_t> filteringFlopsOf(linalg::LinalgOp op) {
-  auto kernel = op->getParentOfType<KernelOp>();
-  if (!kernel || !kernel.getNumerics().value_or("").starts_with("winograd-") ||
+std::optional<int64_t> filteringFlopsOf(Operation *operation) {
+  auto op = dyn_cast<linalg::LinalgOp>(operation);
+  auto kernel = operation->getParentOfType<KernelOp>();
+  if (!op || !kernel || !kernel.getNumerics().value_or("").starts_with("winograd-") ||
       op.getNumDpsInputs() != 2)
     return std::nullopt;
   DenseElementsAttr matrix;

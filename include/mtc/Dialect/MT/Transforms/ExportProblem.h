@@ -56,7 +56,7 @@ int64_t byteFlopsOf(KernelOp kernel);
 
 /// What a transform of minimal filtering takes, which a body says as a product with a constant
 /// matrix: zeros and ones take nothing, and common terms are computed once. None if `op` is none.
-std::optional<int64_t> filteringFlopsOf(mlir::linalg::LinalgOp op);
+std::optional<int64_t> filteringFlopsOf(mlir::Operation *op);
 
 /// The loops of the operation with the most iterations (see mtc::Extents). A contraction's rows are
 /// the loops of its first operand and the result, columns those of its second and the result.
