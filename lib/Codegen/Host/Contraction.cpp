@@ -24,6 +24,16 @@ const Window *Contraction::windowOfInner(int64_t loop) const {
   return it == windows.end() ? nullptr : it;
 }
 
+bool Contraction::isAligned(int64_t operand, int64_t lanes) const {
+  const Operand &o = operands[operand];
+  if (o.from || o.panel || o.offset % lanes)
+    return false;
+  for (auto [l, loop] : llvm::enumerate(loops))
+    if (static_cast<int64_t>(l) != n && loop.strides[operand] % lanes)
+      return false;
+  return true;
+}
+
 int64_t Contraction::product(ArrayRef<int64_t> which) const {
   int64_t p = 1;
   for (int64_t l : which)

@@ -81,6 +81,8 @@ struct Contraction {
     return loop < 0 ? 0 : loops[loop].strides[operand];
   }
   int64_t output(int64_t i) const { return inputs + epilogueInputs + i; }
+  /// Whether vectors of `lanes` columns of an operand begin at multiples of `lanes`.
+  bool isAligned(int64_t operand, int64_t lanes) const;
   int64_t accumulatorBytes() const { return elementBytes(element); }
   const Window *windowOfOuter(int64_t loop) const;
   const Window *windowOfInner(int64_t loop) const;

@@ -360,8 +360,7 @@ private:
     Value done = arith::SubIOp::create(b, e.loc, positions[input], runStart);
     Value at = e.linear((t.mr - 1) * apart + runLength,
                         {{runStart, 1}, {done, llvm::divideCeil(t.mr * apart, runLength)}});
-    memref::PrefetchOp::create(b, e.loc, memory[input], at, /*isWrite=*/false, /*localityHint=*/3,
-                               /*isDataCache=*/true);
+    e.prefetch(memory[input], at);
   }
 
   SmallVector<Value> reduce(ArrayRef<Reduction> list, SmallVector<Value> accumulators,
@@ -570,17 +569,6 @@ private:
                     {{bases[operand], 1}, {piece.row, c.stride(operand, c.m)}});
   }
 
-  /// Whether every vector of a result begins and ends with a cache line.
-  bool isWholeLines(int64_t operand) {
-    const Operand &o = c.operands[operand];
-    if (!fillsLines(e, o.storage, t.lanes) || o.from || o.panel || o.offset % t.lanes)
-      return false;
-    for (size_t l = 0; l < c.loops.size(); ++l)
-      if (static_cast<int64_t>(l) != c.n && c.stride(operand, static_cast<int64_t>(l)) % t.lanes)
-        return false;
-    return true;
-  }
-
   /// What the epilogue reads of an input for `pieces`: a number, or all their vectors in one.
   Value epilogueInput(int64_t operand, ArrayRef<Piece> pieces) {
     bool isNumber = c.stride(operand, c.n) == 0 && (pieces.size() == 1 || !c.stride(operand, c.m));
@@ -627,10 +615,8 @@ private:
           part = partOf(e, value, static_cast<int64_t>(p), t.lanes);
         int64_t operand = c.output(i);
         const int storage = c.operands[operand].storage;
-        if (isWholeLines(operand))
-          storeLines(e, part, storage, address(operand, piece), lanesOf(piece.j));
-        else
-          storeVector(e, part, storage, address(operand, piece), 1, lanesOf(piece.j));
+        storeResult(e, part, storage, address(operand, piece), lanesOf(piece.j),
+                    c.isAligned(operand, t.lanes));
       }
   }
 

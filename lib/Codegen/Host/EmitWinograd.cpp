@@ -253,14 +253,15 @@ private:
         for (const Channels &input : w.inputs) {
           Value mine = e.linear(0, {{pixel, input.count}, {group, lineElements}});
           for (int64_t at = 0; at < input.count; at += w.groups * lineElements)
-            prefetch(input.storage, e.add(mine, e.constant(at)), /*isWrite=*/false);
+            e.prefetch(e.memory[input.storage], e.add(mine, e.constant(at)), /*cache=*/2);
         }
       });
     if (fetchesResult)
       fetchPixel(resultPatch(), p, 0, t.block, [&](Value pixel) {
         Value mine = e.linear(0, {{pixel, w.f()}, {group, w.nr}});
         for (int64_t at = 0; at < w.nr; at += lineElements)
-          prefetch(w.outputs[0], e.add(mine, e.constant(at)), /*isWrite=*/true);
+          e.prefetch(e.memory[w.outputs[0]], e.add(mine, e.constant(at)), /*cache=*/1,
+                     /*isWrite=*/true);
       });
   }
 
@@ -282,12 +283,6 @@ private:
       Value from = memref::LoadOp::create(b, e.loc, places, e.add(i, e.constant(at)));
       body(e.add(from, offset));
     });
-  }
-
-  void prefetch(int storage, Value at, bool isWrite) {
-    // Into the core's second cache, or the first where it is written soon.
-    memref::PrefetchOp::create(b, e.loc, e.memory[storage], at, isWrite, isWrite ? 3 : 2,
-                               /*isDataCache=*/true);
   }
 
   /// Products of mr tiles with a panel.
@@ -365,10 +360,8 @@ private:
     }
     const int64_t shape[] = {w.n, w.oh, w.ow, w.f()};
     for (auto [value, storage] : llvm::zip_equal(results, w.outputs))
-      if (fillsLines(e, storage, t.lanes) && w.f() % t.lanes == 0)
-        storeLines(e, value, storage, e.linearIndex(shape, place), {t.lanes, Value()});
-      else
-        storeVector(e, value, storage, e.linearIndex(shape, place), 1, {t.lanes, Value()});
+      storeResult(e, value, storage, e.linearIndex(shape, place), {t.lanes, Value()},
+                  w.f() % t.lanes == 0);
   }
 
   Value readAt(Value tensor, AffineMap map, ArrayRef<Value> place) {

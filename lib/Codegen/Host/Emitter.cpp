@@ -271,6 +271,11 @@ void Emitter::copyResults() {
   }
 }
 
+void Emitter::prefetch(Value memory, Value at, int cache, bool isWrite) {
+  memref::PrefetchOp::create(b, loc, memory, at, isWrite, /*localityHint=*/4 - cache,
+                             /*isDataCache=*/true);
+}
+
 int64_t Emitter::bytesOf(int storage) const {
   const Storage &s = plan.storages[static_cast<size_t>(storage)];
   return s.elements * ((s.elementType.getIntOrFloatBitWidth() + 7) / 8);

@@ -61,6 +61,8 @@ public:
                              llvm::function_ref<void(llvm::ArrayRef<mlir::Value>)> body);
   mlir::Value linearIndex(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<mlir::Value> indices);
 
+  /// Asks for the line of memory[at] in the core's first or second cache, a hint.
+  void prefetch(mlir::Value memory, mlir::Value at, int cache = 1, bool isWrite = false);
   /// Whether a storage is a result larger than the caches, and bytes of a storage.
   bool isPastCaches(int storage) const;
   int64_t bytesOf(int storage) const;

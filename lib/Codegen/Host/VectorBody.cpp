@@ -112,19 +112,15 @@ void storeVector(Emitter &e, Value value, int storage, Value at, int64_t stride,
     vector::StoreOp::create(e.b, e.loc, value, memory, at);
 }
 
-constexpr int64_t kLineBytes = 64;
-
-bool fillsLines(Emitter &e, int storage, int64_t lanes) {
-  return lanes * e.plan.storages[storage].elementType.getIntOrFloatBitWidth() % (8 * kLineBytes) ==
-         0;
-}
-
-void storeLines(Emitter &e, Value value, int storage, Value at, const Lanes &lanes) {
-  if (!e.isPastCaches(storage) || lanes.mask)
+void storeResult(Emitter &e, Value value, int storage, Value at, const Lanes &lanes,
+                 bool isAligned) {
+  constexpr int64_t lineBytes = 64;
+  const int64_t bits = e.plan.storages[storage].elementType.getIntOrFloatBitWidth();
+  if (!isAligned || lanes.mask || lanes.count * bits % (8 * lineBytes) || !e.isPastCaches(storage))
     return storeVector(e, value, storage, at, 1, lanes);
   e.noteStreamed();
   vector::StoreOp::create(e.b, e.loc, broadcast(e, value, lanes.count), e.memory[storage],
-                          ValueRange(at), /*nontemporal=*/true, llvm::MaybeAlign(kLineBytes));
+                          ValueRange(at), /*nontemporal=*/true, llvm::MaybeAlign(lineBytes));
 }
 
 Value joinVectors(Emitter &e, SmallVector<Value> parts) {

@@ -39,12 +39,12 @@ void storeVector(Emitter &e, mlir::Value vector, int storage, mlir::Value at, in
 mlir::Value widen(Emitter &e, mlir::Value v, mlir::Type element, bool isSigned, int64_t zero,
                   int64_t lanes);
 
-/// Stores a vector that is a number of whole cache lines, at their start. A result larger than the
-/// caches goes past them: else its lines would be read before they are overwritten, and whoever
-/// reads the result finds nothing of it in a cache anyway.
-void storeLines(Emitter &e, mlir::Value vector, int storage, mlir::Value at, const Lanes &lanes);
-/// Whether a vector of `lanes` elements of a storage fills cache lines.
-bool fillsLines(Emitter &e, int storage, int64_t lanes);
+/// storeVector() of neighbours in a result. Where `isAligned` - `at` is a multiple of the lanes -
+/// and the vector fills whole cache lines, a result larger than the caches goes past them: else its
+/// lines would be read before they are overwritten, and whoever reads the result finds nothing of
+/// it in a cache anyway.
+void storeResult(Emitter &e, mlir::Value vector, int storage, mlir::Value at, const Lanes &lanes,
+                 bool isAligned);
 
 /// Vectors that long bodies handle as one. The operations on a vector wait for each other, so that
 /// it takes the sum of their latencies; those on four alternate and keep the core busy.
