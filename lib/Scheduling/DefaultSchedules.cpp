@@ -25,7 +25,12 @@ static std::vector<double> latencies(const Schedule &schedule) {
 
 StatusOr<Schedule> bestSchedule(const Problem &problem, const Workload &workload,
                                 const PolicyOptions &options) {
-  std::vector<Schedule> schedules;
+  struct Candidate {
+    Schedule schedule;
+    double expectedNs;
+    std::vector<double> latencyNs;
+  };
+  std::vector<Candidate> candidates;
   std::vector<double> least(workload.instances.size(), INFINITY);
   auto leastNs = static_cast<double>(INT64_MAX);
   for (const Policy &policy : policies()) {
@@ -35,24 +40,24 @@ StatusOr<Schedule> bestSchedule(const Problem &problem, const Workload &workload
     std::vector<double> ns = latencies(schedule);
     for (size_t i = 0; i < ns.size(); ++i)
       least[i] = std::min(least[i], ns[i]);
-    leastNs = std::min(leastNs, expectedNs(problem, schedule));
-    schedules.push_back(std::move(schedule));
+    const double expected = expectedNs(problem, schedule);
+    leastNs = std::min(leastNs, expected);
+    candidates.push_back({std::move(schedule), expected, std::move(ns)});
   }
-  size_t best = schedules.size();
+  Candidate *best = nullptr;
   double bestSlowdown = INFINITY;
-  for (size_t s = 0; s < schedules.size(); ++s) {
-    if (expectedNs(problem, schedules[s]) > leastNs * kEqual)
+  for (Candidate &candidate : candidates) {
+    if (candidate.expectedNs > leastNs * kEqual)
       continue;
     double slowdown = 0;
-    std::vector<double> ns = latencies(schedules[s]);
-    for (size_t i = 0; i < ns.size(); ++i)
-      slowdown += ns[i] / least[i];
-    if (best == schedules.size() || slowdown < bestSlowdown) {
-      best = s;
+    for (size_t i = 0; i < least.size(); ++i)
+      slowdown += candidate.latencyNs[i] / least[i];
+    if (!best || slowdown < bestSlowdown) {
+      best = &candidate;
       bestSlowdown = slowdown;
     }
   }
-  return std::move(schedules[best]);
+  return std::move(best->schedule);
 }
 
 /// 1 to 8 granules one by one, then in steps of an eighth of the next power of two, and all.

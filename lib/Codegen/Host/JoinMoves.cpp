@@ -7,7 +7,7 @@
 // chains of moves become one. Whether a reader can is asked of the analysis that its emission
 // repeats, so that none falls back to plain loops by it.
 //
-// Predicted and measured: lib/Codegen/README.md.
+// Predicted and measured: lib/Codegen/outcomes.md.
 //
 //===----------------------------------------------------------------------===//
 #include "mtc/Codegen/Host/Passes.h"
