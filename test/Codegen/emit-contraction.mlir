@@ -6,6 +6,7 @@
 // CHECK-LABEL: func.func @gemm.body
 // CHECK-SAME: (%{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %{{.*}}: memref<0xi8>, %[[X:.*]]: memref<400xf32>, %[[W:.*]]: memref<1600xf32>, %[[B:.*]]: memref<20xf32>, %[[Y:.*]]: memref<160xf32>)
 // CHECK: scf.for {{.*}} iter_args
+// CHECK-NOT: memref.prefetch
 // CHECK: vector.load %[[W]]
 // CHECK: memref.load %[[X]]
 // CHECK: vector.broadcast {{.*}} : f32 to vector
@@ -93,5 +94,36 @@ mt.program @p target("host:x86-64-v4,cores=1") {
       linalg.yield %s : f32
     } -> tensor<70000x128xf32>
     mt.yield %c : tensor<70000x128xf32>
+  }
+}
+
+// -----
+
+// Panels of bytes are narrower than sums: beside each step's four products a register tile fetches its share of the
+// next group's panels (2,048 bytes for its 8 rows in 16 steps: two lines), into the second cache.
+// CHECK-LABEL: func.func @bytes.body
+// CHECK-SAME: %[[W:[a-z0-9]*]]: memref<4096xi8>, %{{.*}}: memref<512xi32>)
+// CHECK: scf.for {{.*}} iter_args
+// CHECK-COUNT-2: memref.prefetch %[[W]][%{{.*}}], read, locality<2>, data : memref<4096xi8>
+// CHECK-NOT: memref.prefetch
+// CHECK: vpdpbusd
+// CHECK: scf.yield
+mt.program @p target("host:x86-64-v4+avx512vnni,cores=1") {
+  mt.kernel @bytes kind(contraction) (%x: tensor<8x64xi8>, %w: tensor<2x16x32x4xi8>) -> tensor<8x64xi32> {
+    %z = arith.constant 0 : i32
+    %we = tensor.empty() : tensor<64x64xi8>
+    %u = linalg.unpack %w outer_dims_perm = [1, 0] inner_dims_pos = [1, 0] inner_tiles = [32, 4] into %we : tensor<2x16x32x4xi8> -> tensor<64x64xi8>
+    %e = tensor.empty() : tensor<8x64xi32>
+    %f = linalg.fill ins(%z : i32) outs(%e : tensor<8x64xi32>) -> tensor<8x64xi32>
+    %c = linalg.generic {indexing_maps = [affine_map<(m,n,k) -> (m,k)>, affine_map<(m,n,k) -> (k,n)>, affine_map<(m,n,k) -> (m,n)>],
+        iterator_types = ["parallel", "parallel", "reduction"]} ins(%x, %u : tensor<8x64xi8>, tensor<64x64xi8>) outs(%f : tensor<8x64xi32>) {
+    ^bb0(%a: i8, %v: i8, %o: i32):
+      %xa = arith.extui %a : i8 to i32
+      %xv = arith.extsi %v : i8 to i32
+      %p = arith.muli %xa, %xv : i32
+      %s = arith.addi %o, %p : i32
+      linalg.yield %s : i32
+    } -> tensor<8x64xi32>
+    mt.yield %c : tensor<8x64xi32>
   }
 }

@@ -1,6 +1,7 @@
 //===- Tiling.cpp - how a contraction is cut into tiles -------------------===//
 #include "Contraction.h"
 #include "DotProduct.h"
+#include "FetchAhead.h"
 
 using namespace mlir;
 
@@ -147,6 +148,16 @@ Tiling chooseTiling(const Contraction &c, const HostTarget &target) {
   constexpr double weightBytes = 512 << 10, blockBytes = 16 << 10;
   if (!c.packs && groupsOf(c, best) > 1 && 4.0 * k * n <= weightBytes)
     best.stepBlock = std::clamp<int64_t>(blockBytes / (4.0 * k * best.mr), 1, best.stepBlock);
+  // Narrow weights come from beyond a core's caches: all rows of a group of columns follow each
+  // other, on one core, in tiles of about 10 us (2^20 operations), and are found in its second
+  // cache again.
+  constexpr double rowBytes = 1 << 20;
+  if (hasNarrowPanels(c) && 4.0 * k * mExtent <= rowBytes) {
+    const double work = 2.0 * k * best.nv * best.lanes * best.mr;
+    best.stepBlock = std::clamp<int64_t>(leastWork / work, 1, std::max<int64_t>(1, s.steps));
+    best.order = best.stepBlock < s.steps ? 1 : 0;
+    return best;
+  }
   best.rowBlock = c.packs ? std::max<int64_t>(1, rows) : 1;
   if (best.stepBlock >= s.steps && !c.packs)
     while (best.rowBlock < rows && inputBytes(best.rowBlock * 2, s.steps) <= cacheBytes &&

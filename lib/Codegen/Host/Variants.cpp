@@ -71,11 +71,15 @@ static FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const HostTarget
   auto number = [&](StringRef name, int64_t value) {
     return b.getNamedAttr(name, b.getI64IntegerAttr(value));
   };
-  auto config =
-      b.getDictionaryAttr({b.getNamedAttr("emitter", b.getStringAttr("contraction")),
-                           number("lanes", t.lanes), number("mr", t.mr), number("nv", t.nv),
-                           number("rows", t.rowBlock), number("steps", t.stepBlock)});
-  return Choice{config, {tilesOf(*c, t)}, scratchOf(*c, t)};
+  SmallVector<NamedAttribute> config = {b.getNamedAttr("emitter", b.getStringAttr("contraction")),
+                                        number("lanes", t.lanes),
+                                        number("mr", t.mr),
+                                        number("nv", t.nv),
+                                        number("rows", t.rowBlock),
+                                        number("steps", t.stepBlock)};
+  if (t.order != 0)
+    config.push_back(number("order", t.order));
+  return Choice{b.getDictionaryAttr(config), {tilesOf(*c, t)}, scratchOf(*c, t)};
 }
 
 static FailureOr<Choice> chooseWinograd(mt::KernelOp kernel, const HostTarget &target) {
