@@ -1,4 +1,5 @@
 //===- ExportProblemTest.cpp - tests of programs as Problems --------------===//
+#include "mtc/Dialect/MT/Transforms/CountOperations.h"
 #include "mtc/Dialect/MT/Transforms/ExportProblem.h"
 #include "mtc/Dialect/MT/IR/Register.h"
 #include "mtc/Scheduling/Policies.h"

@@ -3,6 +3,7 @@
 
 #include "Variants.h"
 
+#include "mtc/Dialect/MT/Transforms/CountOperations.h"
 #include "mtc/Dialect/MT/Transforms/ExportProblem.h"
 #include "mtc/Tuning/GpuModel.h"
 

@@ -32,11 +32,15 @@ bool isVirtual(Operation *op) {
   return llvm::all_of(op->getUsers(), [](Operation *user) { return isa<linalg::LinalgOp>(user); });
 }
 
+bool isStatic(tensor::ExtractSliceOp slice) {
+  return llvm::none_of(slice.getStaticOffsets(), ShapedType::isDynamic) &&
+         llvm::none_of(slice.getStaticStrides(), ShapedType::isDynamic);
+}
+
 bool isView(Operation *op) {
   while (isa_and_nonnull<tensor::ExtractSliceOp, linalg::TransposeOp>(op)) {
     auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
-    if (slice && (llvm::any_of(slice.getStaticOffsets(), ShapedType::isDynamic) ||
-                  llvm::any_of(slice.getStaticStrides(), ShapedType::isDynamic)))
+    if (slice && !isStatic(slice))
       return false;
     const bool onlyRead = llvm::all_of(op->getUses(), [](OpOperand &use) {
       auto structured = dyn_cast<linalg::LinalgOp>(use.getOwner());

@@ -10,6 +10,7 @@
 
 #include "mtc/Dialect/MT/IR/MT.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AffineExpr.h"
 #include "llvm/ADT/DenseMap.h"
 
@@ -55,6 +56,9 @@ bool isVirtual(mlir::Operation *op);
 /// Whether `op` is a slice or transposition of an argument, or of another view, that operations of
 /// the kernel read: an offset and strides say all that it does.
 bool isView(mlir::Operation *op);
+
+/// Whether offsets and strides of a slice are known when compiling.
+bool isStatic(mlir::tensor::ExtractSliceOp slice);
 
 /// Size of a number or index in memory.
 int64_t elementBytes(mlir::Type type);

@@ -90,10 +90,10 @@ struct JoinMoves : impl::JoinMovesBase<JoinMoves> {
     auto elements = [](Value v) { return cast<RankedTensorType>(v.getType()).getNumElements(); };
     int64_t read = 0;
     for (mt::TaskOp reader : readers) {
-      mt::KernelOp kernel = kernelOf(reader, symbols);
-      if (kernel.getKind() != mt::KernelKind::Move)
+      mt::KernelOp moved = kernelOf(reader, symbols);
+      if (moved.getKind() != mt::KernelKind::Move)
         return false;
-      const bool isSlice = isa_and_nonnull<tensor::ExtractSliceOp>(lastOf(kernel));
+      const bool isSlice = isa_and_nonnull<tensor::ExtractSliceOp>(lastOf(moved));
       read += elements(isSlice ? reader.getResult(0) : move.getResult(0));
     }
     return read <= elements(move.getResult(0));

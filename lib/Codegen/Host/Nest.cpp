@@ -204,8 +204,7 @@ private:
       return success();
     }
     auto slice = cast<tensor::ExtractSliceOp>(op);
-    if (llvm::any_of(slice.getStaticOffsets(), ShapedType::isDynamic) ||
-        llvm::any_of(slice.getStaticStrides(), ShapedType::isDynamic))
+    if (!isStatic(slice))
       return failure();
     llvm::SmallBitVector dropped = slice.getDroppedDims();
     for (auto [d, offset] : llvm::enumerate(slice.getStaticOffsets())) {

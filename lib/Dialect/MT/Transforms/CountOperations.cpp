@@ -1,5 +1,6 @@
 //===- CountOperations.cpp - the arithmetic of a kernel -------------------===//
-#include "mtc/Dialect/MT/Transforms/ExportProblem.h"
+#include "mtc/Dialect/MT/Transforms/CountOperations.h"
+
 #include "mtc/Dialect/MT/Transforms/Product.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -10,12 +11,19 @@ using namespace mlir;
 
 namespace mtc::mt {
 
-static int64_t iterationsOf(linalg::LinalgOp op) {
-  auto recurrence = op->getParentOfType<RecurrenceOp>();
+int64_t iterationsOf(Operation *structured) {
+  auto recurrence = structured->getParentOfType<RecurrenceOp>();
   int64_t iterations = recurrence ? recurrence.getSteps() : 1;
-  for (int64_t extent : op.getStaticLoopRanges())
+  for (int64_t extent : cast<linalg::LinalgOp>(structured).getStaticLoopRanges())
     iterations *= extent;
   return iterations;
+}
+
+bool isByteProduct(Operation *op) {
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  return generic && productOf(generic) && llvm::all_of(generic.getInputs(), [](mlir::Value v) {
+           return getElementTypeOrSelf(v.getType()).isInteger(8);
+         });
 }
 
 std::optional<int64_t> filteringFlopsOf(Operation *operation) {
@@ -60,10 +68,9 @@ int64_t flopsOf(KernelOp kernel) {
 
 int64_t byteFlopsOf(KernelOp kernel) {
   int64_t flops = 0;
-  kernel.getBody().walk([&](linalg::GenericOp op) {
-    auto isByte = [](mlir::Value v) { return getElementTypeOrSelf(v.getType()).isInteger(8); };
-    if (productOf(op) && llvm::all_of(op.getInputs(), isByte))
-      flops += flopsOf(cast<linalg::LinalgOp>(op.getOperation()));
+  kernel.getBody().walk([&](linalg::LinalgOp op) {
+    if (isByteProduct(op))
+      flops += flopsOf(op);
   });
   return flops;
 }

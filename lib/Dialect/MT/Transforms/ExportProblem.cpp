@@ -1,6 +1,7 @@
 //===- ExportProblem.cpp - programs as Problems ---------------------------===//
 #include "mtc/Dialect/MT/Transforms/ExportProblem.h"
 #include "mtc/Dialect/MT/Evaluation/Evaluate.h"
+#include "mtc/Dialect/MT/Transforms/CountOperations.h"
 #include "mtc/Scheduling/Regions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

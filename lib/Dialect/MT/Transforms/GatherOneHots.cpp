@@ -44,17 +44,14 @@ struct GatherOneHots : mtc::mt::impl::GatherOneHotsBase<GatherOneHots> {
   void runOnOperation() override {
     SymbolTable symbols(getOperation());
     Evaluation evaluation(getOperation());
-    /// The bytes of a weight, empty if there is none or it cannot be read.
-    auto bytesOf = [&](Value v) -> ArrayRef<uint8_t> {
+    /// A weight's elements; none if `v` is no weight or it cannot be read.
+    auto bytesOf = [&](Value v) -> std::optional<TensorBytes> {
       auto get = v.getDefiningOp<GetWeightOp>();
       auto weight = get ? symbols.lookup<WeightOp>(get.getWeight()) : WeightOp();
       if (!weight)
-        return {};
+        return std::nullopt;
       mtc::StatusOr<TensorBytes> bytes = evaluation.bytesOf(weight);
-      if (!bytes.ok())
-        return {};
-      kept.push_back(*bytes);
-      return kept.back().data;
+      return bytes.ok() ? std::optional(*bytes) : std::nullopt;
     };
     SmallVector<linalg::GenericOp> products;
     getOperation().walk([&](linalg::GenericOp op) {
@@ -65,12 +62,10 @@ struct GatherOneHots : mtc::mt::impl::GatherOneHotsBase<GatherOneHots> {
       for (unsigned side : {0u, 1u})
         if (replace(product, side, bytesOf))
           break;
-    kept.clear();
   }
 
 private:
-  using BytesOf = function_ref<ArrayRef<uint8_t>(Value)>;
-  std::vector<TensorBytes> kept;
+  using BytesOf = function_ref<std::optional<TensorBytes>(Value)>;
 
   /// An elementwise op of f32 that compares its two inputs, the second one along a dim of its own.
   static std::optional<OneHot> oneHotOf(linalg::GenericOp op) {
@@ -109,11 +104,12 @@ private:
   }
 
   /// 0, 1, 2, ... of integers.
-  static bool countsUp(Value places, ArrayRef<uint8_t> bytes) {
+  static bool countsUp(Value places, const std::optional<TensorBytes> &weight) {
     auto type = cast<RankedTensorType>(places.getType());
     if (!type.getElementType().isInteger(32) && !type.getElementType().isInteger(64))
       return false;
     const size_t width = type.getElementTypeBitWidth() / 8;
+    const ArrayRef<uint8_t> bytes = weight ? ArrayRef<uint8_t>(weight->data) : ArrayRef<uint8_t>();
     if (bytes.empty() || bytes.size() != width * type.getNumElements())
       return false;
     for (int64_t i = 0; i < type.getNumElements(); ++i) {
@@ -125,14 +121,15 @@ private:
     return true;
   }
 
-  static bool isFinite(ArrayRef<uint8_t> bytes) {
-    for (size_t at = 0; at + 4 <= bytes.size(); at += 4) {
+  /// Of floats.
+  static bool isFinite(const std::optional<TensorBytes> &weight) {
+    for (size_t at = 0; weight && at + 4 <= weight->data.size(); at += 4) {
       float value;
-      std::memcpy(&value, bytes.data() + at, 4);
+      std::memcpy(&value, weight->data.data() + at, 4);
       if (!std::isfinite(value))
         return false;
     }
-    return !bytes.empty();
+    return weight && !weight->data.empty();
   }
 
   static bool replace(linalg::GenericOp product, unsigned side, BytesOf bytesOf) {

@@ -46,18 +46,6 @@ StatusOr<Kernel> exportKernel(KernelOp kernel);
 /// The names in a location, those of ONNX nodes, in order and once each, joined by '+'.
 std::string namesOf(mlir::Location loc);
 
-/// Floating point and integer operations of one run of a kernel: for every linalg operation the
-/// arithmetic of its body times its iterations, so a contraction is 2 * M * N * K. Data-dependent
-/// work is not seen.
-int64_t flopsOf(KernelOp kernel);
-
-/// Those of flopsOf() that multiply bytes by bytes and add the products up.
-int64_t byteFlopsOf(KernelOp kernel);
-
-/// What a transform of minimal filtering takes, which a body says as a product with a constant
-/// matrix: zeros and ones take nothing, and common terms are computed once. None if `op` is none.
-std::optional<int64_t> filteringFlopsOf(mlir::Operation *op);
-
 /// The loops of the operation with the most iterations (see mtc::Extents). A contraction's rows are
 /// the loops of its first operand and the result, columns those of its second and the result.
 /// Other kernels: rows are the parallel loops of the reduction with the fewest, depth its others;
