@@ -14,6 +14,9 @@
 
 namespace mtc {
 
+/// What a device keeps plans by: entries (sorted), and the policy that planned here, if any.
+using PlanKey = std::pair<std::vector<int32_t>, std::string>;
+
 /// A plan that a device can run.
 ///
 /// Ownership: the device's; lives as long as it.
@@ -48,9 +51,10 @@ public:
   /// Stops its threads; no job runs.
   virtual ~SessionDevice() = default;
 
-  /// The plan for `entries` (sorted; an entry may occur repeatedly), made ready. Safe from any
-  /// thread, also while a job runs.
-  virtual StatusOr<ReadyPlan *> find(const std::vector<int32_t> &entries) = 0;
+  /// The plan for `entries` (sorted; an entry may occur repeatedly) that choosePlan() gives, made
+  /// ready. Safe from any thread, also while a job runs.
+  virtual StatusOr<ReadyPlan *> find(const std::vector<int32_t> &entries,
+                                     const std::string &policy) = 0;
   /// A job by a plan of this device, with no requests yet.
   virtual std::unique_ptr<Job> makeJob(ReadyPlan &plan) = 0;
   /// Makes room for a job and takes the addresses of its requests' memory. No job is running.
@@ -69,6 +73,6 @@ public:
 /// nothing that can run (InvalidInput).
 StatusOr<ScheduledPlan> choosePlan(const BundleReader &bundle, size_t target,
                                    const std::vector<int32_t> &entries, int granules,
-                                   const std::string &policy = "");
+                                   const std::string &policy);
 
 } // namespace mtc

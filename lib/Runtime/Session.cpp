@@ -59,8 +59,7 @@ void Session::State::jobEnded(Job &job) {
   if (options.jobEnded) {
     const ScheduledPlan &stored = job.plan->stored;
     options.jobEnded({program->targets()[target].problem, stored.schedule, stored.plan, job.startNs,
-                      host::nowNs(), job.firstNs ? job.firstNs : job.startNs,
-                      std::move(job.tasks)});
+                      nowNs(), job.firstNs ? job.firstNs : job.startNs, std::move(job.tasks)});
   }
   std::vector<Ending> endings;
   {
@@ -75,7 +74,7 @@ void Session::State::jobEnded(Job &job) {
 void Session::State::end(Request &request, const RequestStatus &status) {
   if (status.ok())
     request.cropOutputs();
-  request.finishedNs_ = host::nowNs();
+  request.finishedNs_ = nowNs();
   request.code_ = status.code;
   request.message_ = status.message;
   auto &counter = status.code == RequestCode::Ok          ? completed
@@ -101,7 +100,7 @@ void Session::State::startNext(std::vector<Ending> &endings) {
   while (!running && !queue.empty()) {
     std::unique_ptr<Job> job = std::move(queue.front());
     queue.pop_front();
-    const int64_t now = host::nowNs();
+    const int64_t now = nowNs();
     RequestStatus refused;
     if (job->deadlineNs != 0 && now > job->deadlineNs)
       refused = {RequestCode::Timeout, "the deadline passed before the start"};
@@ -123,7 +122,8 @@ void Session::State::startNext(std::vector<Ending> &endings) {
   }
 }
 
-RequestStatus Session::submit(std::span<Request *const> requests, int64_t deadlineNs, Done done) {
+RequestStatus Session::submit(std::span<Request *const> requests, int64_t deadlineNs, Done done,
+                              const std::string &policy) {
   State &state = *state_;
   if (requests.empty())
     return invalidInput("no request to submit");
@@ -153,7 +153,7 @@ RequestStatus Session::submit(std::span<Request *const> requests, int64_t deadli
     hasEvents |= !request->waitEvents_.empty() || !request->signalEvents_.empty();
   }
   std::sort(entries.begin(), entries.end());
-  auto plan = state.device->find(entries);
+  auto plan = state.device->find(entries, policy);
   if (!plan.ok())
     return plan.status();
 
@@ -183,7 +183,7 @@ RequestStatus Session::submit(std::span<Request *const> requests, int64_t deadli
       ++state.busy;
       return {RequestCode::Busy, "a request with events needs an idle session"};
     }
-    const int64_t now = host::nowNs();
+    const int64_t now = nowNs();
     for (Request *request : requests) {
       for (auto [from, to] : {std::pair(&request->waitEvents_, &job->waitEvents),
                               std::pair(&request->signalEvents_, &job->signalEvents)}) {

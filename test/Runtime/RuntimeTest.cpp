@@ -2,6 +2,7 @@
 #include "SampleContents.h"
 #include "mtc/Bundle/Writer.h"
 #include "mtc/Runtime/Session.h"
+#include "mtc/Support/Clock.h"
 
 #include <gtest/gtest.h>
 
@@ -20,12 +21,6 @@ namespace {
 /// Milliseconds that `slow` computes: far longer than a busy machine keeps the test from its next
 /// line.
 constexpr float kLong = 1000;
-
-int64_t nowNs() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 class RuntimeTest : public testing::Test {
 protected:

@@ -9,22 +9,23 @@
 //
 //===----------------------------------------------------------------------===//
 #include "BenchOpen.h"
+#include "BenchPolicies.h"
+#include "Clients.h"
 #include "Commands.h"
 #include "TaskTimes.h"
 #include "Tensors.h"
 #include "Trace.h"
 #include "mtc/Runtime/Peak.h"
+#include "mtc/Support/Clock.h"
 #include "mtc/Support/Cores.h"
 #include "mtc/Support/File.h"
 #include "mtc/Support/Text.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cstring>
 #include <map>
 #include <set>
@@ -35,16 +36,11 @@ namespace {
 struct BenchArguments {
   DeviceOptions device;
   OutputOptions output;
-  std::string mode = "round", fill = "seed:0", trace, requireStable, policy;
+  std::string mode = "round", fill = "seed:0", trace, requireStable;
+  std::vector<std::string> policies;
   int warmup = 5, iterations = 60;
   OpenOptions open;
 };
-
-int64_t nowNs() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 /// The plan that ran: who made it, and how long it was to take.
 struct Ran {
@@ -52,73 +48,6 @@ struct Ran {
   double predictedMs = 0;
   Samples makespan; ///< from the first worker's start to the last one's end
 };
-
-/// A tenant with the caller's side of its tensors.
-struct Client {
-  std::unique_ptr<Request> request;
-  std::vector<std::pair<std::vector<uint8_t>, void *>> inputs, outputs; ///< caller's, session's
-  Samples latency;
-
-  void copyIn() {
-    for (auto &[mine, session] : inputs)
-      std::memcpy(session, mine.data(), mine.size());
-  }
-  void copyOut() {
-    for (auto &[mine, session] : outputs)
-      std::memcpy(mine.data(), session, mine.size());
-  }
-};
-
-StatusOr<std::vector<Client>> makeClients(Session &session, const Fill &fill) {
-  std::vector<Client> clients;
-  for (const Tenant &tenant : session.target().problem.tenants) {
-    Client &client = clients.emplace_back();
-    MTC_ASSIGN_OR_RETURN(client.request, session.createRequest(tenant.name));
-    for (const Tensor &tensor : client.request->entry().inputs) {
-      if (tensor.value)
-        continue; // need not be bound
-      std::vector<uint8_t> mine(static_cast<size_t>(tensor.bytes));
-      MTC_RETURN_IF_ERROR(fillTensor(fill, tenant.name, tensor, mine.data()));
-      MTC_ASSIGN_OR_RETURN(void *memory, client.request->memory(tensor.name, true));
-      client.inputs.emplace_back(std::move(mine), memory);
-    }
-    for (const Tensor &tensor : client.request->entry().outputs) {
-      MTC_ASSIGN_OR_RETURN(void *memory, client.request->memory(tensor.name, false));
-      client.outputs.emplace_back(std::vector<uint8_t>(static_cast<size_t>(tensor.bytes)), memory);
-    }
-  }
-  return clients;
-}
-
-/// One round of all; returns its duration.
-StatusOr<int64_t> iterateRound(Session &session, std::vector<Client> &clients, bool keep) {
-  std::vector<Request *> round;
-  for (Client &client : clients)
-    round.push_back(client.request.get());
-  const int64_t start = nowNs();
-  for (Client &client : clients)
-    client.copyIn();
-  MTC_RETURN_IF_ERROR(runRound(session, round));
-  for (Client &client : clients)
-    client.copyOut();
-  const int64_t duration = nowNs() - start;
-  for (Client &client : clients)
-    if (keep)
-      client.latency.ns.push_back(client.request->finishedNs() - start);
-  return duration;
-}
-
-/// One iteration of a tenant alone; returns its duration.
-StatusOr<int64_t> iterateSolo(Session &session, Client &client, bool keep) {
-  const int64_t start = nowNs();
-  client.copyIn();
-  MTC_RETURN_IF_ERROR(runRound(session, {client.request.get()}));
-  client.copyOut();
-  const int64_t duration = nowNs() - start;
-  if (keep)
-    client.latency.ns.push_back(duration);
-  return duration;
-}
 
 /// A value of /proc/self/status in bytes, e.g. of "VmHWM:".
 int64_t processBytes(const char *key) {
@@ -171,11 +100,21 @@ Status bench(const BenchArguments &arguments) {
   if (const char *option = openOptionOf(arguments.open); option && arguments.mode != "open")
     return invalidInput(fmt::format("{} is of --mode open, not {}", option, arguments.mode));
   if (arguments.mode == "open") {
-    if (!arguments.policy.empty() || !arguments.trace.empty() || !arguments.requireStable.empty())
+    if (!arguments.policies.empty() || !arguments.trace.empty() || !arguments.requireStable.empty())
       return invalidInput("--policy, --trace and --require-stable are of other modes than open");
     MTC_ASSIGN_OR_RETURN(const Fill fill, parseFill(arguments.fill));
     return benchOpen(arguments.device, arguments.output, fill, arguments.warmup, arguments.open);
   }
+  if (arguments.policies.size() > 1) {
+    if (arguments.mode != "round" || !arguments.trace.empty() || !arguments.requireStable.empty())
+      return invalidInput("several policies are compared by rounds, without --trace and "
+                          "--require-stable");
+    MTC_ASSIGN_OR_RETURN(const Fill fill, parseFill(arguments.fill));
+    return benchPolicies(arguments.device, arguments.output, fill,
+                         {arguments.policies, arguments.warmup, arguments.iterations});
+  }
+  const std::string policy =
+      arguments.policies.empty() || arguments.policies[0] == "bundle" ? "" : arguments.policies[0];
   const bool solo = arguments.mode != "round", kernels = arguments.mode == "kernels";
   double stable = 0;
   if (!arguments.requireStable.empty()) {
@@ -188,7 +127,6 @@ Status bench(const BenchArguments &arguments) {
   std::atomic<int64_t> reported{0}; ///< jobs; a job is reported after its requests have ended
   SessionOptions options;
   options.recordTasks = kernels || !arguments.trace.empty();
-  options.policy = arguments.policy;
   std::map<std::vector<int32_t>, Ran> ran; // by tenants; written before the next job starts
   options.jobEnded = [&](const JobReport &report) {
     std::vector<int32_t> tenants;
@@ -216,38 +154,34 @@ Status bench(const BenchArguments &arguments) {
 
   Samples rounds;
   int64_t jobs = 0;
-  const int64_t start = nowNs();
-  const bool progress = !arguments.output.quiet && isatty(STDERR_FILENO);
   const size_t turns = solo ? clients.size() : 1;
   rounds.ns.resize(static_cast<size_t>(arguments.iterations));
+  const int each = arguments.warmup + arguments.iterations;
+  std::optional<Progress> progress;
+  progress.emplace(!arguments.output.quiet, double(turns) * each);
   for (size_t turn = 0; turn < turns; ++turn) {
     for (int i = -arguments.warmup; i < arguments.iterations; ++i) {
       const bool keep = i >= 0;
       counted = keep;
       // The trace holds the last iteration: a longer one is slow to open.
       traced = !arguments.trace.empty() && i == arguments.iterations - 1;
-      MTC_ASSIGN_OR_RETURN(const int64_t ns, solo ? iterateSolo(*session, clients[turn], keep)
-                                                  : iterateRound(*session, clients, keep));
+      MTC_ASSIGN_OR_RETURN(const int64_t ns,
+                           solo ? iterateSolo(*session, clients[turn], policy, keep)
+                                : iterateRound(*session, clients, policy, keep));
       ++jobs;
       for (int64_t seen = reported; seen < jobs; seen = reported)
         reported.wait(seen);
       if (keep)
         rounds.ns[static_cast<size_t>(i)] += ns;
-      if (progress && i % 10 == 0) {
-        const double each = arguments.iterations + arguments.warmup;
-        const double done = double(turn) * each + i + arguments.warmup + 1;
-        const double all = double(turns) * each;
-        fmt::print(stderr, "\r\x1b[Kmtrt: {:.0f}/{:.0f}, about {:.0f} s left", done, all,
-                   double(nowNs() - start) / 1e9 / done * (all - done));
-      }
+      if (i % 10 == 0)
+        progress->show(double(turn) * each + i + arguments.warmup + 1);
     }
     if (kernels) {
       MTC_ASSIGN_OR_RETURN(const auto more, peaksOf(arguments.device, session->workers()));
       peaks.insert(peaks.end(), more.begin(), more.end());
     }
   }
-  if (progress)
-    fmt::print(stderr, "\r\x1b[K");
+  progress.reset();
 
   const SessionStatistics statistics = session->statistics();
   nlohmann::ordered_json json = {{"version", 1},
@@ -318,9 +252,11 @@ std::function<Status()> declareBench(CLI::App &app) {
       ->type_name("M")
       ->capture_default_str()
       ->check(CLI::IsMember({"round", "solo", "kernels", "open"}));
-  app.add_option("--policy", arguments->policy,
-                 "plan here by this policy instead of taking the bundle's plans, e.g. sequential")
-      ->type_name("P");
+  app.add_option("--policy", arguments->policies,
+                 "plan here by this policy instead of taking the bundle's plans, e.g. sequential; "
+                 "several (bundle,sequential,...): rounds by each in turn, and their ratios")
+      ->type_name("P,...")
+      ->delimiter(',');
   app.add_option("--warmup", arguments->warmup, "iterations that are not counted")
       ->type_name("N")
       ->capture_default_str()

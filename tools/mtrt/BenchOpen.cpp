@@ -14,6 +14,7 @@
 #include "mtc/Scheduling/ProblemText.h"
 #include "mtc/Simulation/LoadDriver.h"
 #include "mtc/Simulation/Verdict.h"
+#include "mtc/Support/Clock.h"
 #include "mtc/Support/Cores.h"
 #include "mtc/Support/Text.h"
 
@@ -36,11 +37,6 @@ using Clock = std::chrono::steady_clock;
 constexpr int64_t kDrainNs = 10'000'000'000;
 /// More tasks than these are predicted job by job.
 constexpr double kMostTasks = 30e6;
-
-int64_t nowNs() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch())
-      .count();
-}
 
 /// The cores of a partition: its session, and a request for each entry that it serves.
 struct Server {

@@ -126,8 +126,9 @@ Status toStatus(const RequestStatus &status) {
   return {code < 16 ? static_cast<ErrorCode>(code) : ErrorCode::Internal, status.message};
 }
 
-Status runRound(Session &session, const std::vector<Request *> &requests) {
-  MTC_RETURN_IF_ERROR(toStatus(session.submit(requests)));
+Status runRound(Session &session, const std::vector<Request *> &requests,
+                const std::string &policy) {
+  MTC_RETURN_IF_ERROR(toStatus(session.submit(requests, 0, {}, policy)));
   Status first;
   for (Request *request : requests)
     if (Status status = toStatus(request->wait()); first.ok() && !status.ok())

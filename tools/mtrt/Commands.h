@@ -68,8 +68,10 @@ std::string describeDevice(const Session &session);
 /// A request's error as a Status: what has no exit code of its own is Internal.
 Status toStatus(const RequestStatus &status);
 
-/// Runs the requests together and waits. The first error, if any.
-Status runRound(Session &session, const std::vector<Request *> &requests);
+/// Runs the requests together, by the bundle's plan or a policy's (see Session::submit), and waits.
+/// The first error, if any.
+Status runRound(Session &session, const std::vector<Request *> &requests,
+                const std::string &policy = "");
 
 /// "1x3x480x640", or "scalar".
 std::string shapeText(const std::vector<int64_t> &shape);

@@ -1,30 +1,15 @@
 //===- TaskTimes.h - how long each task takes -----------------------------===//
 #pragma once
 
+#include "Clients.h"
+
 #include "mtc/Runtime/Peak.h"
-#include "mtc/Runtime/Session.h"
 
 #include <nlohmann/json_fwd.hpp>
 
-#include <algorithm>
 #include <map>
-#include <vector>
 
 namespace mtc::tool {
-
-/// Times in ns and what is reported of them.
-struct Samples {
-  std::vector<int64_t> ns;
-  double quantileMs(double q) const {
-    std::vector<int64_t> sorted = ns;
-    std::sort(sorted.begin(), sorted.end());
-    const auto at = static_cast<size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5);
-    return static_cast<double>(sorted[at]) / 1e6;
-  }
-  double medianMs() const { return quantileMs(0.5); }
-  /// Distance of the quartiles, relative to the median.
-  double spread() const { return (quantileMs(0.75) - quantileMs(0.25)) / medianMs(); }
-};
 
 /// Times per task over all jobs of `bench --mode kernels`.
 class TaskTimes {

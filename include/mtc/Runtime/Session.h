@@ -85,7 +85,6 @@ struct SessionOptions {
   int64_t maxTrips = 0;        ///< of the loops of a task, one more fails; 0: as compiled
   uint64_t jitterSeed = 0;     ///< not 0: test aid, tasks last longer by pseudo-random factors
   bool recordTasks = false;
-  std::string policy; ///< plans are made here by it (Scheduling/Policies.h); empty: as stored
   std::function<void(LogLevel, const std::string &)> log;
   std::function<void(const JobReport &)> jobEnded; ///< on a worker, before the next job starts
 };
@@ -224,13 +223,15 @@ public:
 
   /// Queues the requests as one job: alone if there is one, else together in a round. `done` is
   /// called once per request when it has finished, on a worker: it must return quickly and may
-  /// submit. `deadlineNs` (CLOCK_MONOTONIC, 0: none) is the latest start.
+  /// submit. `deadlineNs` (CLOCK_MONOTONIC, 0: none) is the latest start. The plan is the bundle's, or
+  /// with a `policy` (Scheduling/Policies.h) one that is made here by it; each is made once.
   ///
   /// Fails without queueing anything if the queue is full (Busy), a tensor is not bound (inputs
   /// with a known value need not be) or has another value than the entry is compiled for, a request
   /// is under way or of another session (InvalidInput), or what it needs of the bundle is damaged
   /// (BundleRefused).
-  RequestStatus submit(std::span<Request *const> requests, int64_t deadlineNs = 0, Done done = {});
+  RequestStatus submit(std::span<Request *const> requests, int64_t deadlineNs = 0, Done done = {},
+                       const std::string &policy = "");
 
   SessionStatistics statistics() const;
 

@@ -58,7 +58,8 @@ public:
   ~CudaDevice() override;
 
   Status open(size_t &chosen);
-  StatusOr<ReadyPlan *> find(const std::vector<int32_t> &entries) override;
+  StatusOr<ReadyPlan *> find(const std::vector<int32_t> &entries,
+                             const std::string &policy) override;
   std::unique_ptr<Job> makeJob(ReadyPlan &plan) override;
   Status prepare(Job &job) override;
   void start(Job &job) override;
@@ -71,7 +72,7 @@ private:
     if (options.log)
       options.log(level, message);
   }
-  Status makeReady(const std::vector<int32_t> &entries, Graph *&ready);
+  Status makeReady(const PlanKey &key, Graph *&ready);
   Status launch(Job &job);
   Status await(const Job &job);
   Status runSteps(Job &job);
@@ -87,7 +88,7 @@ private:
   std::unique_ptr<Kernels> kernels;
   std::unique_ptr<DeviceMemory> memory;
   std::unique_ptr<DeviceWeights> weights;
-  std::map<std::vector<int32_t>, std::unique_ptr<Graph>> plans;
+  std::map<PlanKey, std::unique_ptr<Graph>> plans;
   CUstream stream = nullptr;
   CUevent ended = nullptr;
 
@@ -161,16 +162,18 @@ CudaDevice::~CudaDevice() {
   kernels.reset();
 }
 
-StatusOr<ReadyPlan *> CudaDevice::find(const std::vector<int32_t> &entries) {
+StatusOr<ReadyPlan *> CudaDevice::find(const std::vector<int32_t> &entries,
+                                       const std::string &policy) {
   MTC_RETURN_IF_ERROR(gpu->lost());
+  const PlanKey key(entries, policy);
   std::lock_guard lock(mutex);
-  if (auto known = plans.find(entries); known != plans.end())
+  if (auto known = plans.find(key); known != plans.end())
     return known->second.get();
   CurrentContext current(gpu->driver(), gpu->primary());
   Status status = current.status();
   Graph *ready = nullptr;
   if (status.ok())
-    status = makeReady(entries, ready);
+    status = makeReady(key, ready);
   if (status.ok())
     return ready;
   if (status.code() == ErrorCode::DeviceUnavailable)
@@ -178,13 +181,13 @@ StatusOr<ReadyPlan *> CudaDevice::find(const std::vector<int32_t> &entries) {
   return status;
 }
 
-Status CudaDevice::makeReady(const std::vector<int32_t> &entries, Graph *&ready) {
+Status CudaDevice::makeReady(const PlanKey &key, Graph *&ready) {
   MTC_ASSIGN_OR_RETURN(ScheduledPlan plan,
-                       choosePlan(program, target, entries, gpu->granules(), options.policy));
+                       choosePlan(program, target, key.first, gpu->granules(), key.second));
   const GraphParts parts = {*gpu,    program,  program.targets()[target], *kernels,
                             *memory, *weights, options.cudaSharing,       options.nodeByNode};
   MTC_ASSIGN_OR_RETURN(auto graph, Graph::create(parts, std::move(plan)));
-  ready = plans.emplace(entries, std::move(graph)).first->second.get();
+  ready = plans.emplace(key, std::move(graph)).first->second.get();
   return okStatus();
 }
 
@@ -265,9 +268,9 @@ Status CudaDevice::await(const Job &job) {
   const Driver &cu = gpu->driver();
   Status status = launched;
   if (status.ok()) {
-    const int64_t until = host::nowNs() + options.spinNs;
+    const int64_t until = nowNs() + options.spinNs;
     CUresult result = CUDA_ERROR_NOT_READY;
-    while ((result = cu.cuEventQuery(ended)) == CUDA_ERROR_NOT_READY && host::nowNs() < until)
+    while ((result = cu.cuEventQuery(ended)) == CUDA_ERROR_NOT_READY && nowNs() < until)
       host::pauseCpu();
     status = result == CUDA_ERROR_NOT_READY
                  ? cu.check(cu.cuEventSynchronize(ended), "cuEventSynchronize")

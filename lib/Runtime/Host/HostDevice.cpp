@@ -79,7 +79,8 @@ public:
   ~HostDevice() override { stopWorkers(); }
 
   Status open(size_t &chosen);
-  StatusOr<ReadyPlan *> find(const std::vector<int32_t> &entries) override;
+  StatusOr<ReadyPlan *> find(const std::vector<int32_t> &entries,
+                             const std::string &policy) override;
   std::unique_ptr<Job> makeJob(ReadyPlan &plan) override {
     return std::make_unique<HostJob>(static_cast<Replay &>(plan));
   }
@@ -110,7 +111,7 @@ private:
   LoadedCode code;
   std::mutex mutex; ///< guards weights and replays
   WeightMemory weights;
-  std::map<std::vector<int32_t>, std::unique_ptr<Replay>> replays;
+  std::map<PlanKey, std::unique_ptr<Replay>> replays;
   ArenaPool arenas;
   std::vector<Mapping> scratch; ///< by worker
 
@@ -213,16 +214,16 @@ void HostDevice::endJob(HostJob &job) {
   events.jobEnded(job);
 }
 
-StatusOr<ReadyPlan *> HostDevice::find(const std::vector<int32_t> &entries) {
+StatusOr<ReadyPlan *> HostDevice::find(const std::vector<int32_t> &entries,
+                                       const std::string &policy) {
   std::lock_guard lock(mutex);
-  auto known = replays.find(entries);
+  auto known = replays.find({entries, policy});
   if (known != replays.end())
     return known->second.get();
-  MTC_ASSIGN_OR_RETURN(ScheduledPlan plan,
-                       choosePlan(program, target, entries, workers(), options.policy));
+  MTC_ASSIGN_OR_RETURN(ScheduledPlan plan, choosePlan(program, target, entries, workers(), policy));
   MTC_ASSIGN_OR_RETURN(auto replay, Replay::create(program.targets()[target].problem,
                                                    std::move(plan), code, weights, workers()));
-  return replays.emplace(entries, std::move(replay)).first->second.get();
+  return replays.emplace(PlanKey(entries, policy), std::move(replay)).first->second.get();
 }
 
 Status HostDevice::prepare(Job &base) {

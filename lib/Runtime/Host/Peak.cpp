@@ -9,6 +9,7 @@
 #include "mtc/Runtime/Peak.h"
 
 #include "mtc/Runtime/Cpu.h"
+#include "mtc/Support/Clock.h"
 
 #include <immintrin.h>
 #include <pthread.h>
@@ -16,7 +17,6 @@
 
 #include <algorithm>
 #include <barrier>
-#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -93,12 +93,6 @@ Spin widestSpin() {
   if (missingFeatures({"avx512f"}).empty())
     return spinAvx512;
   return missingFeatures({"avx2", "fma"}).empty() ? spinAvx2 : spinSse;
-}
-
-int64_t nowNs() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
 }
 
 void pinTo(int cpu) {

@@ -7,22 +7,16 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "mtc/Support/Clock.h"
+
 #include <atomic>
 #include <climits>
 #include <cstdint>
-#include <ctime>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 namespace mtc::host {
-
-/// CLOCK_MONOTONIC in ns.
-inline int64_t nowNs() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return int64_t(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
-}
 
 inline void pauseCpu() { __builtin_ia32_pause(); }
 
