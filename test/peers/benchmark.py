@@ -5,12 +5,12 @@
 
 DIR/SET.mtb are bundles of whole sets; the references are those of `peers.py static` for the models of FILE. Each of the
 N (default 3) repetitions runs, one after the other, the round of the set (`mtrt bench --mode round` and
-`peers.py round`) and every model alone on one core and on all (`--mode solo`, `peers.py solo`); both sides take inputs
-from and leave outputs in the host's memory. The best peer of a repetition counts, then the median over repetitions.
-Prints a table in Markdown, with the part of the measured roofline that contractions above 10 MFLOP reach (`--mode
-kernels`); --results writes it to a file, with machine and date, --tasks the time of every task and what it reached of the
-roofline. Run it on an otherwise idle machine: a spread above
-5 % between repetitions is marked with `~`.
+`peers.py round`), every model alone on one core and on all (`--mode solo`, `peers.py solo`), and the tasks of mtc
+beside the roofline (`--mode kernels`); both sides take inputs from and leave outputs in the host's memory. The best peer
+of a repetition counts, then the median over repetitions. Prints a table in Markdown, with the part of the measured
+roofline that contractions above 10 MFLOP reach; --results writes it to a file, with machine and date, --tasks the time
+of every task and what it reached of the roofline. Run it on an otherwise idle machine: a spread above 5 % between
+repetitions is marked with `~`.
 """
 import argparse
 import csv
@@ -36,8 +36,7 @@ class Benchmark:
         self.options = options
         self.work = pathlib.Path(options.bundles)
         self.times = {}  # (set, what, threads, engine) -> ms of each repetition
-        self.kernels = {}  # set -> fraction of the roofline of each task with a large contraction
-        self.tasks = []  # a line for each task of all sets
+        self.reports = {}  # set -> what `--mode kernels` said in each repetition
         with open(options.table) as f:
             self.names = {}
             for row in csv.DictReader(f, delimiter="\t"):
@@ -69,20 +68,34 @@ class Benchmark:
             for threads in {1, cores}:
                 best = min(ms for engine, ms in solo[model].items() if engine.endswith(f"_{threads}"))
                 self.note(name, model, threads, "peer", best)
+        self.reports.setdefault(name, []).append(self.mtrt(name, "--mode", "kernels", "--iterations", "20"))
 
-    def roofline(self, name):
-        report = self.mtrt(name, "--mode", "kernels", "--iterations", "20")
-        self.device = report["device"]
-        roof = report["roofline"]
-        self.tasks.append(f"# {name}: {roof['gflops_per_core']:.1f} GFLOP/s a core, {roof['byte_gops_per_core']:.1f} of bytes, "
-                          f"{roof['gbytes_per_s']:.1f} GB/s, from the "
-                          f"last cache {roof['cache_gbytes_per_s_per_core']:.1f} GB/s a core")
-        for t in report["tasks"]:
-            self.tasks.append(f"{name}\t{t['tenant']}\t{t['task']}\t{t['name']}\t{t['kernel']}\t{t['workers']}\t"
-                              f"{t['median_us']:.1f}\t{t['min_us']:.1f}\t{t['predicted_us']:.1f}\t{t['gflops']:.1f}\t"
-                              f"{t['gbytes_per_s']:.1f}\t{t['roofline_fraction']:.2f}")
-        self.kernels[name] = [t["roofline_fraction"] for t in report["tasks"]
-                              if t["kernel"].startswith("contraction") and t["gflops"] * t["median_us"] * 1e3 > LARGE]
+    def tasks(self, name):
+        """The tasks of a set, each number the median of the repetitions'."""
+        by_task = {}
+        for report in self.reports[name]:
+            for task in report["tasks"]:
+                by_task.setdefault((task["tenant"], task["task"]), []).append(task)
+        return [medians(same) for same in by_task.values()]
+
+    def large_contractions(self, name):
+        """What each task with a large contraction reaches of the roofline."""
+        return [t["roofline_fraction"] for t in self.tasks(name)
+                if t["kernel"].startswith("contraction") and t["gflops"] * t["median_us"] * 1e3 > LARGE]
+
+    def task_lines(self):
+        lines = []
+        for name, reports in self.reports.items():
+            roof = medians([report["roofline"] for report in reports])
+            lines.append(f"# {name}: {roof['gflops_per_core']:.1f} GFLOP/s a core, {roof['byte_gops_per_core']:.1f} of bytes, "
+                         f"{roof['gbytes_per_s']:.1f} GB/s, from the "
+                         f"last cache {roof['cache_gbytes_per_s_per_core']:.1f} GB/s a core")
+        lines.append("set\ttenant\ttask\tname\tkernel\tcores\tmedian us\tleast us\tpredicted us\tGFLOP/s\tGB/s\tof the roofline")
+        for name in self.reports:
+            lines += [f"{name}\t{t['tenant']}\t{t['task']}\t{t['name']}\t{t['kernel']}\t{t['workers']}\t"
+                      f"{t['median_us']:.1f}\t{t['min_us']:.1f}\t{t['predicted_us']:.1f}\t{t['gflops']:.1f}\t"
+                      f"{t['gbytes_per_s']:.1f}\t{t['roofline_fraction']:.2f}" for t in self.tasks(name)]
+        return lines
 
     def table(self):
         lines = ["| Set | What | Cores | mtc ms | best peer ms | ratio |", "| --- | --- | --- | --- | --- | --- |"]
@@ -95,14 +108,20 @@ class Benchmark:
                 solo.append(ours / peer)
             lines.append(f"| {name} | {what} | {threads} | {ours:.2f} | {peer:.2f} | {ours / peer:.2f}{'~' * unstable} |")
         lines += ["", f"Models alone: geometric mean of the ratios {geometric_mean(solo):.2f}, largest {max(solo):.2f}."]
-        for name, parts in self.kernels.items():
+        large = {name: self.large_contractions(name) for name in self.reports}
+        for name, parts in large.items():
             if parts:
                 lines.append(f"Contractions above 10 MFLOP of {name}: {len(parts)} tasks, "
                              f"{geometric_mean(parts):.0%} of the roofline measured in the same run (geometric mean).")
-        means = [geometric_mean(parts) for parts in self.kernels.values() if parts]
+        means = [geometric_mean(parts) for parts in large.values() if parts]
         if len(means) > 1:
             lines.append(f"Geometric mean of these: {geometric_mean(means):.0%}.")
         return lines
+
+
+def medians(same):
+    """One of several dictionaries of the same keys: numbers are medians, the rest the first one's."""
+    return {key: statistics.median(d[key] for d in same) if isinstance(value, float) else value for key, value in same[0].items()}
 
 
 def geometric_mean(values):
@@ -124,18 +143,15 @@ def main():
     for name in options.sets:
         for _ in range(options.repeat):
             benchmark.repetition(name)
-        benchmark.roofline(name)
-    head = [f"Measured on {benchmark.device}, {datetime.date.today()}; medians of {options.repeat} repetitions, "
+    device = benchmark.reports[options.sets[0]][0]["device"]
+    head = [f"Measured on {device}, {datetime.date.today()}; medians of {options.repeat} repetitions, "
             "mtc and peers in turn.", ""]
     text = "\n".join(head + benchmark.table()) + "\n"
     print(text, end="")
     if options.results:
         pathlib.Path(options.results).write_text(text)
     if options.tasks:
-        columns = "set\ttenant\ttask\tname\tkernel\tcores\tmedian us\tleast us\tpredicted us\tGFLOP/s\tGB/s\tof the roofline"
-        lines = [f"# {head[0]}", *(line for line in benchmark.tasks if line.startswith("#")), columns]
-        lines += [line for line in benchmark.tasks if not line.startswith("#")]
-        pathlib.Path(options.tasks).write_text("\n".join(lines) + "\n")
+        pathlib.Path(options.tasks).write_text("\n".join([f"# {head[0]}", *benchmark.task_lines()]) + "\n")
 
 
 if __name__ == "__main__":
