@@ -176,6 +176,8 @@ static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool o
     passes.addPass(host::createJoinMoves());
   }
   const auto *gpu = std::get_if<cuda::CudaTarget>(&target);
+  if (gpu && optimize)
+    passes.addPass(cuda::createNarrowCudaValues());
   if (gpu && gpu->staged && optimize)
     passes.addPass(cuda::createStageCudaWeights());
   passes.addPass(mt::createShareKernels());

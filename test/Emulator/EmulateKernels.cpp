@@ -170,6 +170,10 @@ private:
       return rewriteHalves(op);
     if (isa<gpu::GPUDialect, NVVM::NVVMDialect, nvgpu::NVGPUDialect>(op->getDialect()))
       return op->emitOpError("is not emulated");
+    if (auto store = dyn_cast<vector::StoreOp>(op);
+        store && store.getVectorType().getElementType().isBF16())
+      if (auto memory = store.getBase().getDefiningOp<memref::ViewOp>())
+        return rewriteStore(store, memory);
     if (!checks)
       return success();
     if (auto load = dyn_cast<memref::LoadOp>(op))
@@ -193,6 +197,20 @@ private:
     call(offset, {}, arguments);
     op->erase();
     return success();
+  }
+
+  /// Stores bits of bf16: values of that type LLVM would carry from block to block as f32, by calls
+  /// of compiler-rt.
+  LogicalResult rewriteStore(vector::StoreOp op, memref::ViewOp memory) {
+    MemRefType type = memory.getType();
+    auto bitsType = MemRefType::get(type.getShape(), b.getI16Type());
+    Value plain = memref::ViewOp::create(b, loc, bitsType, memory.getSource(),
+                                         memory.getByteShift(), ValueRange());
+    Value bits = arith::BitcastOp::create(b, loc, op.getVectorType().clone(b.getI16Type()),
+                                          op.getValueToStore());
+    auto store = vector::StoreOp::create(b, loc, bits, plain, op.getIndices());
+    op.erase();
+    return rewrite(store);
   }
 
   LogicalResult rewriteShuffle(gpu::ShuffleOp op) {

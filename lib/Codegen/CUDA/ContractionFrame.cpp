@@ -19,6 +19,10 @@ SmallVector<int64_t> rowLoopsOf(const Contraction &c) {
 
 bool isOfBytes(const Contraction &c) { return c.element.isInteger(32); }
 
+Type storedType(const Contraction &c, int64_t input) {
+  return c.plan.storages[c.operands[input].storage].elementType;
+}
+
 /// Takes back that a host counts the terms of bytes by fours.
 static void ungroup(Contraction &c) {
   if (c.groups < 0)
@@ -42,8 +46,8 @@ FailureOr<Contraction> analyseContraction(mt::KernelOp kernel, int64_t staged) {
         staged >= 0 && storage.kind == host::Storage::Kind::Argument && storage.index == staged;
     if (staged >= 0 && isStaged != (i == c->vectorInput))
       return failure();
-    const bool isHalf = isStaged && (type.isF16() || type.isBF16());
-    if (c->operands[i].panel || !(isOfBytes(*c) ? type.isInteger(8) : type.isF32() || isHalf))
+    const bool isFloat = type.isF32() || type.isF16() || type.isBF16();
+    if (c->operands[i].panel || !(isOfBytes(*c) ? type.isInteger(8) : isFloat))
       return failure();
   }
   ungroup(*c);

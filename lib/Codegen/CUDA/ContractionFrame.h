@@ -14,14 +14,17 @@
 
 namespace mtc::cuda {
 
-/// A contraction that can be cut into tiles of rows and columns: a product of f32, or of bytes with
-/// sums in i32, of which one input varies with the columns, the other with the rows. Fails, without
-/// an error, for others (depthwise, pooling, wider integers). An argument that is `staged`
-/// (StagedWeight.h) must vary with the columns, and may be of halves.
+/// A contraction that can be cut into tiles of rows and columns: a product of f32, f16 or bf16 with
+/// sums in f32, or of bytes with sums in i32, of which one input varies with the columns, the other
+/// with the rows. Fails, without an error, for others (depthwise, pooling, wider integers). An
+/// argument that is `staged` (StagedWeight.h) must vary with the columns.
 mlir::FailureOr<host::Contraction> analyseContraction(mt::KernelOp kernel, int64_t staged = -1);
 
 /// Whether it is one of bytes.
 bool isOfBytes(const host::Contraction &c);
+
+/// What an input's elements are in memory.
+mlir::Type storedType(const host::Contraction &c, int64_t input);
 
 /// The loops that are a contraction's rows, outermost first.
 llvm::SmallVector<int64_t> rowLoopsOf(const host::Contraction &c);

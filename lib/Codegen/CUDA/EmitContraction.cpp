@@ -49,8 +49,6 @@ public:
   }
 
 private:
-  Value zero() { return e.constant(b.getF32FloatAttr(0)); }
-
   /// Which row or column and which term of a tile a thread loads as its `i`th: neighbouring threads
   /// read neighbouring elements.
   std::pair<Value, Value> positionOf(const Side &side, int64_t i) {
@@ -67,7 +65,9 @@ private:
     Value value =
         memref::LoadOp::create(b, loc, e.memory[c.operands[side.operand].storage], source.address);
     if (source.inside)
-      value = arith::SelectOp::create(b, loc, source.inside, value, zero());
+      value = arith::SelectOp::create(b, loc, source.inside, value, zeroOf(value.getType()));
+    if (!value.getType().isF32())
+      value = arith::ExtFOp::create(b, loc, b.getF32Type(), value);
     return value;
   }
 

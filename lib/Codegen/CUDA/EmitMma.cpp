@@ -8,15 +8,17 @@
 //
 // What the barrier has passed has multiplied step k - 1, whose stage the copies overwrite. tf32 is
 // copied as f32 by cp.async, four elements at once where neighbours of memory are neighbours of a
-// tile, and rounded on the way to the tensor cores; f16 and bf16 pass through registers, rounded on
-// the way to shared memory, and are read by ldmatrix; bytes are copied by cp.async where four terms
-// and more are neighbours in memory, else through registers. Either direction of a tile may lie
-// side by side in shared memory: whichever does in memory. Rows are padded so that the lanes of a
-// fragment (4 apart in one direction, 8 in the other) and the rows of a matrix hit other banks.
+// tile, and rounded on the way to the tensor cores; what becomes f16 and bf16 passes through
+// registers, rounded on the way to shared memory, and is read by ldmatrix; bytes, and what is f16
+// or bf16 in memory, are copied by cp.async where four bytes and more are neighbours there, else
+// through registers. Either direction of a tile may lie side by side in shared memory: whichever
+// does in memory. Rows are padded so that the lanes of a fragment (4 apart in one direction, 8 in
+// the other) and the rows of a matrix hit other banks.
 //
 // On sm_90a four warps multiply together by wgmma, which reads shared memory itself: rows of 128
-// bytes of terms, whatever lies side by side in memory, swizzled as the descriptors say. Everything
-// but bytes passes through registers, tf32 too, since wgmma would cut off what it does not round.
+// bytes of terms, whatever lies side by side in memory, swizzled as the descriptors say. What is of
+// another format in memory passes through registers, tf32 too, since wgmma would cut off what it
+// does not round.
 // Step k is multiplied while the terms of later steps are copied, and may go on until step k + 1
 // was started, so that copies go one stage less ahead.
 //
@@ -191,7 +193,7 @@ private:
     SmallVector<Type> types;
     for (const Plan *p : {&a, &w})
       if (!p->isAsync)
-        types.append(perThread(*p), VectorType::get({p->group}, sourceType()));
+        types.append(perThread(*p), loadedType(*p));
     if (types.empty())
       return {};
     auto branch = scf::IfOp::create(b, loc, types, condition, /*withElseRegion=*/true);

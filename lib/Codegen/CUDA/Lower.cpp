@@ -243,7 +243,7 @@ static void describeArguments(llvm::Function &kernel) {
 }
 
 FailureOr<std::string> lowerToPtx(ModuleOp module, const CudaTarget &target) {
-  host::expandMath(module);
+  host::expandMath(module, /*hasLookUp=*/false, /*convertsBf16=*/true);
   nameIntrinsics(module);
   int64_t alignment = 16;
   for (auto body : module.getOps<func::FuncOp>())

@@ -13,6 +13,9 @@ using mtc::host::Storage;
 
 namespace mtc::cuda {
 
+/// By cp.async.
+static constexpr int64_t leastCopiedBytes = 4;
+
 static NVVM::MMATypes mmaType(MmaFormat format) {
   switch (format) {
   case MmaFormat::TF32:
@@ -69,8 +72,10 @@ void MmaFrame::start() {
   }
 }
 
-Type MmaFrame::sourceType() {
-  return t.format == MmaFormat::I8 ? Type(b.getI8Type()) : b.getF32Type();
+VectorType MmaFrame::loadedType(const Plan &p) {
+  const bool isFinal = hasFormat(storedType(c, p.side.operand), t.format);
+  Type bits = b.getIntegerType(static_cast<unsigned>(8 * bytes));
+  return VectorType::get({p.group}, isFinal ? bits : b.getF32Type());
 }
 
 MmaFrame::Plan MmaFrame::planOf(const Side &side) {
@@ -86,7 +91,8 @@ MmaFrame::Plan MmaFrame::planOf(const Side &side) {
   // The elements of a tile are spread evenly.
   const int64_t most = side.width * t.bk / t.copyThreads();
   auto isWide = [&](int64_t group) { return isContiguousGroup(side, p.termsInside, group); };
-  p.group = std::min<int64_t>(t.byGroup ? 16 / bytes : t.format == MmaFormat::I8 ? 16 : 4, most);
+  const bool isFinal = hasFormat(storedType(c, side.operand), t.format);
+  p.group = std::min<int64_t>(t.byGroup || isFinal ? 16 / bytes : 4, most);
   const int64_t narrow = t.byGroup ? p.group : 4; // where they are no neighbours
   while (p.group > 4 && !isWide(p.group))
     p.group /= 2;
@@ -94,8 +100,10 @@ MmaFrame::Plan MmaFrame::planOf(const Side &side) {
   if (!p.isWide)
     p.group = std::min(narrow, most);
   const Storage &storage = c.plan.storages[c.operands[side.operand].storage];
-  const bool isCopied = t.producers == 0 && ((t.format == MmaFormat::TF32 && !t.byGroup) ||
-                                             (t.format == MmaFormat::I8 && p.isWide));
+  const bool isWord = t.format == MmaFormat::TF32 && storedType(c, side.operand).isF32();
+  const bool isCopied =
+      t.producers == 0 &&
+      ((isWord && !t.byGroup) || (isFinal && p.isWide && p.group * bytes >= leastCopiedBytes));
   p.isAsync = isCopied && storage.kind == Storage::Kind::Argument;
   if (!p.isWide && p.isAsync)
     p.group = 1;
@@ -153,20 +161,28 @@ Value MmaFrame::stored(const Plan &p, int64_t i, Value stage) {
 }
 
 Value MmaFrame::load(const Plan &p, int64_t i, Value firstTerm) {
-  auto type = VectorType::get({p.group}, sourceType());
   Value memory = e.memory[c.operands[p.side.operand].storage];
+  Type stored = storedType(c, p.side.operand), loaded = loadedType(p).getElementType();
+  auto typeOf = [&](Type element) {
+    return p.isWide ? Type(VectorType::get({p.group}, element)) : element;
+  };
   SmallVector<Value> elements;
   for (int64_t g = 0; g < (p.isWide ? 1 : p.group); ++g) {
     Source source = sourceOf(p, i, g, firstTerm);
-    Value value = p.isWide
-                      ? vector::LoadOp::create(b, loc, type, memory, source.address).getResult()
-                      : memref::LoadOp::create(b, loc, memory, source.address).getResult();
+    Value value = p.isWide ? vector::LoadOp::create(b, loc, cast<VectorType>(typeOf(stored)),
+                                                    memory, source.address)
+                                 .getResult()
+                           : memref::LoadOp::create(b, loc, memory, source.address).getResult();
+    if (loaded.isInteger() && loaded != stored)
+      value = arith::BitcastOp::create(b, loc, typeOf(loaded), value);
+    else if (loaded != stored)
+      value = arith::ExtFOp::create(b, loc, typeOf(loaded), value);
     if (source.inside)
       value = arith::SelectOp::create(b, loc, source.inside, value, zeroOf(value.getType()));
     elements.push_back(value);
   }
   return p.isWide ? elements.front()
-                  : vector::FromElementsOp::create(b, loc, type, elements).getResult();
+                  : vector::FromElementsOp::create(b, loc, loadedType(p), elements).getResult();
 }
 
 SmallVector<Value> MmaFrame::load(const Plan &p, Value firstTerm) {
@@ -198,7 +214,10 @@ void MmaFrame::store(const Plan &p, int64_t i, Value values, Value stage) {
           b, loc, b.getF32Type(), roundedWord(vector::ExtractOp::create(b, loc, values, g))));
     values = vector::FromElementsOp::create(b, loc, values.getType(), words);
   }
-  if (sharedType() == sourceType()) {
+  Type loaded = loadedType(p).getElementType();
+  if (loaded.isInteger() && loaded != sharedType())
+    values = arith::BitcastOp::create(b, loc, VectorType::get({p.group}, sharedType()), values);
+  if (loaded.isInteger() || loaded == sharedType()) {
     vector::StoreOp::create(b, loc, values, p.memory, at);
     return;
   }

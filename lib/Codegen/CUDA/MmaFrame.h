@@ -43,7 +43,8 @@ protected:
   void start();
 
   mlir::Type sharedType();
-  mlir::Type sourceType();
+  /// Of what is loaded to registers: the bits of what is multiplied, or the f32 that are rounded.
+  mlir::VectorType loadedType(const Plan &p);
 
   /// Elements of shared memory to another row or column and another term.
   int64_t distance(const Plan &p, int64_t across, int64_t terms);

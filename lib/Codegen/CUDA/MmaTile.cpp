@@ -81,8 +81,7 @@ static int64_t stagesOf(MmaTile t, const GpuRow &gpu) {
   return t.stages;
 }
 
-/// Elements of a staged weight.
-static bool hasFormat(Type type, MmaFormat format) {
+bool hasFormat(Type type, MmaFormat format) {
   switch (format) {
   case MmaFormat::F16:
     return type.isF16();
@@ -99,11 +98,11 @@ static bool hasFormat(Type type, MmaFormat format) {
 bool fits(const MmaTile &t, const Contraction &c) {
   if (isOfBytes(c) != (t.format == MmaFormat::I8))
     return false;
-  Type weight = c.plan.storages[c.operands[c.vectorInput].storage].elementType;
   if (!t.staged)
-    return isOfBytes(c) || weight.isF32();
-  return hasFormat(weight, t.format) && c.batch.empty() && c.reductions.size() == 1 &&
-         c.product(c.reductions) % t.bk == 0 && c.extent(c.n) % t.bn == 0;
+    return true;
+  return hasFormat(storedType(c, c.vectorInput), t.format) && c.batch.empty() &&
+         c.reductions.size() == 1 && c.product(c.reductions) % t.bk == 0 &&
+         c.extent(c.n) % t.bn == 0;
 }
 
 namespace {
@@ -121,7 +120,9 @@ bestOf(ArrayRef<Cut> cuts, bool staged, const Contraction &c, MmaFormat format, 
   // Rates go with the bits: the data sheets that Support/DeviceTable names.
   const int64_t bytes = elementBytes(format);
   const double peak = gpu.f16TensorFlopsPerNs * 2 / static_cast<double>(bytes);
-  const double inMemory = isOfBytes(c) ? 1.0 : 4.0; // bytes of an element
+  auto bytesOf = [&](int64_t input) {
+    return static_cast<double>(storedType(c, input).getIntOrFloatBitWidth()) / 8;
+  };
   const int64_t units = std::max(1, gpu.units / 4);
   double least = 0, efficiency = 0;
   MmaTile best;
@@ -137,9 +138,9 @@ bestOf(ArrayRef<Cut> cuts, bool staged, const Contraction &c, MmaFormat format, 
       continue;
     const auto terms = static_cast<double>(llvm::alignTo(c.product(c.reductions), tile.bk));
     double flops = 2.0 * static_cast<double>(cut.bm * cut.bn) * terms;
-    const double ofWeight = staged ? static_cast<double>(bytes) : inMemory;
-    double loads =
-        (inMemory * static_cast<double>(cut.bm) + ofWeight * static_cast<double>(cut.bn)) * terms;
+    double loads = (bytesOf(1 - c.vectorInput) * static_cast<double>(cut.bm) +
+                    bytesOf(c.vectorInput) * static_cast<double>(cut.bn)) *
+                   terms;
     double ns = std::max(flops / (peak * cut.efficiency), loads / gpu.unitBytesPerNs) *
                 static_cast<double>(llvm::divideCeil(tilesOf(c, cut.bm, cut.bn), units));
     if (least == 0 || ns < least || (ns == least && cut.efficiency > efficiency)) {

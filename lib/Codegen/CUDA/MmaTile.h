@@ -18,6 +18,9 @@ std::optional<MmaFormat> mmaFormat(llvm::StringRef name);
 int64_t elementBytes(MmaFormat format); ///< in shared memory
 int64_t productTerms(MmaFormat format); ///< that one product adds: 32 bytes of them
 
+/// Whether elements in memory are what is multiplied, so that none is rounded; never of tf32.
+bool hasFormat(mlir::Type type, MmaFormat format);
+
 /// How a contraction is cut: a block computes bm x bn results, bk terms of all of them at a time
 /// from one of `stages` parts of shared memory; a warp wm x wn of them by products of 16 x 8, or a
 /// warpgroup 64 x wn by products of as many.

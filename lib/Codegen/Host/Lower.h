@@ -9,8 +9,9 @@ namespace mtc::host {
 
 /// Replaces math functions by polynomials and what LLVM would lower to a call of libm or
 /// compiler-rt by code, at whatever vector width they have. No symbol outside the module remains.
-/// With `hasLookUp` (AVX-512) vectors of sixteen numbers may be looked up in a table.
-void expandMath(mlir::ModuleOp module, bool hasLookUp = false);
+/// With `hasLookUp` (AVX-512) vectors of sixteen numbers may be looked up in a table; a target that
+/// `convertsBf16` has an instruction for that.
+void expandMath(mlir::ModuleOp module, bool hasLookUp = false, bool convertsBf16 = false);
 
 /// Lowers a module of one body function `symbol`.body (and constants) to a relocatable object that
 /// defines `symbol` with the ABI of KernelABI.h. The module is consumed. `bufferBytes` holds the

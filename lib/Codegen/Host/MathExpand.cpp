@@ -624,7 +624,7 @@ void expand(Operation *op, bool hasLookUp) {
 
 } // namespace
 
-void expandMath(ModuleOp module, bool hasLookUp) {
+void expandMath(ModuleOp module, bool hasLookUp, bool convertsBf16) {
   SmallVector<Operation *> ops;
   module.walk([&](Operation *op) {
     if (isa<math::MathDialect>(op->getDialect()) ||
@@ -633,6 +633,8 @@ void expandMath(ModuleOp module, bool hasLookUp) {
   });
   for (Operation *op : ops)
     expand(op, hasLookUp);
+  if (convertsBf16)
+    return;
   // f32 to bf16 without AVX512-BF16 would be a call of compiler-rt.
   bool hasBf16 = false;
   module.walk([&](Operation *op) {

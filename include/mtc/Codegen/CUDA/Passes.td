@@ -21,6 +21,18 @@ def TuneCudaKernels : Pass<"mt-tune-cuda-kernels", "::mtc::mt::ProgramOp"> {
     "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def NarrowCudaValues : Pass<"mt-narrow-cuda-values", "::mtc::mt::ProgramOp"> {
+  let summary = "keep the values next to products in f16 or bf16 where the tenant's precision says so";
+  let description = [{
+    For tenants whose `precision` is f16 or bf16, before kernels are shared. A value of f32 that tasks make and read, one of them a product
+    of that precision, lies in memory in that type, and so do weights that are factors. Kernels widen what they read and round what they
+    write; numbers beyond the type's range become its largest finite ones. Not what entries take or give, what becomes integers, and what
+    would need a loop nest for the conversion alone.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+  let statistics = [Statistic<"count", "narrowed", "values that became narrow">];
+}
+
 def StageCudaWeights : Pass<"mt-stage-cuda-weights", "::mtc::mt::ProgramOp"> {
   let summary = "let products take their weights rounded, in chunks that bulk copies bring to shared memory";
   let description = [{
