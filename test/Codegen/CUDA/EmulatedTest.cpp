@@ -17,6 +17,14 @@ TEST(EmulatedPhases, Elementwise) {
   expectLikeHost(unaryChain(1000), "phases");
 }
 
+// Large ones, of which a thread computes two and four neighbours, or one where a row has no even
+// number of them.
+TEST(EmulatedPhases, Neighbours) {
+  expectLikeHost(biasGelu(130, 1024), "phases");
+  expectLikeHost(transpose(256, 1024), "phases", 0);
+  expectLikeHost(concat(129, 1024, 1025), "phases", 0, true);
+}
+
 TEST(EmulatedPhases, Moves) {
   expectLikeHost(transpose(37, 50), "phases", 0);
   expectLikeHost(concat(5, 12, 7), "phases", 0, true);
