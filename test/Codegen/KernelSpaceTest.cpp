@@ -26,6 +26,11 @@ TEST(KernelSpace, ProductsOnNarrowVectors) {
   expectEqualBits(gemm(50, 70, 500, 16), "contraction", "host:x86-64-v3,cores=2");
 }
 
+// Register tiles share in fetching what the next columns read: a hint, whatever the config.
+TEST(KernelSpace, ProductsOfNarrowWeights) {
+  expectEqualBits(gemm(50, 130, 400, 32, Epilogue::BiasRelu, {"i8"}), "contraction");
+}
+
 TEST(KernelSpace, Convolutions) {
   expectEqualBits(conv({.h = 17, .w = 19, .c = 40, .f = 33}), "contraction");
   expectEqualBits(conv({.h = 17, .w = 19, .c = 8, .f = 64, .stride = 2}), "contraction");

@@ -133,6 +133,13 @@ TEST(ConfigSpace, ModelRanksThePlainCases) {
             tallCycles("contraction lanes=16 mr=14 nv=2 order=1 rows=1 steps=4"));
   EXPECT_LT(tallCycles("contraction lanes=16 mr=14 nv=2 rows=1 steps=4 unroll=2"),
             tallCycles("contraction lanes=16 mr=14 nv=2 rows=1 steps=4"));
+  // Beside weights that are widened wide register tiles are the better ones.
+  ContractionShape widened{
+      .m = 128, .n = 384, .depth = 384, .panel = 32, .operandBytes = 1, .isWidened = true};
+  EXPECT_LT(modelledCycles(widened, kCore,
+                           *parseConfig("contraction lanes=16 mr=6 nv=4 rows=1 steps=22"), 1),
+            modelledCycles(widened, kCore,
+                           *parseConfig("contraction lanes=16 mr=13 nv=2 rows=1 steps=10"), 1));
   RowsShape rows{{{4, 1 << 20}}};
   EXPECT_LT(modelledCycles(rows, kCore, *parseConfig("rows rows=[1]"), 4),
             modelledCycles(rows, kCore, *parseConfig("rows rows=[4]"), 4));

@@ -60,6 +60,7 @@ struct ContractionShape {
   double operations = 1;      ///< for a vector of products
   bool packs = false;         ///< a tile copies its panel first
   bool vectorRows = false;    ///< both operands are loaded as vectors (depthwise, pooling)
+  bool isWidened = false;     ///< the panel's numbers are narrower than their products
 };
 
 /// Independent rows, in segments that run one after the other.

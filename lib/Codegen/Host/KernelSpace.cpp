@@ -3,6 +3,7 @@
 
 #include "Contraction.h"
 #include "DotProduct.h"
+#include "FetchAhead.h"
 #include "Nest.h"
 #include "Roofline.h"
 #include "Variants.h"
@@ -36,6 +37,7 @@ static ContractionShape shapeOf(const Contraction &c, const HostTarget &target) 
   shape.operations = isSplit ? 4 : c.groups < 0 && c.element.isInteger() ? 3 : 1;
   shape.packs = c.packs;
   shape.vectorRows = c.vectorRows;
+  shape.isWidened = hasNarrowPanels(c) && c.groups < 0;
   return shape;
 }
 

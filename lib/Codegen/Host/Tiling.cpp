@@ -84,6 +84,8 @@ Tiling chooseTiling(const Contraction &c, const HostTarget &target) {
   double work = isSplit ? 4 : isInteger ? 3 : 1;
   for (const Operand &o : c.operands)
     panel = std::max(panel, o.panel);
+  // Fitted, as in the model of configs (lib/Tuning/ConfigSpace.cpp).
+  const double widening = hasNarrowPanels(c) && c.groups < 0 ? 0.1 : 0;
   Tiling best;
   double least = 0;
   // Cycles of one step of K over all register tiles: two FMAs and two loads a cycle, latency 4 (Zen
@@ -110,7 +112,7 @@ Tiling chooseTiling(const Contraction &c, const HostTarget &target) {
           double loads = c.vectorRows ? rows * vectors + vectors : rows + vectors;
           return std::max({rows * vectors * 0.5 * width * work,
                            loads * 0.5 * (c.vectorRows ? width : 1.0), 4.0}) +
-                 0.5;
+                 widening * (2 * rows + 3 * vectors) + 0.5;
         };
         int64_t wholeN = n / span, restN = llvm::divideCeil(n % span, lanes);
         int64_t wholeM = mExtent / mr, restM = mExtent % mr;
