@@ -211,7 +211,9 @@ KernelShape shapeOf(const KernelFeatureMap &f) {
     shape = s;
   } else if (form == 3) {
     const int64_t positions = f.contains("positions") ? count(f, "positions") : 36;
-    shape = WinogradShape{count(f, "tiles"), count(f, "channels"), count(f, "panel"), positions};
+    const int64_t groups = f.contains("groups") ? count(f, "groups") : 1;
+    shape = WinogradShape{count(f, "tiles"), count(f, "channels"), count(f, "panel"), positions,
+                          groups};
   }
   return check(shape, coreOf(f)).ok() ? shape : KernelShape();
 }

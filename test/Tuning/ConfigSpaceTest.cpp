@@ -140,6 +140,17 @@ TEST(ConfigSpace, ModelRanksThePlainCases) {
                            *parseConfig("contraction lanes=16 mr=6 nv=4 rows=1 steps=22"), 1),
             modelledCycles(widened, kCore,
                            *parseConfig("contraction lanes=16 mr=13 nv=2 rows=1 steps=10"), 1));
+  // Filtering: one register tile for a block if weights take longest either way, and blocks that
+  // leave the caches to the weights.
+  auto filtering = [&](const WinogradShape &shape, const char *text) {
+    return modelledCycles(shape, kCore, *parseConfig(text), 2);
+  };
+  const WinogradShape deep{.tiles = 16, .channels = 256, .panel = 32, .groups = 8};
+  EXPECT_LT(filtering(deep, "winograd block=8 lanes=16 mr=8"),
+            filtering(deep, "winograd block=8 lanes=16 mr=4"));
+  const WinogradShape large{.tiles = 9225, .channels = 64, .panel = 32};
+  EXPECT_LT(filtering(large, "winograd block=9 lanes=16 mr=9"),
+            filtering(large, "winograd block=28 lanes=16 mr=14"));
   RowsShape rows{{{4, 1 << 20}}};
   EXPECT_LT(modelledCycles(rows, kCore, *parseConfig("rows rows=[1]"), 4),
             modelledCycles(rows, kCore, *parseConfig("rows rows=[4]"), 4));

@@ -78,6 +78,7 @@ struct WinogradShape {
   int64_t channels = 1;   ///< of the input
   int64_t panel = 16;     ///< results side by side
   int64_t positions = 36; ///< of an input tile: as many products of matrices
+  int64_t groups = 1;     ///< panels
 };
 
 /// A kernel as plain data; std::monostate: one config only.

@@ -50,7 +50,7 @@ KernelShape kernelShape(mt::KernelOp kernel, const HostTarget &target) {
     return shapeOf(*analyseContraction(kernel), target);
   if (emitter == "winograd") {
     const Winograd w = *analyseWinograd(kernel);
-    return WinogradShape{w.tiles(), w.c, w.nr, w.positions()};
+    return WinogradShape{w.tiles(), w.c, w.nr, w.positions(), w.groups};
   }
   if (emitter != "rows")
     return std::monostate();
@@ -96,6 +96,7 @@ KernelFeatureMap kernelFeatures(mt::KernelOp kernel, const HostTarget &target) {
     features["channels"] = double(w->channels);
     features["positions"] = double(w->positions);
     features["panel"] = double(w->panel);
+    features["groups"] = double(w->groups);
   }
   features["vector_bytes"] = double(target.vectorBytes);
   features["vector_registers"] = double(target.vectorRegisters);

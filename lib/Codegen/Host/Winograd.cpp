@@ -169,7 +169,7 @@ int64_t scratchOf(const Winograd &w, const WinogradTiling &t) {
 }
 
 WinogradTiling chooseWinogradTiling(const Winograd &w, const HostTarget &target) {
-  const WinogradShape shape{w.tiles(), w.c, w.nr, w.positions()};
+  const WinogradShape shape{w.tiles(), w.c, w.nr, w.positions(), w.groups};
   CoreShape core;
   core.vectorBytes = target.vectorBytes;
   core.vectorRegisters = target.vectorRegisters;
