@@ -137,8 +137,9 @@ Schedule decodeSchedule(const fb::Schedule *from) {
   to.policy = text(from->policy());
   to.makespanNs = from->makespan_ns();
   to.places = structs<Place>(from->places(), [](const fb::Place *place) {
-    return Place{place->instance(), place->task(),     place->variant(),     place->lane(),
-                 place->granules(), place->start_ns(), place->duration_ns(), place->shared()};
+    return Place{place->instance(),    place->task(),     place->variant(),
+                 place->lane(),        place->granules(), place->start_ns(),
+                 place->duration_ns(), place->shared(),   place->merged()};
   });
   if (const auto *edges = from->edges())
     for (uint32_t i = 0; i + 1 < edges->size(); i += 2)
@@ -161,6 +162,7 @@ Status decodePlan(const fb::Plan *from, Plan &to) {
     c.variant = command->variant();
     c.lane = command->lane();
     c.granules = command->granules();
+    c.merged = command->merged();
     c.waits = numbers<int32_t>(command->waits());
     c.buffers = structs<BufferRef>(command->buffers(), [&](const fb::BufferRef *buffer) {
       return BufferRef{enumerator(buffer->space(), Space::Weight, bad), buffer->index(),

@@ -148,6 +148,7 @@ static void encode(const Schedule &from, fb::ScheduleT &to) {
     table.start_ns = place.startNs;
     table.duration_ns = place.durationNs;
     table.shared = place.shared;
+    table.merged = place.merged;
   });
   for (auto [before, after] : from.edges) {
     to.edges.push_back(before);
@@ -170,6 +171,7 @@ static void encode(const Plan &from, fb::PlanT &to) {
         table.variant = command.variant;
         table.lane = command.lane;
         table.granules = command.granules;
+        table.merged = command.merged;
         table.waits = command.waits;
         table.buffers =
             tables<fb::BufferRefT>(command.buffers, [](const BufferRef &buffer, fb::BufferRefT &t) {

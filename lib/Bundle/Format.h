@@ -30,6 +30,9 @@ namespace mtc::bundle {
 // As PNG's: a byte above 127, line ends that a text transfer would change, an end-of-file mark.
 inline constexpr std::array<uint8_t, 8> kMagic = {0x89, 'M', 'T', 'B', '\r', '\n', 0x1a, '\n'};
 inline constexpr uint32_t kFormatNumber = 1;
+/// Of bundles with merged places: a reader of format 1 would run them one after the other without
+/// the orders between them that it needs.
+inline constexpr uint32_t kMergedFormatNumber = 2;
 
 inline constexpr uint64_t kPageBytes = 4096;
 inline constexpr uint64_t kChunkBytes = uint64_t(1) << 20;

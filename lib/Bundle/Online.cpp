@@ -78,7 +78,7 @@ std::vector<SegmentRow> segmentsOf(const Problem &problem, const Schedule &sched
   for (size_t c = 0; c < plan.commands.size(); ++c) {
     const Place &place = schedule.places[static_cast<size_t>(plan.commands[c].place)];
     endNs = std::max(endNs, place.startNs + place.durationNs);
-    if (endNs - cutNs < quantumNs && c + 1 < plan.commands.size())
+    if (c + 1 < plan.commands.size() && (endNs - cutNs < quantumNs || plan.commands[c + 1].merged))
       continue;
     segments.push_back(
         {static_cast<int32_t>(c + 1), endNs - cutNs, c + 1 < plan.commands.size() ? live[c] : 0});
@@ -215,13 +215,8 @@ OnlineTables makeOnlineTables(const Problem &problem, const std::vector<Schedule
     const Schedule &schedule = schedules[s];
     const Workload &workload = schedule.workload;
     if (workload.instances.size() > 1) {
-      MixRow mix{static_cast<int32_t>(s), workload.instances, {}, schedule.makespanNs};
-      mix.latencyNs.assign(workload.instances.size(), 0);
-      for (const Place &place : schedule.places) {
-        int64_t &latency = mix.latencyNs[static_cast<size_t>(place.instance)];
-        latency = std::max(latency, place.startNs + place.durationNs);
-      }
-      tables.mixes.push_back(std::move(mix));
+      tables.mixes.push_back({static_cast<int32_t>(s), workload.instances, latenciesNs(schedule),
+                              schedule.makespanNs});
       continue;
     }
     const int32_t granules = std::popcount(workload.granules);

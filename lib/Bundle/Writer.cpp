@@ -103,6 +103,15 @@ static Status writeWeights(AtomicFile &file, const std::vector<BundleWeight> &we
   return okStatus();
 }
 
+static bool hasMergedPlaces(const Contents &contents) {
+  for (const TargetProgram &target : contents.targets)
+    for (const Schedule &schedule : target.schedules)
+      for (const Place &place : schedule.places)
+        if (place.merged)
+          return true;
+  return false;
+}
+
 Status mtc::writeBundle(const std::string &path, const Contents &contents) {
   const std::string &command = contents.compileCommand;
   if (command.size() > kMaxCommandBytes)
@@ -132,7 +141,7 @@ Status mtc::writeBundle(const std::string &path, const Contents &contents) {
 
   std::vector<uint8_t> head(headerBytes);
   Header header = {kMagic,
-                   kFormatNumber,
+                   hasMergedPlaces(contents) ? kMergedFormatNumber : kFormatNumber,
                    static_cast<uint32_t>(command.size()),
                    file.position(),
                    static_cast<uint32_t>(sections.size()),

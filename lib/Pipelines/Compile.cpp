@@ -156,6 +156,10 @@ std::string normalizedCommand(const CompileOptions &options,
     add(" --calibration", {options.calibration});
   if (options.mixes != defaults.mixes)
     add(" --mixes", {std::to_string(options.mixes)});
+  if (options.policy != defaults.policy)
+    add(" --policy", {options.policy});
+  if (options.merge != defaults.merge)
+    add(" --merge", {options.merge ? "auto" : "off"});
   if (!options.keepValues.empty())
     add(" --keep-values", {options.keepValues});
   if (!options.tuningDatabase.empty())
@@ -245,7 +249,8 @@ StatusOr<CompileReport> compileSet(const CompileOptions &options, const Log &log
   report.output = output == "-" ? "" : output;
   for (const TargetCompilation &target : compilation->targets)
     for (const Schedule &schedule : target.schedules)
-      report.schedules.push_back({schedule.workload.name, schedule.policy, schedule.makespanNs});
+      report.schedules.push_back(
+          {schedule.workload.name, schedule.policy, schedule.makespanNs, mergedTasks(schedule)});
   for (TargetCompilation &target : compilation->targets)
     if (const TuningSummary &tuning = target.tuning;
         tuning.measured + tuning.learned + tuning.modelled > 0)

@@ -292,8 +292,11 @@ Status exportProblems(Compilation &compilation, const CompileOptions &) {
 
 Status scheduleTasks(Compilation &compilation, const CompileOptions &options) {
   for (TargetCompilation &target : compilation.targets) {
-    MTC_RETURN_IF_ERROR(runPasses(*target.module, "schedule", [](OpPassManager &passes) {
-      passes.addNestedPass<mt::ProgramOp>(mt::createScheduleTasks());
+    mt::ScheduleTasksOptions passOptions;
+    passOptions.policy = options.policy;
+    passOptions.merge = options.merge;
+    MTC_RETURN_IF_ERROR(runPasses(*target.module, "schedule", [&](OpPassManager &passes) {
+      passes.addNestedPass<mt::ProgramOp>(mt::createScheduleTasks(passOptions));
     }));
     mt::ProgramOp program = programOf(*target.module);
     MTC_ASSIGN_OR_RETURN(mt::ExportedProblem exported,
@@ -304,7 +307,10 @@ Status scheduleTasks(Compilation &compilation, const CompileOptions &options) {
     }
     if (options.mixes < 2)
       continue;
-    MTC_ASSIGN_OR_RETURN(std::vector<Schedule> mixes, mixSchedules(target.problem, options.mixes));
+    PolicyOptions policyOptions;
+    policyOptions.merge = options.merge;
+    MTC_ASSIGN_OR_RETURN(std::vector<Schedule> mixes,
+                         mixSchedules(target.problem, options.mixes, policyOptions));
     llvm::append_range(target.schedules, mixes);
   }
   return okStatus();

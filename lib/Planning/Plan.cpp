@@ -95,6 +95,7 @@ private:
       command.variant = place.variant;
       command.lane = place.lane;
       command.granules = place.granules;
+      command.merged = place.merged;
       command.waits = std::move(waits[p]);
       for (size_t o = 0; o < task.values.size(); ++o) {
         int32_t buffer = locationOf(place.instance, task.values[o]).buffer;

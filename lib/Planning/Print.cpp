@@ -43,9 +43,10 @@ std::string printPlan(const Problem &problem, const Schedule &schedule, const Pl
       std::string &list = kernel.operands[o] == Access::Write ? writes : reads;
       list += fmt::format("{}{}", list.empty() ? "" : ", ", printBuffer(command.buffers[o]));
     }
-    text += fmt::format("  {}: {} kernel {} variant {} lane {} granules {} waits [{}] reads ({}) "
+    text += fmt::format("  {}: {}{} kernel {} variant {} lane {} granules {} waits [{}] reads ({}) "
                         "writes ({})\n",
-                        c, describePlace(problem, schedule, command.place), kernel.name,
+                        c, command.merged ? "merged " : "",
+                        describePlace(problem, schedule, command.place), kernel.name,
                         command.variant, command.lane, printGranules(command.granules),
                         fmt::join(command.waits, ", "), reads, writes);
   }

@@ -8,6 +8,7 @@
 #include "mtc/Planning/Plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <tuple>
@@ -109,8 +110,12 @@ private:
     const Place &place = schedule_.places[static_cast<size_t>(c)];
     if (cmd.place != c || cmd.instance != place.instance || cmd.task != place.task ||
         cmd.variant != place.variant || cmd.lane != place.lane || cmd.granules != place.granules ||
-        cmd.kernel != taskOf(cmd).kernel)
+        cmd.merged != place.merged || cmd.kernel != taskOf(cmd).kernel)
       return wrong("{} differs from its place", describe(c));
+    if (cmd.merged && cmd.waits != command(c - 1).waits)
+      return wrong("{} waits for [{}]; wanted [{}] as {}, with which it is merged", describe(c),
+                   fmt::join(cmd.waits, ", "), fmt::join(command(c - 1).waits, ", "),
+                   describe(c - 1));
     for (size_t w = 0; w < cmd.waits.size(); ++w)
       if (cmd.waits[w] < 0 || cmd.waits[w] >= c || (w > 0 && cmd.waits[w] <= cmd.waits[w - 1]))
         return wrong("{} waits for command {}; wanted earlier commands, ascending", describe(c),
@@ -211,17 +216,20 @@ private:
     return okStatus();
   }
 
-  /// Commands of a granule are totally ordered: each after the one before it.
+  /// Commands of a granule are totally ordered: each after those before it that run as one.
   Status checkGranules() {
     for (int granule = 0; granule < problem_.device.granules; ++granule) {
-      int32_t previous = -1;
+      std::vector<int32_t> previous; // merged ones have equal waits: checked of the first
       for (int32_t c = 0; c < commandCount(); ++c) {
         if (!(command(c).granules >> granule & 1))
           continue;
-        if (previous >= 0 && !reachability_.reaches(previous, c))
-          return wrong("{} and {} share granule {} and are not ordered", describe(previous),
-                       describe(c), granule);
-        previous = c;
+        for (int32_t p : previous)
+          if (!command(c).merged && !reachability_.reaches(p, c))
+            return wrong("{} and {} share granule {} and are not ordered", describe(p), describe(c),
+                         granule);
+        if (!command(c).merged)
+          previous.clear();
+        previous.push_back(c);
       }
     }
     return okStatus();

@@ -10,15 +10,20 @@ static constexpr double kSlackNs = 1e-6;
 
 Demand demandOf(const Device &device, const Kernel &kernel, int32_t variant, int32_t granules) {
   const Variant &v = kernel.variants[static_cast<size_t>(variant)];
-  auto ns = static_cast<double>(variantNs(v, granules));
+  return demandOf(device, variantNs(v, granules), kernel.bytes,
+                  *std::max_element(v.phaseTiles.begin(), v.phaseTiles.end()), granules);
+}
+
+Demand demandOf(const Device &device, int64_t wholeNs, int64_t kernelBytes, int64_t tiles,
+                int32_t granules) {
+  const auto ns = static_cast<double>(wholeNs);
   Demand demand;
   demand.launchNs = std::min(ns, static_cast<double>(device.launchNs));
   demand.bodyNs = ns - demand.launchNs;
   if (demand.bodyNs > 0)
-    demand.bytesPerNs = static_cast<double>(kernel.bytes) / demand.bodyNs;
+    demand.bytesPerNs = static_cast<double>(kernelBytes) / demand.bodyNs;
   if (device.bytesPerNs > 0)
     demand.bytesPerNs = std::min(demand.bytesPerNs, device.bytesPerNs);
-  int64_t tiles = *std::max_element(v.phaseTiles.begin(), v.phaseTiles.end());
   demand.units =
       static_cast<double>(std::min<int64_t>(tiles, int64_t(granules) * device.unitsPerGranule));
   return demand;

@@ -24,6 +24,10 @@ struct Demand {
 
 Demand demandOf(const Device &device, const Kernel &kernel, int32_t variant, int32_t granules);
 
+/// The same for something of `kernelBytes` and `tiles` that takes `ns`.
+Demand demandOf(const Device &device, int64_t ns, int64_t kernelBytes, int64_t tiles,
+                int32_t granules);
+
 /// Tasks that run at once. Times are ns from 0 on.
 class Contention {
 public:

@@ -13,16 +13,6 @@ static constexpr double kEqual = 1.005;
 /// There are many schedules of entries alone, and less to find: a part of the steps.
 static constexpr int64_t kSoloPart = 8;
 
-/// By instance: the predicted end of its last place.
-static std::vector<double> latencies(const Schedule &schedule) {
-  std::vector<double> ns(schedule.workload.instances.size(), 1);
-  for (const Place &place : schedule.places) {
-    double &latency = ns[static_cast<size_t>(place.instance)];
-    latency = std::max(latency, static_cast<double>(place.startNs + place.durationNs));
-  }
-  return ns;
-}
-
 StatusOr<Schedule> bestSchedule(const Problem &problem, const Workload &workload,
                                 const PolicyOptions &options) {
   struct Candidate {
@@ -37,7 +27,9 @@ StatusOr<Schedule> bestSchedule(const Problem &problem, const Workload &workload
     if (policy.isBaseline)
       continue;
     MTC_ASSIGN_OR_RETURN(Schedule schedule, runPolicy(policy.name, problem, workload, options));
-    std::vector<double> ns = latencies(schedule);
+    std::vector<double> ns;
+    for (int64_t latency : latenciesNs(schedule))
+      ns.push_back(static_cast<double>(std::max<int64_t>(1, latency)));
     for (size_t i = 0; i < ns.size(); ++i)
       least[i] = std::min(least[i], ns[i]);
     const double expected = expectedNs(problem, schedule);

@@ -25,11 +25,16 @@ static constexpr double kSmallDoubt = 0.036, kLargeDoubt = 0.066;
 /// (speech set); medians of 12 to 20 traces, same machine.
 static constexpr double kDrift = 35;
 
+double neighbourDoubt(const Problem &problem, const Kernel &kernel) {
+  if (!isHost(problem.device))
+    return 0;
+  return kernel.bytes <= kOwnCacheBytes ? kSmallDoubt : kLargeDoubt;
+}
+
 std::vector<double> neighbourDoubts(const Problem &problem) {
-  std::vector<double> doubts(problem.kernels.size(), 0);
-  if (isHost(problem.device))
-    for (size_t k = 0; k < doubts.size(); ++k)
-      doubts[k] = problem.kernels[k].bytes <= kOwnCacheBytes ? kSmallDoubt : kLargeDoubt;
+  std::vector<double> doubts;
+  for (const Kernel &kernel : problem.kernels)
+    doubts.push_back(neighbourDoubt(problem, kernel));
   return doubts;
 }
 

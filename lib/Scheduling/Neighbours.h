@@ -17,8 +17,11 @@
 
 namespace mtc {
 
-/// By kernel: how much longer a task may take beside another than predicted, as a part of its time.
-/// 0 unless granules are a host's cores.
+/// How much longer a task may take beside another than predicted, as a part of its time. 0 unless
+/// granules are a host's cores.
+double neighbourDoubt(const Problem &problem, const Kernel &kernel);
+
+/// neighbourDoubt() by kernel.
 std::vector<double> neighbourDoubts(const Problem &problem);
 
 /// Goes through a schedule in time and sums up how much longer it may take.

@@ -1,6 +1,8 @@
 //===- Policies.cpp - the table of policies -------------------------------===//
 #include "mtc/Scheduling/Policies.h"
 
+#include "mtc/Scheduling/MergePlaces.h"
+
 #include <fmt/format.h>
 
 namespace mtc {
@@ -37,7 +39,7 @@ StatusOr<Schedule> runPolicy(const std::string &name, const Problem &problem,
       return internalError(fmt::format("schedule of policy '{}' for workload '{}': {}", name,
                                        workload.name, status.message()));
     MTC_RETURN_IF_ERROR(predictTimes(problem, schedule));
-    return schedule;
+    return options.merge ? mergePlaces(problem, schedule) : StatusOr<Schedule>(std::move(schedule));
   }
   return invalidInput(fmt::format("unknown policy '{}'; known: {}", name, known));
 }

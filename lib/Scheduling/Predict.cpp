@@ -1,12 +1,33 @@
 //===- Predict.cpp - when the places of a schedule run --------------------===//
 #include "Contention.h"
-#include "mtc/Scheduling/Schedule.h"
+#include "mtc/Scheduling/MergePlaces.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 
 namespace mtc {
+
+/// What the command of place `first` draws; of what is merged with it nothing is left.
+static Demand demandOf(const Problem &problem, const Schedule &schedule, int32_t first) {
+  const auto &places = schedule.places;
+  const Place &place = places[static_cast<size_t>(first)];
+  if (place.merged)
+    return {};
+  int64_t bytes = 0, tiles = 0;
+  auto end = static_cast<size_t>(first);
+  do {
+    const Entry &entry = problem.entries[static_cast<size_t>(
+        schedule.workload.instances[static_cast<size_t>(places[end].instance)])];
+    const Kernel &kernel = problem.kernels[static_cast<size_t>(
+        entry.tasks[static_cast<size_t>(places[end].task)].kernel)];
+    const Variant &variant = kernel.variants[static_cast<size_t>(places[end].variant)];
+    bytes += kernel.bytes;
+    tiles += *std::max_element(variant.phaseTiles.begin(), variant.phaseTiles.end());
+  } while (++end < places.size() && places[end].merged);
+  return demandOf(problem.device, commandNs(problem, schedule, first, static_cast<int32_t>(end)),
+                  bytes, tiles, std::popcount(place.granules));
+}
 
 Status predictTimes(const Problem &problem, Schedule &schedule) {
   MTC_ASSIGN_OR_RETURN(Predecessors before, directOrders(problem, schedule));
@@ -21,14 +42,8 @@ Status predictTimes(const Problem &problem, Schedule &schedule) {
                                         double(problem.device.unitsPerGranule));
   auto start = [&](int32_t p) {
     Place &place = schedule.places[static_cast<size_t>(p)];
-    const Entry &entry = problem.entries[static_cast<size_t>(
-        schedule.workload.instances[static_cast<size_t>(place.instance)])];
-    auto kernel = static_cast<size_t>(entry.tasks[static_cast<size_t>(place.task)].kernel);
     place.startNs = std::llround(device.nowNs());
-    device.start(p,
-                 demandOf(problem.device, problem.kernels[kernel], place.variant,
-                          std::popcount(place.granules)),
-                 place.shared);
+    device.start(p, demandOf(problem, schedule, p), place.shared);
   };
   for (size_t p = 0; p < before.size(); ++p)
     if (missing[p] == 0)
@@ -46,6 +61,7 @@ Status predictTimes(const Problem &problem, Schedule &schedule) {
           start(next);
     }
   }
+  divideTimes(problem, schedule);
   return okStatus();
 }
 

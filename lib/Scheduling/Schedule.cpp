@@ -5,7 +5,7 @@
 // granule need only be compared with their neighbours.
 //
 //===----------------------------------------------------------------------===//
-#include "mtc/Scheduling/Schedule.h"
+#include "TaskGraph.h"
 
 #include <fmt/format.h>
 
@@ -57,6 +57,32 @@ std::string describePlace(const Problem &problem, const Schedule &schedule, int3
                      task.name);
 }
 
+std::vector<int32_t> leadersOf(const Schedule &schedule) {
+  std::vector<int32_t> leaders;
+  for (size_t p = 0; p < schedule.places.size(); ++p)
+    leaders.push_back(p > 0 && schedule.places[p].merged ? leaders.back()
+                                                         : static_cast<int32_t>(p));
+  return leaders;
+}
+
+int64_t mergedTasks(const Schedule &schedule) {
+  return std::count_if(schedule.places.begin(), schedule.places.end(),
+                       [](const Place &place) { return place.merged; });
+}
+
+std::vector<int64_t> latenciesNs(const Schedule &schedule) {
+  std::vector<int64_t> ends(schedule.workload.instances.size(), 0);
+  int64_t endNs = 0; // of a command, which its last place has
+  for (size_t p = schedule.places.size(); p-- > 0;) {
+    const Place &place = schedule.places[p];
+    const bool isLast = p + 1 == schedule.places.size() || !schedule.places[p + 1].merged;
+    endNs = isLast ? place.startNs + place.durationNs : endNs;
+    int64_t &end = ends[static_cast<size_t>(place.instance)];
+    end = std::max(end, endNs);
+  }
+  return ends;
+}
+
 //===- orders -------------------------------------------------------------===//
 
 /// placeOf[instance][task]: each task's place.
@@ -90,6 +116,39 @@ static StatusOr<std::vector<std::vector<int32_t>>> placesOfTasks(const Problem &
   return placeOf;
 }
 
+/// Sorts what each place waits for, and makes all places of a command wait for all of each command
+/// that one of them waits for.
+static Status waitByCommand(const Problem &problem, const Schedule &schedule,
+                            const std::vector<int32_t> &leaders, Predecessors &before) {
+  const auto count = static_cast<int32_t>(leaders.size());
+  for (int32_t leader = 0, end = 0; leader < count; leader = end) {
+    std::vector<int32_t> waits; // leaders
+    for (end = leader; end < count && leaders[static_cast<size_t>(end)] == leader; ++end) {
+      std::vector<int32_t> &row = before[static_cast<size_t>(end)];
+      std::sort(row.begin(), row.end());
+      if (!row.empty() && row.back() >= leader) {
+        const bool isMember =
+            row.back() != end && leaders[static_cast<size_t>(row.back())] == leader;
+        return invalidInput(fmt::format(
+            "{} must end before {}, {}", describePlace(problem, schedule, row.back()),
+            describePlace(problem, schedule, end),
+            isMember ? "with which it is merged" : "which stands no later in the schedule"));
+      }
+      for (int32_t first : row)
+        waits.push_back(leaders[static_cast<size_t>(first)]);
+    }
+    std::sort(waits.begin(), waits.end());
+    waits.erase(std::unique(waits.begin(), waits.end()), waits.end());
+    std::vector<int32_t> &row = before[static_cast<size_t>(leader)];
+    row.clear();
+    for (int32_t first : waits)
+      for (int32_t p = first; p < count && leaders[static_cast<size_t>(p)] == first; ++p)
+        row.push_back(p);
+    std::fill(before.begin() + leader + 1, before.begin() + end, row);
+  }
+  return okStatus();
+}
+
 StatusOr<Predecessors> directOrders(const Problem &problem, const Schedule &schedule) {
   MTC_RETURN_IF_ERROR(check(problem, schedule.workload));
   MTC_ASSIGN_OR_RETURN(auto placeOf, placesOfTasks(problem, schedule));
@@ -103,10 +162,11 @@ StatusOr<Predecessors> directOrders(const Problem &problem, const Schedule &sche
         before[static_cast<size_t>(placeOf[i][t])].push_back(
             placeOf[i][static_cast<size_t>(writer)]);
   }
+  const std::vector<int32_t> leaders = leadersOf(schedule);
   std::map<int32_t, int32_t> lastOfLane;
   for (int32_t p = 0; p < count; ++p) {
     auto [last, isFirst] = lastOfLane.try_emplace(schedule.places[static_cast<size_t>(p)].lane, p);
-    if (!isFirst)
+    if (!isFirst && leaders[static_cast<size_t>(p)] == p)
       before[static_cast<size_t>(p)].push_back(std::exchange(last->second, p));
   }
   for (auto [first, second] : schedule.edges) {
@@ -115,15 +175,7 @@ StatusOr<Predecessors> directOrders(const Problem &problem, const Schedule &sche
           fmt::format("edge {} -> {} names a place outside the {} places", first, second, count));
     before[static_cast<size_t>(second)].push_back(first);
   }
-  for (int32_t p = 0; p < count; ++p) {
-    std::vector<int32_t> &row = before[static_cast<size_t>(p)];
-    std::sort(row.begin(), row.end());
-    row.erase(std::unique(row.begin(), row.end()), row.end());
-    if (!row.empty() && row.back() >= p)
-      return invalidInput(fmt::format(
-          "{} must end before {}, which stands no later in the schedule",
-          describePlace(problem, schedule, row.back()), describePlace(problem, schedule, p)));
-  }
+  MTC_RETURN_IF_ERROR(waitByCommand(problem, schedule, leaders, before));
   return before;
 }
 
@@ -162,6 +214,32 @@ Predecessors transitiveReduction(const Predecessors &before, const Reachability 
 
 //===- verify() -----------------------------------------------------------===//
 
+/// What keeps a merged place from running in the command of the place before it; empty if nothing.
+static std::string mergeFault(const Problem &problem, const Schedule &schedule, int32_t index) {
+  if (index == 0)
+    return "no place stands before it";
+  if (!isHost(problem.device))
+    return fmt::format("only cores of a host run such places, the target is '{}'",
+                       problem.device.target);
+  const Place &place = schedule.places[static_cast<size_t>(index)];
+  const Place &other = schedule.places[static_cast<size_t>(index) - 1];
+  if (place.lane != other.lane || place.granules != other.granules)
+    return fmt::format("it has lane {} and granules {:#x}, the place before it {} and {:#x}",
+                       place.lane, place.granules, other.lane, other.granules);
+  if (place.shared || other.shared)
+    return "one of them is shared";
+  const Entry &entry = entryOf(problem, schedule, place.instance);
+  const Entry &otherEntry = entryOf(problem, schedule, other.instance);
+  for (int32_t kernel : {entry.tasks[static_cast<size_t>(place.task)].kernel,
+                         otherEntry.tasks[static_cast<size_t>(other.task)].kernel})
+    if (problem.kernels[static_cast<size_t>(kernel)].region)
+      return "one of them is control flow";
+  if (!mayMerge(problem, entry, otherEntry))
+    return fmt::format("the tenant of the place before it, '{}', is isolated from it",
+                       problem.tenants[static_cast<size_t>(otherEntry.tenant)].name);
+  return "";
+}
+
 static Status checkPlace(const Problem &problem, const Schedule &schedule, int32_t index) {
   const Place &place = schedule.places[static_cast<size_t>(index)];
   auto wrong = [&](const std::string &what) {
@@ -177,13 +255,17 @@ static Status checkPlace(const Problem &problem, const Schedule &schedule, int32
   if ((place.granules & ~schedule.workload.granules) != 0)
     return wrong(fmt::format("uses granules {:#x}; the workload has {:#x}", place.granules,
                              schedule.workload.granules));
+  if (place.merged)
+    if (std::string fault = mergeFault(problem, schedule, index); !fault.empty())
+      return wrong("is merged with the place before it: " + fault);
   return okStatus();
 }
 
 /// Places on one granule in the order of `places`: each exclusive one must be ordered after the
 /// previous exclusive one and the shared ones since; the rest follows by transitivity.
 static Status verifyGranule(const Problem &problem, const Schedule &schedule,
-                            const Reachability &reachability, int granule) {
+                            const Reachability &reachability, const std::vector<int32_t> &leaders,
+                            int granule) {
   int32_t exclusive = -1;
   std::vector<int32_t> sharedSince;
   auto unordered = [&](int32_t a, int32_t b) {
@@ -195,7 +277,9 @@ static Status verifyGranule(const Problem &problem, const Schedule &schedule,
     const Place &place = schedule.places[static_cast<size_t>(p)];
     if (!(place.granules >> granule & 1))
       continue;
-    if (exclusive >= 0 && !reachability.reaches(exclusive, p))
+    if (exclusive >= 0 &&
+        leaders[static_cast<size_t>(exclusive)] != leaders[static_cast<size_t>(p)] &&
+        !reachability.reaches(exclusive, p))
       return unordered(exclusive, p);
     if (place.shared) {
       sharedSince.push_back(p);
@@ -214,8 +298,9 @@ Status verify(const Problem &problem, const Schedule &schedule) {
   MTC_ASSIGN_OR_RETURN(Reachability reachability, Reachability::compute(problem, schedule));
   for (int32_t p = 0; p < static_cast<int32_t>(schedule.places.size()); ++p)
     MTC_RETURN_IF_ERROR(checkPlace(problem, schedule, p));
+  const std::vector<int32_t> leaders = leadersOf(schedule);
   for (int granule = 0; granule < problem.device.granules; ++granule)
-    MTC_RETURN_IF_ERROR(verifyGranule(problem, schedule, reachability, granule));
+    MTC_RETURN_IF_ERROR(verifyGranule(problem, schedule, reachability, leaders, granule));
   return okStatus();
 }
 

@@ -45,12 +45,21 @@ TaskGraph buildTaskGraph(const Problem &problem, const Workload &workload) {
   return graph;
 }
 
-/// Pairs of neighbours on a granule. The place index is the order in time.
+bool mayMerge(const Problem &problem, const Entry &a, const Entry &b) {
+  const std::string &group = problem.tenants[static_cast<size_t>(a.tenant)].isolation;
+  return a.tenant == b.tenant ||
+         (!group.empty() && group != "guarded" &&
+          group == problem.tenants[static_cast<size_t>(b.tenant)].isolation);
+}
+
+/// Pairs of neighbours on a granule, commands by their first place. The place index is the order in
+/// time.
 static std::set<std::pair<int32_t, int32_t>> granuleOrders(const Schedule &schedule) {
   std::set<std::pair<int32_t, int32_t>> orders;
   std::vector<int32_t> last(64, -1);
   for (size_t p = 0; p < schedule.places.size(); ++p)
-    for (GranuleMask rest = schedule.places[p].granules; rest != 0; rest &= rest - 1) {
+    for (GranuleMask rest = schedule.places[p].merged ? 0 : schedule.places[p].granules; rest != 0;
+         rest &= rest - 1) {
       int32_t &previous = last[static_cast<size_t>(std::countr_zero(rest))];
       if (previous >= 0)
         orders.emplace(previous, static_cast<int32_t>(p));
@@ -87,8 +96,14 @@ StatusOr<Schedule> makeSchedule(const Problem &problem, const Workload &workload
     schedule.makespanNs = std::max(schedule.makespanNs, placement.startNs + placement.durationNs);
   }
 
+  MTC_RETURN_IF_ERROR(addGranuleEdges(problem, schedule));
+  return schedule;
+}
+
+Status addGranuleEdges(const Problem &problem, Schedule &schedule) {
   // With all granule orders as edges the relation is right; keep the edges of its reduction that
   // neither a dependence nor a lane states anyway.
+  schedule.edges.clear();
   MTC_ASSIGN_OR_RETURN(Predecessors stated, directOrders(problem, schedule));
   auto orders = granuleOrders(schedule);
   schedule.edges.assign(orders.begin(), orders.end());
@@ -100,7 +115,7 @@ StatusOr<Schedule> makeSchedule(const Problem &problem, const Workload &workload
     return std::binary_search(known.begin(), known.end(), edge.first) ||
            !std::binary_search(kept.begin(), kept.end(), edge.first);
   });
-  return schedule;
+  return okStatus();
 }
 
 } // namespace mtc

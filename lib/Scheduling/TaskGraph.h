@@ -15,6 +15,10 @@ namespace mtc {
 /// Whether granules are a host's cores, which share caches.
 inline bool isHost(const Device &device) { return device.target.starts_with("host"); }
 
+/// Whether tasks of two entries may run in one command: they are of one tenant, or of one isolation
+/// group that is not guarded.
+bool mayMerge(const Problem &problem, const Entry &a, const Entry &b);
+
 /// The fastest variant of a kernel on a number of granules.
 struct Choice {
   int32_t variant = 0;
@@ -55,9 +59,12 @@ struct Placement {
 std::vector<Placement> placeInTurn(const TaskGraph &graph, GranuleMask granules,
                                    std::span<const int32_t> order);
 
+/// Sets a schedule's edges: they order neighbours on a granule unless that follows from
+/// dependences, lanes and other edges.
+Status addGranuleEdges(const Problem &problem, Schedule &schedule);
+
 /// The Schedule of one placement per node: places by start time, a place's lane is its lowest
-/// granule, and edges order neighbours on a granule unless that follows from dependences, lanes and
-/// other edges.
+/// granule, edges by addGranuleEdges().
 StatusOr<Schedule> makeSchedule(const Problem &problem, const Workload &workload,
                                 const std::string &policy, const TaskGraph &graph,
                                 const std::vector<Placement> &placements);

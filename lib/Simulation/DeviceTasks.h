@@ -2,7 +2,7 @@
 #pragma once
 
 #include "SharedDevice.h"
-#include "mtc/Scheduling/Schedule.h"
+#include "mtc/Scheduling/MergePlaces.h"
 
 #include <algorithm>
 #include <bit>
@@ -40,6 +40,33 @@ inline DeviceTask deviceTask(const Problem &problem, const Schedule &schedule, c
       problem.entries[static_cast<size_t>(entry)].tasks[static_cast<size_t>(place.task)];
   return deviceTask(problem.device, problem.kernels[static_cast<size_t>(task.kernel)],
                     place.variant, place.granules, place.shared);
+}
+
+/// What place `first` adds to the device: its command with all that is merged with it, or nothing
+/// if it is merged itself.
+inline DeviceTask commandTask(const Problem &problem, const Schedule &schedule, size_t first) {
+  const auto &places = schedule.places;
+  if (places[first].merged)
+    return {};
+  DeviceTask command = deviceTask(problem, schedule, places[first]);
+  size_t end = first + 1;
+  for (; end < places.size() && places[end].merged; ++end) {
+    const DeviceTask task = deviceTask(problem, schedule, places[end]);
+    command.bytes += task.bytes;
+    command.units += task.units;
+  }
+  if (end == first + 1)
+    return command;
+  const auto ns = static_cast<double>(
+      commandNs(problem, schedule, static_cast<int32_t>(first), static_cast<int32_t>(end)));
+  const Device &device = problem.device;
+  command.launchNs = std::min(ns, static_cast<double>(device.launchNs));
+  command.bodyNs = ns - command.launchNs;
+  if (device.bytesPerNs > 0)
+    command.bytes = std::min(command.bytes, device.bytesPerNs * command.bodyNs);
+  command.units =
+      std::min(command.units, double(std::popcount(command.granules)) * device.unitsPerGranule);
+  return command;
 }
 
 } // namespace mtc

@@ -38,7 +38,7 @@ StatusOr<JobTemplate> templateOf(const Problem &problem, const SoloPlan &plan, b
   MTC_ASSIGN_OR_RETURN(Predecessors before, directOrders(problem, schedule));
   job.after.resize(before.size());
   for (size_t p = 0; p < before.size(); ++p) {
-    job.tasks.push_back(deviceTask(problem, schedule, schedule.places[p]));
+    job.tasks.push_back(commandTask(problem, schedule, p));
     job.missing.push_back(static_cast<int32_t>(before[p].size()));
     for (int32_t first : before[p])
       job.after[static_cast<size_t>(first)].push_back(static_cast<int32_t>(p));

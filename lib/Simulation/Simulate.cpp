@@ -7,6 +7,21 @@
 
 namespace mtc {
 
+/// Merged places end with their command, whose time is divided among them.
+static void endMerged(const Problem &problem, const Schedule &schedule, SimulatedRound &round) {
+  Schedule divided = schedule;
+  for (size_t p = 0; p < schedule.places.size(); ++p) {
+    const PlaceRun &run = round.places[p];
+    divided.places[p].startNs = run.startNs;
+    divided.places[p].durationNs = run.endNs - run.startNs;
+  }
+  divideTimes(problem, divided);
+  for (size_t p = 0; p < schedule.places.size(); ++p)
+    round.places[p] = {divided.places[p].startNs,
+                       divided.places[p].startNs + divided.places[p].durationNs};
+  round.latencyNs = latenciesNs(divided);
+}
+
 StatusOr<SimulatedRound> simulate(const Problem &problem, const Schedule &schedule) {
   MTC_ASSIGN_OR_RETURN(Predecessors before, directOrders(problem, schedule));
   std::vector<int32_t> missing(before.size());
@@ -18,7 +33,7 @@ StatusOr<SimulatedRound> simulate(const Problem &problem, const Schedule &schedu
 
   auto start = [&](int32_t p) {
     round.places[static_cast<size_t>(p)].startNs = std::llround(device.nowNs());
-    device.start(p, deviceTask(problem, schedule, schedule.places[static_cast<size_t>(p)]));
+    device.start(p, commandTask(problem, schedule, static_cast<size_t>(p)));
   };
   for (size_t p = 0; p < before.size(); ++p) {
     missing[p] = static_cast<int32_t>(before[p].size());
@@ -44,6 +59,7 @@ StatusOr<SimulatedRound> simulate(const Problem &problem, const Schedule &schedu
     }
     round.makespanNs = nowNs;
   }
+  endMerged(problem, schedule, round);
   if (round.makespanNs > 0) {
     auto ns = static_cast<double>(round.makespanNs);
     double units = std::popcount(schedule.workload.granules) * problem.device.unitsPerGranule;

@@ -193,9 +193,10 @@ TEST_F(BundleTest, NamesTheFormat) {
   put(bytes);
   const Status status = BundleReader::open(path_).status();
   EXPECT_EQ(status.code(), ErrorCode::BundleRefused);
-  EXPECT_EQ(status.message(), "'" + path_.string() +
-                                  "': bundle has format 42, this program reads format 1; compile "
-                                  "it again: mtc compile sample.yaml -o sample.mtb");
+  EXPECT_EQ(status.message(),
+            "'" + path_.string() +
+                "': bundle has format 42, this program reads formats 1 to 2; compile "
+                "it again: mtc compile sample.yaml -o sample.mtb");
 }
 
 // Correct hashes over senseless content: every index that is out of range is refused, when the

@@ -134,6 +134,38 @@ mt.program @p {
 
 // -----
 
+// C6: nothing to be merged with.
+mt.program @p {
+  mt.schedule @s policy("heft") makespan(0) granules(3) instances [] {
+    // expected-error @+1 {{C6: merged with no place of lane 0 and granules 3 before it}}
+    mt.place 0 17 variant 0 lane 0 granules 3 at 0 for 1 merged
+  }
+}
+
+// -----
+
+// C6: other granules.
+mt.program @p {
+  mt.schedule @s policy("heft") makespan(0) granules(3) instances [] {
+    mt.place 0 17 variant 0 lane 0 granules 1 at 0 for 1
+    // expected-error @+1 {{C6: merged with no place of lane 0 and granules 3 before it}}
+    mt.place 0 18 variant 0 lane 0 granules 3 at 0 for 1 merged
+  }
+}
+
+// -----
+
+// C6: another lane.
+mt.program @p {
+  mt.schedule @s policy("heft") makespan(0) granules(3) instances [] {
+    mt.place 0 17 variant 0 lane 0 granules 3 at 0 for 1
+    // expected-error @+1 {{C6: merged with no place of lane 1 and granules 3 before it}}
+    mt.place 0 18 variant 0 lane 1 granules 3 at 0 for 1 merged
+  }
+}
+
+// -----
+
 // Place C1: the mask.
 mt.program @p {
   mt.schedule @s policy("heft") makespan(0) granules(1) instances [] {

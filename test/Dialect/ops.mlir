@@ -135,4 +135,11 @@ mt.program @document target("host:x86-64-v4,cores=2") attributes {
     // CHECK-NEXT: mt.place 0 18 variant 0 lane 0 granules 1 at 760000 for 10000 shared
     mt.place 0 18 variant 0 lane 0 granules 1 at 760000 for 10000 shared
   }
+
+  // CHECK-LABEL: mt.schedule @merged
+  mt.schedule @merged policy("heft") makespan(770000) granules(3) instances [@det::@n1, @det::@n1] {
+    mt.place 0 17 variant 0 lane 0 granules 3 at 0 for 760000
+    // CHECK: mt.place 1 17 variant 0 lane 0 granules 3 at 760000 for 10000 merged
+    mt.place 1 17 variant 0 lane 0 granules 3 at 760000 for 10000 merged
+  }
 }

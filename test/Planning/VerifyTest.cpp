@@ -76,6 +76,54 @@ TEST(VerifyPlan, RejectsMissingWaits) {
             "share granule 0 and are not ordered");
 }
 
+/// det and rec on cores of a host, task by task in one command.
+struct PlannedInPairs {
+  Problem problem = smallProblem();
+  Schedule schedule;
+  Plan plan;
+
+  PlannedInPairs() {
+    problem.device.target = "host:test";
+    schedule.workload = roundOf(problem);
+    for (int32_t t = 0; t < 3; ++t) {
+      schedule.places.push_back({0, t, 0, 0, 0b11, 0, 0, false, false});
+      schedule.places.push_back({1, t, 0, 0, 0b11, 0, 0, false, true});
+    }
+    StatusOr<Plan> made = makePlan(problem, schedule);
+    EXPECT_TRUE(made.ok()) << made.status().message();
+    plan = *made;
+    EXPECT_EQ(message(), "");
+  }
+  std::string message() const { return verify(problem, schedule, plan).message(); }
+};
+
+// Commands that run as one: all of them wait for the same, whoever comes after waits for all, and
+// none of them uses memory of another.
+TEST(VerifyPlan, RejectsWrongMergedCommands) {
+  PlannedInPairs p;
+  ASSERT_EQ(p.plan.commands.size(), 6u);
+  EXPECT_EQ(p.plan.commands[3].waits, (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ(p.plan.arenas[0].bytes, 512); // four values at once, of two tenants of one group
+  p.plan.commands[3].merged = false;
+  EXPECT_EQ(p.message(), "plan 'round': command 3, rec.n1 task 11 (op1) differs from its place");
+  p.plan.commands[3].merged = true;
+  p.plan.commands[3].waits = {1};
+  EXPECT_EQ(p.message(),
+            "plan 'round': command 3, rec.n1 task 11 (op1) waits for [1]; wanted [0, 1] "
+            "as command 2, det.n1 task 11 (op1), with which it is merged");
+  p.plan.commands[2].waits = {0};
+  p.plan.commands[3].waits = {0};
+  EXPECT_EQ(p.message(), "plan 'round': command 3, rec.n1 task 11 (op1) reads what command 1, "
+                         "rec.n1 task 10 (op0) writes and does not wait for it");
+  p = PlannedInPairs();
+  // The value that rec's first task writes onto the one of det's.
+  const BufferRef at = p.plan.commands[0].buffers[1];
+  p.plan.commands[1].buffers[1] = p.plan.commands[3].buffers[0] = at;
+  EXPECT_EQ(p.message(), "plan 'round': value 1 written by command 0, det.n1 task 10 (op0) and "
+                         "value 1 written by command 1, rec.n1 task 10 (op0) overlap in arena 0 at "
+                         "0 and are in use at the same time");
+}
+
 // Operands lie where their values do.
 TEST(VerifyPlan, RejectsBuffers) {
   EXPECT_EQ(messageAfter([](Planned &p) { p.plan.commands[0].buffers.pop_back(); }),

@@ -2,14 +2,18 @@
 #include "SampleContents.h"
 #include "mtc/Bundle/Writer.h"
 #include "mtc/Runtime/Session.h"
+#include "mtc/Scheduling/Policies.h"
 #include "mtc/Support/Clock.h"
+#include "mtc/Support/File.h"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <unistd.h>
 
@@ -352,6 +356,90 @@ TEST_F(RuntimeTest, RecordsTasks) {
   s.reset(); // jobEnded has run when the session is gone
   EXPECT_EQ(commands, 3u);
   EXPECT_GE(records.size(), commands);
+}
+
+// Tasks of five tenants in one command each round, against what they give in commands of their own:
+// equal bits, failures stay with who failed, any two tenants have a round, and what is recorded is
+// who ran what.
+TEST_F(RuntimeTest, RunsMergedCommands) {
+  Contents contents = test::sampleContents(2);
+  TargetProgram &target = contents.targets[0];
+  for (Tenant &tenant : target.problem.tenants)
+    tenant.isolation = "default";
+  for (Kernel &kernel : target.problem.kernels) // nobody is faster on two cores
+    kernel.variants[0].times = {{1, 100000, TimeOrigin::Modelled}};
+  const Workload round = *roundWorkload(target.problem);
+  const Workload pair = {"chain+fragile", {0, 3}, round.granules};
+  target.schedules.clear();
+  target.plans.clear();
+  for (const Workload &workload : {round, pair}) {
+    auto schedule = runPolicy("sequential", target.problem, workload, {.merge = true});
+    ASSERT_TRUE(schedule.ok()) << schedule.status().message();
+    EXPECT_GE(mergedTasks(*schedule), workload.instances.size() == 2 ? 1 : 4);
+    auto plan = makePlan(target.problem, *schedule);
+    ASSERT_TRUE(plan.ok()) << plan.status().message();
+    target.schedules.push_back(*schedule);
+    target.plans.push_back(*plan);
+  }
+  const std::string path = folder_ / "merged.mtb";
+  ASSERT_TRUE(writeBundle(path, contents).ok());
+  auto bytes = readFile(path);
+  ASSERT_TRUE(bytes.ok());
+  EXPECT_EQ((*bytes)[8], 2); // a format that programs refuse that do not know merged places
+
+  auto reader = BundleReader::open(path);
+  ASSERT_TRUE(reader.ok()) << reader.status().message();
+  std::mutex mutex;
+  size_t jobs = 0;
+  for (const uint64_t jitter : {0, 17}) {
+    SessionOptions options;
+    options.jitterSeed = jitter;
+    options.recordTasks = true;
+    options.jobEnded = [&](const JobReport &report) {
+      std::lock_guard lock(mutex);
+      if (report.schedule.workload.instances.size() < 2)
+        return;
+      ++jobs;
+      std::set<int32_t> recorded;
+      for (const TaskRecord &record : report.tasks) {
+        recorded.insert(record.command);
+        EXPECT_TRUE(report.plan.commands[record.command].granules >> record.worker & 1);
+        EXPECT_LE(record.startNs, record.endNs);
+      }
+      EXPECT_EQ(recorded.size(), report.plan.commands.size());
+      EXPECT_GT(mergedTasks(report.schedule), 0);
+    };
+    auto s = Session::create(*reader, std::move(options));
+    ASSERT_TRUE(s.ok()) << s.status().message();
+    std::vector<std::unique_ptr<Request>> all, alone;
+    std::vector<Request *> requests;
+    for (const char *tenant : {"chain", "diamond", "phases", "fragile", "slow"}) {
+      const auto fill = [&](int64_t i) { return tenant == std::string("slow") ? 0 : kIndex(i); };
+      all.push_back(request(**s, tenant, fill));
+      alone.push_back(request(**s, tenant, fill));
+      requests.push_back(all.back().get());
+      ASSERT_EQ(run(**s, {alone.back().get()}).message, "");
+    }
+    for (int turn = 0; turn < 20; ++turn) {
+      for (Request *r : requests)
+        std::fill_n(floats(*r, "y", false), kElements, -1.0f);
+      ASSERT_EQ(run(**s, requests).message, "");
+      for (size_t i = 0; i < all.size(); ++i)
+        EXPECT_EQ(std::memcmp(floats(*all[i], "y", false), floats(*alone[i], "y", false),
+                              kElements * sizeof(float)),
+                  0)
+            << "tenant " << i << " turn " << turn;
+    }
+    // One of them fails.
+    floats(*all[3], "x", true)[700] = 13;
+    std::fill_n(floats(*all[0], "y", false), kElements, -1.0f);
+    requests = {requests[0], requests[3]};
+    EXPECT_TRUE((*s)->submit(requests).ok());
+    EXPECT_EQ(all[3]->wait().code, RequestCode::KernelFailed);
+    EXPECT_EQ(all[0]->wait().message, "");
+    EXPECT_EQ(floats(*all[0], "y", false)[700], floats(*alone[0], "y", false)[700]);
+  }
+  EXPECT_EQ(jobs, 42u);
 }
 
 // Every wrong use of names and bindings is one line that says what would be right.

@@ -163,10 +163,11 @@ inline bool overlap(const Execution &run, size_t a, size_t b) {
 
 /// The places that share a granule and run at once, or read what is not written yet; empty if none.
 inline std::string hazards(const Problem &problem, const Schedule &schedule, const Execution &run) {
+  const std::vector<int32_t> leaders = leadersOf(schedule);
   for (size_t a = 0; a < schedule.places.size(); ++a)
     for (size_t b = a + 1; b < schedule.places.size(); ++b) {
       const Place &first = schedule.places[a], &second = schedule.places[b];
-      if ((first.granules & second.granules) != 0 && overlap(run, a, b))
+      if ((first.granules & second.granules) != 0 && leaders[a] != leaders[b] && overlap(run, a, b))
         return "granule clash of places " + std::to_string(a) + " and " + std::to_string(b);
       if (first.instance != second.instance)
         continue;

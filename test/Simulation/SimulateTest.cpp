@@ -114,6 +114,37 @@ TEST(Simulate, AgreesWithPredictions) {
   }
 }
 
+// The same of commands of several places, and all their tenants end with them.
+TEST(Simulate, AgreesOnMergedPlaces) {
+  int64_t merged = 0;
+  for (uint32_t seed = 0; seed < 20; ++seed) {
+    Problem problem = randomProblem(seed, {.granules = 4, .tenants = 5});
+    problem.device.target = "host:test";
+    problem.device.bytesPerNs = 3;
+    problem.device.launchNs = 500;
+    problem.device.barrierNs = 1000;
+    for (size_t k = 0; k < problem.kernels.size(); ++k) {
+      problem.kernels[k].bytes = static_cast<int64_t>(k) * 20'000;
+      for (Variant &variant : problem.kernels[k].variants)
+        variant.phaseTiles = {1 + static_cast<int64_t>(k) % 3};
+    }
+    StatusOr<Schedule> schedule =
+        runPolicy("sequential", problem, test::roundOf(problem), {.merge = true});
+    ASSERT_TRUE(schedule.ok()) << schedule.status().message();
+    merged += mergedTasks(*schedule);
+    SimulatedRound round = roundOf(problem, *schedule);
+    ASSERT_NEAR(double(round.makespanNs), double(schedule->makespanNs), 2);
+    for (size_t p = 0; p < round.places.size(); ++p)
+      ASSERT_NEAR(double(round.places[p].startNs), double(schedule->places[p].startNs), 2);
+    EXPECT_EQ(*std::max_element(round.latencyNs.begin(), round.latencyNs.end()), round.makespanNs);
+    for (size_t p = 0; p + 1 < round.places.size(); ++p)
+      if (schedule->places[p + 1].merged)
+        EXPECT_GE(round.latencyNs[static_cast<size_t>(schedule->places[p].instance)],
+                  round.places[p + 1].endNs);
+  }
+  EXPECT_GT(merged, 100);
+}
+
 // No policy beats the bounds, and a chain on an idle device meets its path.
 TEST(Simulate, LowerBounds) {
   for (uint32_t seed = 0; seed < 40; ++seed) {

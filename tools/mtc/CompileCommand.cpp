@@ -6,6 +6,7 @@
 #include "SimulatedTarget.h"
 #include "VerdictJson.h"
 #include "mtc/Pipelines/Compile.h"
+#include "mtc/Scheduling/Policies.h"
 #include "mtc/Support/File.h"
 #include "mtc/Support/Text.h"
 
@@ -41,7 +42,8 @@ std::string toJson(const CompileReport &report) {
   for (const ScheduleSummary &schedule : report.schedules)
     json["schedules"].push_back({{"name", schedule.name},
                                  {"policy", schedule.policy},
-                                 {"makespan_ns", schedule.makespanNs}});
+                                 {"makespan_ns", schedule.makespanNs},
+                                 {"merged_tasks", schedule.mergedTasks}});
   for (const PhaseTime &phase : report.phases)
     json["phases"].push_back({{"name", phase.phase}, {"ms", double(phase.ns) / 1e6}});
   for (const TargetVerdict &verdict : report.verdicts) {
@@ -112,8 +114,11 @@ Status runCompile(CompileArguments &arguments) {
                fmt::join(report->targets, " "), formatNs(report->compileNs));
     for (const ScheduleSummary &schedule : report->schedules)
       if (schedule.name == "round")
-        fmt::print(stderr, "mtc: a round of {} tenants takes {} (policy {}, predicted)\n",
-                   report->tenants.size(), formatNs(schedule.makespanNs), schedule.policy);
+        fmt::print(stderr, "mtc: a round of {} tenants takes {} (policy {}{}, predicted)\n",
+                   report->tenants.size(), formatNs(schedule.makespanNs), schedule.policy,
+                   schedule.mergedTasks == 0
+                       ? ""
+                       : fmt::format(", {} tasks in others' commands", schedule.mergedTasks));
   }
   if (!arguments.quiet)
     for (const TuningSummary &tuning : report->tuning)
@@ -156,6 +161,17 @@ std::function<Status()> declareCompile(CLI::App &app) {
                  "store rounds of every 2 to N tenants, too, not only that of all; default: none")
       ->type_name("N")
       ->check(CLI::Range(int64_t(2), int64_t(64)));
+  app.add_option("--policy", options.policy,
+                 "of the round: sequential, apart, heft, stages, ios, partition or joint; default: "
+                 "the one with the least predicted time")
+      ->type_name("P")
+      ->check([](const std::string &name) {
+        for (const Policy &policy : policies())
+          if (name == policy.name && policy.run != scheduleStreams)
+            return std::string();
+        return fmt::format("'{}' is no policy that makes plans", name);
+      });
+  addMergeOption(app, options);
   app.add_option("--jobs", options.jobs,
                  "worker processes; default: the cores this process may use")
       ->type_name("N")

@@ -160,10 +160,11 @@ private:
     const Kernel &kernel = problem_.kernels[static_cast<size_t>(task.kernel)];
     const Variant &variant = kernel.variants[static_cast<size_t>(place.variant)];
     add("<g class=\"task\" tabindex=\"-1\" role=\"img\" fill=\"{}\" aria-label=\"{} task {} {}\n"
-        "kernel {}\nvariant {} {}\n{} at {}\">",
+        "kernel {}\nvariant {} {}\n{} at {}{}\">",
         colourOf(static_cast<size_t>(entry.tenant)), escaped(target_.tenantName(instance)), task.id,
         escaped(task.name), escaped(kernel.name), place.variant, escaped(variant.config),
-        formatNs(run.endNs - run.startNs), formatNs(run.startNs));
+        formatNs(run.endNs - run.startNs), formatNs(run.startNs),
+        place.merged ? "\nin the command of the task before it" : "");
     for (int g = 0; g < problem_.device.granules; ++g) {
       if ((place.granules >> g & 1) == 0)
         continue;

@@ -43,6 +43,15 @@ void addCalibrationOption(CLI::App &app, CompileOptions &options) {
       ->type_name("FILE");
 }
 
+void addMergeOption(CLI::App &app, CompileOptions &options) {
+  app.add_option_function<std::string>(
+         "--merge", [&options](const std::string &value) { options.merge = value == "auto"; },
+         "auto: small tasks that need not wait for each other run in one command on cores where "
+         "that is predicted to pay; default: off")
+      ->type_name("auto|off")
+      ->check(CLI::IsMember({"auto", "off"}));
+}
+
 void addLimitOptions(CLI::App &app, ModelLimits &limits) {
   auto add = [&](const char *name, int64_t &value, const char *description) {
     app.add_option(name, value, description)

@@ -13,6 +13,9 @@ void addSetOptions(CLI::App &app, SetArguments &set);
 /// --calibration.
 void addCalibrationOption(CLI::App &app, CompileOptions &options);
 
+/// `--merge`: sets CompileOptions::merge.
+void addMergeOption(CLI::App &app, CompileOptions &options);
+
 /// The caps against hostile models.
 void addLimitOptions(CLI::App &app, ModelLimits &limits);
 

@@ -51,21 +51,28 @@ StatusOr<std::vector<ScheduledTarget>> readBundle(const std::string &path) {
   return targets;
 }
 
-StatusOr<std::vector<ScheduledTarget>> readProblem(const std::string &path) {
+StatusOr<std::vector<ScheduledTarget>> readProblem(const std::string &path,
+                                                   const PolicyOptions &options) {
   MTC_ASSIGN_OR_RETURN(std::string text, readTextFile(path));
   StatusOr<Problem> problem = parseProblem(text);
   if (!problem.ok())
     return problem.status().withContext(path);
-  MTC_ASSIGN_OR_RETURN(std::vector<Schedule> schedules, defaultSchedules(*problem));
+  MTC_ASSIGN_OR_RETURN(std::vector<Schedule> schedules, defaultSchedules(*problem, options));
   return std::vector<ScheduledTarget>{
       {problem->device.target, std::move(*problem), std::move(schedules)}};
+}
+
+PolicyOptions policyOptions(const SimulateArguments &arguments) {
+  PolicyOptions options;
+  options.merge = arguments.options.merge;
+  return options;
 }
 
 StatusOr<std::vector<ScheduledTarget>> readTargets(const SimulateArguments &arguments) {
   if (isFile(arguments, ".mtb"))
     return readBundle(arguments.options.set.models[0]);
   if (isFile(arguments, ".txt"))
-    return readProblem(arguments.options.set.models[0]);
+    return readProblem(arguments.options.set.models[0], policyOptions(arguments));
   return scheduleSet(arguments.options);
 }
 
@@ -87,11 +94,15 @@ std::string roundText(const SimulatedTarget &target) {
 
 nlohmann::ordered_json roundJson(const SimulatedTarget &target) {
   const SimulatedRound &run = target.run;
-  nlohmann::ordered_json json = {
-      {"policy", target.round.policy},       {"origin", "simulated"},
-      {"times", originsJson(target.times)},  {"makespan_ns", run.makespanNs},
-      {"busy_units", run.busyUnits},         {"used_bandwidth", run.usedBandwidth},
-      {"tasks", target.round.places.size()}, {"tenants", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json json = {{"policy", target.round.policy},
+                                 {"origin", "simulated"},
+                                 {"times", originsJson(target.times)},
+                                 {"makespan_ns", run.makespanNs},
+                                 {"busy_units", run.busyUnits},
+                                 {"used_bandwidth", run.usedBandwidth},
+                                 {"tasks", target.round.places.size()},
+                                 {"merged_tasks", mergedTasks(target.round)},
+                                 {"tenants", nlohmann::ordered_json::array()}};
   for (size_t i = 0; i < run.latencyNs.size(); ++i) {
     nlohmann::ordered_json tenant = {{"name", target.tenantName(i)},
                                      {"latency_ns", run.latencyNs[i]},
@@ -154,8 +165,8 @@ Status runSimulate(const SimulateArguments &arguments) {
     for (const std::string &change : arguments.whatIf)
       MTC_RETURN_IF_ERROR(applyWhatIf(target.problem, change));
     MTC_ASSIGN_OR_RETURN(SoloPlans plans, SoloPlans::of(target.problem, target.schedules));
-    MTC_ASSIGN_OR_RETURN(SimulatedTarget result,
-                         simulateTarget(std::move(target), arguments.policy));
+    MTC_ASSIGN_OR_RETURN(SimulatedTarget result, simulateTarget(std::move(target), arguments.policy,
+                                                                policyOptions(arguments)));
     MTC_RETURN_IF_ERROR(checkTenants(measured, result.problem));
     result.measured = measured;
     std::string text = roundText(result);
@@ -191,6 +202,7 @@ std::function<Status()> declareSimulate(CLI::App &app) {
   addSetOptions(app, arguments->options.set);
   addLimitOptions(app, arguments->options.limits);
   addCalibrationOption(app, arguments->options);
+  addMergeOption(app, arguments->options);
   app.add_option("--policy", arguments->policy, "of the round; default: the best, or the bundle's")
       ->type_name("P");
   app.add_option("--layout", arguments->verdict.layout,

@@ -13,7 +13,8 @@ const std::string &SimulatedTarget::tenantName(size_t instance) const {
   return problem.tenants[static_cast<size_t>(tenantOf(instance))].name;
 }
 
-StatusOr<SimulatedTarget> simulateTarget(ScheduledTarget target, const std::string &policy) {
+StatusOr<SimulatedTarget> simulateTarget(ScheduledTarget target, const std::string &policy,
+                                         const PolicyOptions &options) {
   SimulatedTarget result;
   result.target = std::move(target.target);
   result.problem = std::move(target.problem);
@@ -24,8 +25,8 @@ StatusOr<SimulatedTarget> simulateTarget(ScheduledTarget target, const std::stri
     result.round = std::move(*stored);
   } else {
     MTC_ASSIGN_OR_RETURN(result.round, policy.empty()
-                                           ? bestSchedule(result.problem, workload)
-                                           : runPolicy(policy, result.problem, workload));
+                                           ? bestSchedule(result.problem, workload, options)
+                                           : runPolicy(policy, result.problem, workload, options));
   }
   result.times = originsOf(result.problem, result.round);
   MTC_ASSIGN_OR_RETURN(result.run, simulate(result.problem, result.round));

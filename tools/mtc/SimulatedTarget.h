@@ -4,6 +4,7 @@
 #include "BenchReport.h"
 #include "Difference.h"
 #include "mtc/Pipelines/Compile.h"
+#include "mtc/Scheduling/Policies.h"
 #include "mtc/Simulation/Simulate.h"
 #include "mtc/Simulation/TimeOrigins.h"
 
@@ -30,7 +31,8 @@ struct SimulatedTarget {
 
 /// Simulates the target's round - by `policy`, or empty: the one that it has - and its tenants
 /// alone. Leaves the verdict empty. Fails if the policy is unknown (InvalidInput).
-StatusOr<SimulatedTarget> simulateTarget(ScheduledTarget target, const std::string &policy);
+StatusOr<SimulatedTarget> simulateTarget(ScheduledTarget target, const std::string &policy,
+                                         const PolicyOptions &options = {});
 
 /// One self-contained page: timeline, slowdowns, ledger, utilisation, open load with distributions
 /// of latencies, and the difference from another bundle, of each target. Everything that it shows

@@ -46,6 +46,7 @@ struct BenchArguments {
 struct Ran {
   std::string policy;
   double predictedMs = 0;
+  int64_t mergedTasks = 0;
   Samples makespan; ///< from the first worker's start to the last one's end
 };
 
@@ -134,6 +135,7 @@ Status bench(const BenchArguments &arguments) {
       tenants.push_back(report.problem.entries[static_cast<size_t>(entry)].tenant);
     Ran &of = ran[tenants];
     of.policy = report.schedule.policy;
+    of.mergedTasks = mergedTasks(report.schedule);
     of.predictedMs = double(report.schedule.makespanNs) / 1e6;
     if (counted)
       of.makespan.ns.push_back(report.endNs - report.firstNs);
@@ -223,6 +225,7 @@ Status bench(const BenchArguments &arguments) {
     nlohmann::ordered_json &of =
         tenants.size() > 1 || !solo ? json["round_ms"] : json["tenants"][size_t(tenants[0])];
     of["policy"] = plan.policy;
+    of["merged_tasks"] = plan.mergedTasks;
     of["predicted_ms"] = plan.predictedMs;
     of["makespan_ms"] = {{"min", plan.makespan.quantileMs(0)},
                          {"quartile", plan.makespan.quantileMs(0.25)},

@@ -10,12 +10,17 @@
 namespace mtc::tool {
 
 void TaskTimes::add(const JobReport &report) {
-  std::map<int32_t, std::pair<int64_t, int64_t>> spans; // by command, over its workers
+  struct Span {
+    int64_t startNs, endNs;
+    GranuleMask workers;
+  };
+  std::map<int32_t, Span> spans; // by command, over its workers
   for (const TaskRecord &record : report.tasks) {
-    auto [at, isNew] = spans.try_emplace(record.command, record.startNs, record.endNs);
-    if (!isNew)
-      at->second = {std::min(at->second.first, record.startNs),
-                    std::max(at->second.second, record.endNs)};
+    auto [at, isNew] = spans.try_emplace(record.command, Span{record.startNs, record.endNs, 0});
+    Span &span = at->second;
+    span.startNs = std::min(span.startNs, record.startNs);
+    span.endNs = std::max(span.endNs, record.endNs);
+    span.workers |= GranuleMask(1) << record.worker;
   }
   for (const auto &[index, span] : spans) {
     const Command &command = report.plan.commands[index];
@@ -23,9 +28,9 @@ void TaskTimes::add(const JobReport &report) {
     Row &row = rows_[{entry, command.task}];
     row.kernel = command.kernel;
     row.variant = command.variant;
-    row.workers = std::popcount(command.granules);
+    row.workers = std::max(row.workers, std::popcount(span.workers));
     row.predictedNs = report.schedule.places[index].durationNs;
-    row.times.ns.push_back(span.second - span.first);
+    row.times.ns.push_back(span.endNs - span.startNs);
   }
 }
 

@@ -23,11 +23,11 @@ void Trace::add(const JobReport &report) {
     processes_[entry.tenant] = report.problem.tenants[entry.tenant].name;
     events_ += fmt::format(
         R"({{"ph":"X","pid":{},"tid":{},"ts":{:.3f},"dur":{:.3f},"name":{},"cat":"task",)"
-        R"("args":{{"task":{},"kernel":{},"config":{},"predicted_us":{:.3f}}}}},)"
+        R"("args":{{"task":{},"kernel":{},"config":{},"merged":{},"predicted_us":{:.3f}}}}},)"
         "\n",
         entry.tenant, record.worker, double(record.startNs) / 1e3,
         double(record.endNs - record.startNs) / 1e3, quoted(task.name), task.id,
-        quoted(kernel.name), quoted(kernel.variants[command.variant].config),
+        quoted(kernel.name), quoted(kernel.variants[command.variant].config), command.merged,
         double(place.durationNs) / 1e3);
   }
 }

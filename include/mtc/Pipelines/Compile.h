@@ -63,6 +63,8 @@ struct CompileOptions {
   std::string shippedTuning;   ///< folder of records that came with the compiler and are taken
                                ///< where they hold, if no database is given; empty: none
   int64_t mixes = 0;           ///< rounds of 2 to so many tenants are stored beside that of all
+  std::string policy = "auto"; ///< of the round, see Scheduling/Policies.h
+  bool merge = false;          ///< small tasks run as one command where that is predicted to pay
   std::string calibration;     ///< file of `mtc tune --calibrate`; empty: host times are modelled
 };
 
@@ -80,6 +82,7 @@ struct PhaseTime {
 struct ScheduleSummary {
   std::string name, policy;
   int64_t makespanNs = 0;
+  int64_t mergedTasks = 0; ///< that run in the command of another
 };
 
 /// Whether the set fits a target; see Simulation/Verdict.h.

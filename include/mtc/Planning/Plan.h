@@ -30,8 +30,9 @@ struct BufferRef {
   int64_t bytes = 0;
 };
 
-/// One task to run. Waits are the commands that must have ended, transitively reduced; orders that
-/// follow from them are not repeated.
+/// One task to run, together with those merged with it, which have equal waits. Waits are the
+/// commands that must have ended, transitively reduced; orders that follow from them are not
+/// repeated.
 struct Command {
   int32_t place = 0; ///< in the schedule; commands stand in the order of places
   int32_t instance = 0;
@@ -40,6 +41,7 @@ struct Command {
   int32_t variant = 0;
   int32_t lane = 0;
   GranuleMask granules = 1;
+  bool merged = false;            ///< as its place: runs together with the command before it
   std::vector<int32_t> waits;     ///< indices of earlier commands
   std::vector<BufferRef> buffers; ///< in the order of Kernel::operands
 };

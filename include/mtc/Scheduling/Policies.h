@@ -22,6 +22,8 @@ struct PolicyOptions {
   /// `joint`: how much slower than on a stream of its own a tenant may be before that counts more
   /// than the makespan. Infinite: never.
   double slowdownRoom = 1.19;
+  /// On a host: every policy's places are merged where that is predicted to pay (MergePlaces.h).
+  bool merge = false;
 };
 
 /// One instance after the other, each task on all granules of the workload.
@@ -98,7 +100,7 @@ struct Policy {
 /// All policies, by name. The returned array has static storage.
 const std::vector<Policy> &policies();
 
-/// Runs the policy called `name`, then verify() and predictTimes().
+/// Runs the policy called `name`, then verify() and predictTimes(), then mergePlaces() if asked.
 ///
 /// Fails if the name is unknown (the message lists the known ones), or the result does not verify
 /// (Internal).

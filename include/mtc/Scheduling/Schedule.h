@@ -31,6 +31,9 @@ struct Place {
   int64_t startNs = 0;    ///< predicted (see predictTimes)
   int64_t durationNs = 0; ///< predicted
   bool shared = false;    ///< may overlap others on its granules: a baseline, never a plan
+  /// Is part of the command of the place before it, on the same granules of a host: their tiles are
+  /// one phase, and who waits for one of them waits for all.
+  bool merged = false;
 };
 
 struct Schedule {
@@ -54,10 +57,20 @@ Status check(const Problem &problem, const Workload &workload);
 /// without duplicates. All of them have smaller indices.
 using Predecessors = std::vector<std::vector<int32_t>>;
 
+/// By place: the first place of its command, which is itself unless it is merged.
+std::vector<int32_t> leadersOf(const Schedule &schedule);
+
+/// Places that are part of another's command.
+int64_t mergedTasks(const Schedule &schedule);
+
+/// By instance: the predicted end of its last command.
+std::vector<int64_t> latenciesNs(const Schedule &schedule);
+
 /// The orders that a schedule states: data dependences, the previous place of the lane, edges.
+/// Places of one command wait for the same places, and whoever waits for one waits for each.
 ///
 /// Fails if a task of the workload is missing, placed twice or out of range, an edge is, or
-/// `places` is not a topological order of them.
+/// `places` is not a topological order of them, or merged places depend on each other.
 StatusOr<Predecessors> directOrders(const Problem &problem, const Schedule &schedule);
 
 /// Orders that hold between places, closed under transitivity, as one bit row per place.
@@ -103,7 +116,9 @@ Status predictTimes(const Problem &problem, Schedule &schedule);
 
 /// Proves a schedule right for `problem`, ignoring times: every task of every instance placed
 /// exactly once, variants exist, masks nonempty and inside the workload's granules, all orders
-/// acyclic, and places that share a granule ordered unless both are `shared`.
+/// acyclic, and places that share a granule ordered unless both are `shared` or of one command; a
+/// command's places on the same lane and granules of a host, of one tenant or isolation group that
+/// is not guarded, none of them control flow.
 ///
 /// Precondition: check(problem) passed; the schedule may hold anything.
 ///

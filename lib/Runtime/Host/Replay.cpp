@@ -22,37 +22,50 @@ StatusOr<std::unique_ptr<Replay>> Replay::create(const Problem &problem, Schedul
   replay->steps_.resize(workers);
   replay->nodes_.resize(commands.size());
   replay->counters_ = std::make_unique<Counter[]>(commands.size());
+  const std::vector<int32_t> leaders = leadersOf(replay->stored.schedule);
   uint32_t shares = 0;
   replay->commandsOf.resize(replay->stored.schedule.workload.instances.size());
   for (size_t c = 0; c < commands.size(); ++c) {
     const Command &command = commands[c];
     const Variant &variant = problem.kernels[command.kernel].variants[command.variant];
-    Node &node = replay->nodes_[c];
+    Node &node = replay->nodes_[leaders[c]];
+    Part &part = node.parts.emplace_back();
     if (problem.kernels[command.kernel].region) {
       MTC_ASSIGN_OR_RETURN(node.region, prepareRegion(problem, command.kernel, code, weights));
       node.regionPointers.resize(node.region->pointers * std::popcount(command.granules));
       node.barrier = std::make_unique<RegionBarrier>();
     } else {
-      node.kernel = code.kernel(command.kernel, command.variant);
+      part.kernel = code.kernel(command.kernel, command.variant);
     }
-    if (!node.kernel && !node.region)
+    if (!part.kernel && !node.region)
       return bundleRefused(fmt::format("variant {} of kernel '{}' has no code", command.variant,
                                        problem.kernels[command.kernel].name));
-    node.phaseTiles = &variant.phaseTiles;
-    node.waits = &command.waits;
-    node.firstPointer = static_cast<uint32_t>(replay->pointers_.size());
+    part.phaseTiles = &variant.phaseTiles;
+    part.firstPointer = static_cast<uint32_t>(replay->pointers_.size());
+    part.command = static_cast<int32_t>(c);
+    part.instance = command.instance;
+    node.phaseTiles.resize(std::max(node.phaseTiles.size(), variant.phaseTiles.size()));
+    for (size_t phase = 0; phase < variant.phaseTiles.size(); ++phase)
+      node.phaseTiles[phase] += variant.phaseTiles[phase];
     node.members = static_cast<uint32_t>(std::popcount(command.granules));
-    node.firstShare = shares;
-    shares += node.members;
-    node.perRun = node.members * static_cast<uint32_t>(variant.phaseTiles.size());
-    node.instance = command.instance;
+    node.perRun = node.members * static_cast<uint32_t>(node.phaseTiles.size());
+    if (!command.merged) { // merged ones have equal waits and workers
+      for (int32_t wait : command.waits)
+        node.waits.push_back(leaders[wait]);
+      node.waits.erase(std::unique(node.waits.begin(), node.waits.end()), node.waits.end());
+      node.firstShare = shares;
+      shares += node.members;
+    }
     ++replay->commandsOf[command.instance];
     replay->participants_ |= command.granules;
     replay->scratchBytes_ = std::max(replay->scratchBytes_, variant.scratchBytesPerWorker);
     uint32_t rank = 0;
     for (int worker = 0; worker < workers; ++worker)
-      if (command.granules >> worker & 1)
-        replay->steps_[worker].push_back({static_cast<int32_t>(c), rank++});
+      if (command.granules >> worker & 1) {
+        if (!command.merged)
+          replay->steps_[worker].push_back({static_cast<int32_t>(c), rank});
+        ++rank;
+      }
     if (rank != node.members)
       return internalError(
           fmt::format("plan '{}' needs more than {} workers", replay->stored.plan.name, workers));
@@ -110,7 +123,8 @@ void Replay::work(int worker, void *scratch, Run &run) {
 
 /// Every worker of the command walks the region, failed or not: they wait for each other in it.
 void Replay::runRegionOf(Node &node, Step step, int worker, void *scratch, Run &run) {
-  InstanceRun &instance = run.instances[node.instance];
+  const Part &part = node.parts.front();
+  InstanceRun &instance = run.instances[part.instance];
   RegionWalk walk;
   walk.worker = worker;
   walk.rank = step.rank;
@@ -122,46 +136,62 @@ void Replay::runRegionOf(Node &node, Step step, int worker, void *scratch, Run &
   walk.spinNs = run.spinNs;
   walk.skip = &instance.skip;
   void **pointers = node.regionPointers.data() + step.rank * node.region->pointers;
-  runRegion(*node.region, pointers_.data() + node.firstPointer, pointers, walk);
+  runRegion(*node.region, pointers_.data() + part.firstPointer, pointers, walk);
   int32_t none = 0;
   if (walk.status && instance.failedStatus.compare_exchange_strong(none, walk.status))
     instance.failedCommand = step.command;
 }
 
+/// Runs some of the tiles of a node: those of each part that are among them.
+void Replay::runTiles(const Node &node, uint32_t phase, std::pair<int64_t, int64_t> tiles,
+                      int worker, void *scratch, Run &run) {
+  int64_t first = 0; // of the part
+  for (const Part &part : node.parts) {
+    const int64_t count = phase < part.phaseTiles->size() ? (*part.phaseTiles)[phase] : 0;
+    const int64_t lo = std::max(tiles.first - first, int64_t(0));
+    const int64_t hi = std::min(tiles.second - first, count);
+    first += count;
+    InstanceRun &instance = run.instances[part.instance];
+    if (lo >= hi || instance.skip.load(std::memory_order_relaxed))
+      continue;
+    const bool isRecorded = run.recordTasks && node.parts.size() > 1;
+    const int64_t startNs = isRecorded ? nowNs() : 0;
+    const MtcKernelArgs args = {phase,   lo,     hi, worker, pointers_.data() + part.firstPointer,
+                                scratch, nullptr};
+    if (const int32_t status = part.kernel(&args)) {
+      int32_t none = 0;
+      if (instance.failedStatus.compare_exchange_strong(none, status))
+        instance.failedCommand = part.command;
+      instance.skip = true;
+    }
+    if (isRecorded)
+      run.records[worker].push_back({part.command, worker, startNs, nowNs()});
+  }
+}
+
 void Replay::runPhase(const Node &node, Step step, uint32_t phase, int worker, void *scratch,
                       Run &run) {
-  InstanceRun &instance = run.instances[node.instance];
-  const auto phases = static_cast<uint32_t>(node.phaseTiles->size());
-  const int64_t tiles = (*node.phaseTiles)[phase];
+  const auto phases = static_cast<uint32_t>(node.phaseTiles.size());
+  const int64_t tiles = node.phaseTiles[phase];
   const uint32_t epoch = (runs_ - 1) * phases + phase + 1;
   const bool isShared = node.members > 1 && tiles <= kMostTiles;
   auto take = [&] {
     return isShared ? takeTiles(&shares_[node.firstShare], epoch, tiles, step.rank, node.members)
                     : chunk(tiles, step.rank, node.members);
   };
-  for (auto [lo, hi] = take(); lo < hi && !instance.skip.load(std::memory_order_relaxed);
-       std::tie(lo, hi) = isShared ? take() : std::pair(hi, hi)) {
-    const MtcKernelArgs args = {phase,   lo,     hi, worker, pointers_.data() + node.firstPointer,
-                                scratch, nullptr};
-    if (const int32_t status = node.kernel(&args)) {
-      int32_t none = 0;
-      if (instance.failedStatus.compare_exchange_strong(none, status))
-        instance.failedCommand = step.command;
-      instance.skip = true;
-    }
-  }
+  for (auto [lo, hi] = take(); lo < hi; std::tie(lo, hi) = isShared ? take() : std::pair(hi, hi))
+    runTiles(node, phase, {lo, hi}, worker, scratch, run);
 }
 
 void Replay::runCommand(Step step, int worker, void *scratch, Run &run) {
   Node &node = nodes_[step.command];
-  for (int32_t wait : *node.waits)
+  for (int32_t wait : node.waits)
     if (!ended(wait))
       run.signal->await([&] { return ended(wait); }, run.spinNs);
 
-  InstanceRun &instance = run.instances[node.instance];
   const int64_t startNs = run.recordTasks || run.jitterSeed ? nowNs() : 0;
   const uint32_t base = (runs_ - 1) * node.perRun;
-  const uint32_t phases = static_cast<uint32_t>(node.phaseTiles->size());
+  const uint32_t phases = static_cast<uint32_t>(node.phaseTiles.size());
   auto &arrivals = counters_[step.command].arrivals;
   for (uint32_t phase = 0; phase < phases; ++phase) {
     if (node.region)
@@ -183,12 +213,13 @@ void Replay::runCommand(Step step, int worker, void *scratch, Run &run) {
     else
       run.signal->await(reached, run.spinNs);
   }
-  if (run.recordTasks)
+  if (run.recordTasks && node.parts.size() == 1)
     run.records[worker].push_back({step.command, worker, startNs, nowNs()});
   if (arrivals.fetch_add(1) + 1 != base + node.perRun)
     return;
-  if (instance.commandsLeft.fetch_sub(1) == 1)
-    run.instanceEnded(node.instance);
+  for (const Part &part : node.parts)
+    if (run.instances[part.instance].commandsLeft.fetch_sub(1) == 1)
+      run.instanceEnded(part.instance);
   run.signal->notify();
 }
 

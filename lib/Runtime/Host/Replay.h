@@ -4,7 +4,8 @@
 // line of its own, that its workers raise after each phase; it never goes back. Its value
 // against the number of runs so far tells both whether a phase has ended (the barrier between
 // phases) and whether the command is done (what others wait for), so that nothing needs to be
-// reset between rounds. A failed instance keeps counting, it only skips its kernels.
+// reset between rounds. A failed instance keeps counting, it only skips its kernels. Merged
+// commands share one counter and one row of tiles.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -72,22 +73,30 @@ public:
   void work(int worker, void *scratch, Run &run);
 
 private:
-  struct Node {
+  /// A task of a node.
+  struct Part {
     MtcKernelFn kernel = nullptr;
     const std::vector<int64_t> *phaseTiles = nullptr;
-    const std::vector<int32_t> *waits = nullptr;
     uint32_t firstPointer = 0;
-    uint32_t firstShare = 0; ///< of its members in shares_
+    int32_t command = 0;
+    int32_t instance = 0;
+  };
+  /// A command and those that are merged with it: their tiles are numbered in a row. By its first
+  /// command; the others have none.
+  struct Node {
+    std::vector<Part> parts;
+    std::vector<int64_t> phaseTiles; ///< of all parts
+    std::vector<int32_t> waits;      ///< first commands of others
+    uint32_t firstShare = 0;         ///< of its members in shares_
     uint32_t members = 1;
     uint32_t perRun = 1; ///< members * phases: how far one run raises the counter
-    int32_t instance = 0;
     std::unique_ptr<PreparedRegion> region; ///< in place of a kernel
     std::vector<void *> regionPointers;     ///< PreparedRegion::pointers for each member
     std::unique_ptr<RegionBarrier> barrier;
   };
   struct Step {
-    int32_t command = 0;
-    uint32_t rank = 0; ///< of the worker among the command's workers
+    int32_t command = 0; ///< the first of its node
+    uint32_t rank = 0;   ///< of the worker among the command's workers
   };
   struct Patch {
     uint32_t pointer = 0;
@@ -111,6 +120,8 @@ private:
   }
   void runCommand(Step step, int worker, void *scratch, Run &run);
   void runPhase(const Node &node, Step step, uint32_t phase, int worker, void *scratch, Run &run);
+  void runTiles(const Node &node, uint32_t phase, std::pair<int64_t, int64_t> tiles, int worker,
+                void *scratch, Run &run);
   void runRegionOf(Node &node, Step step, int worker, void *scratch, Run &run);
 
   std::vector<ArenaNeed> arenas_;

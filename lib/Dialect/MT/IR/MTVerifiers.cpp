@@ -431,6 +431,15 @@ LogicalResult ScheduleOp::verifyRegions() {
       return emitOpError() << "C1: holds places only, got '" << op.getName() << "'";
     ++count;
   }
+  PlaceOp previous;
+  for (PlaceOp place : getBody().getOps<PlaceOp>()) {
+    if (place.getMerged() && (!previous || place.getLane() != previous.getLane() ||
+                              place.getGranules() != previous.getGranules()))
+      return place.emitOpError() << "C6: merged with no place of lane "
+                                 << static_cast<int64_t>(place.getLane()) << " and granules "
+                                 << static_cast<int64_t>(place.getGranules()) << " before it";
+    previous = place;
+  }
   ArrayRef<int64_t> edges = getEdges().value_or(ArrayRef<int64_t>());
   if (edges.size() % 2)
     return emitOpError() << "C3: edges must be pairs, got " << edges.size() << " positions";

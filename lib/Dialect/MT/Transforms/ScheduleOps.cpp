@@ -40,12 +40,12 @@ ScheduleOp insertSchedule(ProgramOp program, const Schedule &schedule,
   b.setInsertionPointToStart(&op.getBody().emplaceBlock());
   for (const Place &place : schedule.places) {
     const Entry &entry = exported.problem.entries[workload.instances[place.instance]];
-    PlaceOp::create(b, program.getLoc(), b.getI64IntegerAttr(place.instance),
-                    b.getI64IntegerAttr(entry.tasks[place.task].id),
-                    b.getI64IntegerAttr(place.variant), b.getI64IntegerAttr(place.lane),
-                    b.getI64IntegerAttr(static_cast<int64_t>(place.granules)),
-                    b.getI64IntegerAttr(place.startNs), b.getI64IntegerAttr(place.durationNs),
-                    place.shared ? b.getUnitAttr() : UnitAttr());
+    PlaceOp::create(
+        b, program.getLoc(), b.getI64IntegerAttr(place.instance),
+        b.getI64IntegerAttr(entry.tasks[place.task].id), b.getI64IntegerAttr(place.variant),
+        b.getI64IntegerAttr(place.lane), b.getI64IntegerAttr(static_cast<int64_t>(place.granules)),
+        b.getI64IntegerAttr(place.startNs), b.getI64IntegerAttr(place.durationNs),
+        place.shared ? b.getUnitAttr() : UnitAttr(), place.merged ? b.getUnitAttr() : UnitAttr());
   }
   return op;
 }
@@ -71,12 +71,12 @@ StatusOr<Schedule> readSchedule(ScheduleOp op, const ExportedProblem &exported) 
   }
   for (PlaceOp place : op.getBody().getOps<PlaceOp>()) {
     int32_t entry = schedule.workload.instances[place.getInstance()];
-    schedule.places.push_back({static_cast<int32_t>(place.getInstance()),
-                               taskOfId.lookup({entry, static_cast<int32_t>(place.getTask())}),
-                               static_cast<int32_t>(place.getVariant()),
-                               static_cast<int32_t>(place.getLane()), place.getGranules(),
-                               static_cast<int64_t>(place.getStart()),
-                               static_cast<int64_t>(place.getDuration()), place.getShared()});
+    schedule.places.push_back(
+        {static_cast<int32_t>(place.getInstance()),
+         taskOfId.lookup({entry, static_cast<int32_t>(place.getTask())}),
+         static_cast<int32_t>(place.getVariant()), static_cast<int32_t>(place.getLane()),
+         place.getGranules(), static_cast<int64_t>(place.getStart()),
+         static_cast<int64_t>(place.getDuration()), place.getShared(), place.getMerged()});
   }
   ArrayRef<int64_t> edges = op.getEdges().value_or(ArrayRef<int64_t>());
   for (size_t i = 0; i + 1 < edges.size(); i += 2)

@@ -28,12 +28,15 @@ struct ScheduleTasks : impl::ScheduleTasksBase<ScheduleTasks> {
   }
 
   Status run(ProgramOp program) {
+    PolicyOptions options;
+    options.merge = merge;
     MTC_ASSIGN_OR_RETURN(ExportedProblem exported, exportProblem(program, deviceOf(program)));
-    MTC_ASSIGN_OR_RETURN(std::vector<Schedule> schedules, defaultSchedules(exported.problem));
+    MTC_ASSIGN_OR_RETURN(std::vector<Schedule> schedules,
+                         defaultSchedules(exported.problem, options));
     for (Schedule &schedule : schedules)
       if (policy != "auto" && schedule.workload.name == "round") {
         Workload workload = schedule.workload;
-        MTC_ASSIGN_OR_RETURN(schedule, runPolicy(policy, exported.problem, workload));
+        MTC_ASSIGN_OR_RETURN(schedule, runPolicy(policy, exported.problem, workload, options));
       }
     for (ScheduleOp old : llvm::make_early_inc_range(program.getBody().getOps<ScheduleOp>()))
       old.erase();

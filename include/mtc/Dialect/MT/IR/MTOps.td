@@ -349,7 +349,7 @@ def MT_ScheduleOp : MT_Op<"schedule", [NoTerminator, NoRegionArguments,
     ```
     Constraints: C1 holds places only. C2 every instance names an entry. C3 `edges` has an even number of positions in range.
     C4 every place names an instance by its position, and a task of that instance's entry by its id. C5 no two schedules
-    of a program have one name.
+    of a program have one name. C6 a merged place follows a place of its lane and granules.
   }];
   let arguments = (ins SymbolNameAttr:$label, StrAttr:$policy, I64Attr:$makespan, I64Attr:$granules,
       TypedArrayAttrBase<SymbolRefAttr, "entries">:$instances, OptionalAttr<DenseI64ArrayAttr>:$edges);
@@ -363,6 +363,7 @@ def MT_PlaceOp : MT_Op<"place", [HasParent<"ScheduleOp">]> {
   let summary = "where, when and in which variant a task of an instance runs";
   let description = [{
     `instance` is a position in the schedule's instances, `task` the id of a task; `granules` is a mask, times are ns.
+    A place that is `merged` runs in one command with the place before it.
 
     ```mlir
     mt.place 0 17 variant 0 lane 0 granules 3 at 0 for 760000
@@ -370,9 +371,9 @@ def MT_PlaceOp : MT_Op<"place", [HasParent<"ScheduleOp">]> {
     Constraints: C1 `granules` is not zero. C2 start, duration, variant and lane are not negative.
   }];
   let arguments = (ins I64Attr:$instance, I64Attr:$task, I64Attr:$variant, I64Attr:$lane, I64Attr:$granules,
-      I64Attr:$start, I64Attr:$duration, UnitAttr:$shared);
+      I64Attr:$start, I64Attr:$duration, UnitAttr:$shared, UnitAttr:$merged);
   let assemblyFormat = [{ $instance $task `variant` $variant `lane` $lane `granules` $granules `at` $start `for` $duration
-      (`shared` $shared^)? attr-dict }];
+      (`shared` $shared^)? (`merged` $merged^)? attr-dict }];
   let hasVerifier = 1;
 }
 
