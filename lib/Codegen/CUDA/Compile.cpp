@@ -24,7 +24,7 @@ namespace mtc::cuda {
 namespace {
 
 /// Changes whenever emission does: modules of older revisions are not taken from the cache.
-constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 10";
+constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 11";
 
 /// What ptxas says goes here in a config; it decides no code.
 constexpr llvm::StringLiteral resourcesKey = "resources";

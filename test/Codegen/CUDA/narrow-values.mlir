@@ -103,33 +103,38 @@ mt.program @p {
   }
 
   // CHECK-LABEL: mt.kernel @last kind(contraction)
-  // CHECK-SAME: (%{{.*}}: tensor<8x8xf16>, %{{.*}}: tensor<8xf16>) -> tensor<8xf32>
+  // CHECK-SAME: (%{{.*}}: tensor<8x8xf16>, %{{.*}}: tensor<8x8xf16>, %{{.*}}: tensor<8xf16>) -> tensor<8x8xf32>
   // CHECK-NOT: arith.truncf
   // CHECK: mt.yield
-  mt.kernel @last kind(contraction) (%x: tensor<8x8xf32>, %w: tensor<8xf32>) -> tensor<8xf32> numerics("contraction-k8-f16") {
+  mt.kernel @last kind(contraction) (%x: tensor<8x8xf32>, %w: tensor<8x8xf32>, %b: tensor<8xf32>) -> tensor<8x8xf32> numerics("contraction-k8-f16") {
     %z = arith.constant 0.0 : f32
-    %e = tensor.empty() : tensor<8xf32>
-    %f = linalg.fill ins(%z : f32) outs(%e : tensor<8xf32>) -> tensor<8xf32>
-    %c = linalg.generic {indexing_maps = [#id, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0)>], iterator_types = ["parallel", "reduction"]} ins(%x, %w : tensor<8x8xf32>, tensor<8xf32>) outs(%f : tensor<8xf32>) {
+    %e = tensor.empty() : tensor<8x8xf32>
+    %f = linalg.fill ins(%z : f32) outs(%e : tensor<8x8xf32>) -> tensor<8x8xf32>
+    %c = linalg.generic {indexing_maps = [#a, #b, #o], iterator_types = ["parallel", "parallel", "reduction"]} ins(%x, %w : tensor<8x8xf32>, tensor<8x8xf32>) outs(%f : tensor<8x8xf32>) {
     ^bb0(%p: f32, %q: f32, %s: f32):
       %m = arith.mulf %p, %q : f32
       %n = arith.addf %s, %m : f32
       linalg.yield %n : f32
-    } -> tensor<8xf32>
-    mt.yield %c : tensor<8xf32>
+    } -> tensor<8x8xf32>
+    %y = linalg.generic {indexing_maps = [#id, affine_map<(d0, d1) -> (d1)>, #id], iterator_types = ["parallel", "parallel"]} ins(%c, %b : tensor<8x8xf32>, tensor<8xf32>) outs(%e : tensor<8x8xf32>) {
+    ^bb0(%p: f32, %q: f32, %s: f32):
+      %n = arith.addf %p, %q : f32
+      linalg.yield %n : f32
+    } -> tensor<8x8xf32>
+    mt.yield %y : tensor<8x8xf32>
   }
 
   // CHECK-LABEL: mt.tenant @t
   mt.tenant @t attributes {precision = "f16"} {
-    // CHECK: mt.entry @n1(%[[X:.*]]: tensor<8x8xf32> {{.*}} -> (tensor<8xf32> {{.*}}, tensor<8xi32>
+    // CHECK: mt.entry @n1(%[[X:.*]]: tensor<8x8xf32> {{.*}} -> (tensor<8x8xf32> {{.*}}, tensor<8xi32>
     // CHECK: mt.task 0 @first(%[[X]], %{{.*}}) : (tensor<8x8xf32>, tensor<8x8xf16>) -> tensor<8x8xf16>
     // CHECK: tensor.collapse_shape %{{.*}} : tensor<8x8xf16> into tensor<64xf16>
     // CHECK: mt.task 1 @turn({{.*}}) : (tensor<8x8xf16>) -> tensor<8x8xf16>
     // CHECK: mt.task 2 @both({{.*}}) : (tensor<8x8xf16>) -> (tensor<8x8xf16>, tensor<8xf32>)
     // CHECK: mt.task 3 @most({{.*}}) : (tensor<8x8xf16>) -> tensor<8xf16>
     // CHECK: mt.task 4 @places({{.*}}) : (tensor<8xf32>) -> tensor<8xi32>
-    // CHECK: mt.task 5 @last({{.*}}) : (tensor<8x8xf16>, tensor<8xf16>) -> tensor<8xf32>
-    mt.entry @n1(%x: tensor<8x8xf32> {mt.name = "x"}) -> (tensor<8xf32> {mt.name = "y"}, tensor<8xi32> {mt.name = "p"}) {
+    // CHECK: mt.task 5 @last({{.*}}) : (tensor<8x8xf16>, tensor<8x8xf16>, tensor<8xf16>) -> tensor<8x8xf32>
+    mt.entry @n1(%x: tensor<8x8xf32> {mt.name = "x"}) -> (tensor<8x8xf32> {mt.name = "y"}, tensor<8xi32> {mt.name = "p"}) {
       %w = mt.get_weight @t.w : tensor<8x8xf32>
       %0 = mt.task 0 @first(%x, %w) : (tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<8x8xf32>
       %v = tensor.collapse_shape %0 [[0, 1]] : tensor<8x8xf32> into tensor<64xf32>
@@ -138,8 +143,8 @@ mt.program @p {
       %2:2 = mt.task 2 @both(%1) : (tensor<8x8xf32>) -> (tensor<8x8xf32>, tensor<8xf32>)
       %3 = mt.task 3 @most(%2#0) : (tensor<8x8xf32>) -> tensor<8xf32>
       %4 = mt.task 4 @places(%2#1) : (tensor<8xf32>) -> tensor<8xi32>
-      %5 = mt.task 5 @last(%2#0, %3) : (tensor<8x8xf32>, tensor<8xf32>) -> tensor<8xf32>
-      mt.return %5, %4 : tensor<8xf32>, tensor<8xi32>
+      %5 = mt.task 5 @last(%2#0, %1, %3) : (tensor<8x8xf32>, tensor<8x8xf32>, tensor<8xf32>) -> tensor<8x8xf32>
+      mt.return %5, %4 : tensor<8x8xf32>, tensor<8xi32>
     }
   }
 }

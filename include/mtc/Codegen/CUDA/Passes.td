@@ -27,7 +27,7 @@ def NarrowCudaValues : Pass<"mt-narrow-cuda-values", "::mtc::mt::ProgramOp"> {
     For tenants whose `precision` is f16 or bf16, before kernels are shared. A value of f32 that tasks make and read, one of them a product
     of that precision, lies in memory in that type, and so do weights that are factors. Kernels widen what they read and round what they
     write; numbers beyond the type's range become its largest finite ones. Not what entries take or give, what becomes integers, and what
-    would need a loop nest for the conversion alone.
+    would need a loop nest for the conversion alone. In bf16 only what products alone read.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
   let statistics = [Statistic<"count", "narrowed", "values that became narrow">];
