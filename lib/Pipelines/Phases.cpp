@@ -262,14 +262,15 @@ Status tuneKernels(Compilation &compilation, const CompileOptions &options) {
     if (!host)
       continue;
     // What was measured itself counts most; the rest is priced by this host's calibration, without
-    // one by what the records teach.
+    // one by what the records teach. Shipped times are of kernels alone with warm caches, on
+    // another machine: beside a calibration they only choose variants.
     if (options.optimize && !options.tuningDatabase.empty())
       MTC_RETURN_IF_ERROR(useTuning(compilation, target, *host, options));
     int64_t shipped = 0;
     if (options.optimize && options.tuningDatabase.empty() && !options.shippedTuning.empty())
       shipped = useShippedTuning(compilation, target, *host, options);
     if (measured)
-      MTC_RETURN_IF_ERROR(priceKernels(programOf(*target.module), *host, *measured));
+      MTC_RETURN_IF_ERROR(priceKernels(programOf(*target.module), *host, *measured, shipped == 0));
     if (measured || !options.tuningDatabase.empty() || shipped > 0)
       countOrigins(programOf(*target.module), target.tuning);
   }

@@ -31,14 +31,18 @@ void useHostModel(const HostModel &model, Device &device) {
   device.barrierNs = model.barrierNs;
 }
 
-/// The variant with times by `model`; null if its family is not known.
+/// The variant with times by `model`, a measured one for the shares that it was chosen for; null if
+/// its family is not known.
 static mt::VariantAttr priced(mt::VariantAttr variant, mt::KernelOp kernel, const Traffic &traffic,
                               const host::HostTarget &target, const HostModel &model) {
+  const bool isMeasured = variant.getOrigin() == "measured";
   KernelAmounts amounts = host::amountsOf(kernel, variant, target);
   addTraffic(model, traffic, amounts);
   SmallVector<int64_t> granules, ns;
   for (const ShareTime &time :
        learnedTimes(model, amounts, traffic, variant.getTiles().asArrayRef().vec(), target.cores)) {
+    if (isMeasured && !llvm::is_contained(variant.getGranules().asArrayRef(), time.granules))
+      continue;
     granules.push_back(time.granules);
     ns.push_back(time.ns);
   }
@@ -51,7 +55,8 @@ static mt::VariantAttr priced(mt::VariantAttr variant, mt::KernelOp kernel, cons
                                     StringAttr::get(context, "learned"));
 }
 
-Status priceKernels(mt::ProgramOp program, const host::HostTarget &target, const HostModel &model) {
+Status priceKernels(mt::ProgramOp program, const host::HostTarget &target, const HostModel &model,
+                    bool keepsMeasured) {
   MTC_ASSIGN_OR_RETURN(const mt::ExportedProblem exported,
                        mt::exportProblem(program, mt::deviceOf(program)));
   llvm::DenseMap<Operation *, Traffic> traffic;
@@ -68,7 +73,7 @@ Status priceKernels(mt::ProgramOp program, const host::HostTarget &target, const
       isMeasured |= variant.getOrigin() == "measured";
       variants.push_back(priced(variant, kernel, traffic.lookup(kernel), target, model));
     }
-    if (!isMeasured && !llvm::is_contained(variants, Attribute()))
+    if (!(isMeasured && keepsMeasured) && !llvm::is_contained(variants, Attribute()))
       kernel.setVariantsAttr(ArrayAttr::get(program.getContext(), variants));
   }
   return okStatus();

@@ -14,10 +14,13 @@ StatusOr<std::optional<HostModel>> readHostModel(const std::string &path);
 /// Replaces the device's rates by measured ones.
 void useHostModel(const HostModel &model, Device &device);
 
-/// Prices all variants of the program's kernels that were not themselves measured and whose
-/// families the model knows, and marks their times `learned`.
+/// Prices all variants of the program's kernels whose families the model knows, and marks their
+/// times `learned`. What was measured itself stays as it is if `keepsMeasured`; else, where it was
+/// measured elsewhere, its variants stay those of the shares that they were chosen for, and their
+/// times become this host's in a run, too.
 ///
 /// Fails as exportProblem() does.
-Status priceKernels(mt::ProgramOp program, const host::HostTarget &target, const HostModel &model);
+Status priceKernels(mt::ProgramOp program, const host::HostTarget &target, const HostModel &model,
+                    bool keepsMeasured);
 
 } // namespace mtc
