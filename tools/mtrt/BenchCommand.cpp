@@ -114,8 +114,7 @@ Status bench(const BenchArguments &arguments) {
     return benchPolicies(arguments.device, arguments.output, fill,
                          {arguments.policies, arguments.warmup, arguments.iterations});
   }
-  const std::string policy =
-      arguments.policies.empty() || arguments.policies[0] == "bundle" ? "" : arguments.policies[0];
+  const std::string policy = arguments.policies.empty() ? "" : arguments.policies[0];
   const bool solo = arguments.mode != "round", kernels = arguments.mode == "kernels";
   double stable = 0;
   if (!arguments.requireStable.empty()) {

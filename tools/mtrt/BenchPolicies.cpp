@@ -103,10 +103,8 @@ Status benchPolicies(const DeviceOptions &device, const OutputOptions &output, c
       keep = i >= 0;
       for (size_t which : order) {
         running = which;
-        const std::string &asked = all[which].asked;
-        MTC_ASSIGN_OR_RETURN(
-            const int64_t ns,
-            iterateRound(*session, clients, asked == "bundle" ? std::string() : asked, keep));
+        MTC_ASSIGN_OR_RETURN(const int64_t ns,
+                             iterateRound(*session, clients, all[which].asked, keep));
         ++rounds;
         for (int64_t seen = reported; seen < rounds; seen = reported)
           reported.wait(seen);

@@ -41,6 +41,9 @@ StatusOr<std::vector<Client>> makeClients(Session &session, const Fill &fill) {
   return clients;
 }
 
+/// The policy that a session is to plan by.
+static std::string plannedBy(const std::string &policy) { return policy == "bundle" ? "" : policy; }
+
 StatusOr<int64_t> iterateRound(Session &session, std::vector<Client> &clients,
                                const std::string &policy, bool keep) {
   std::vector<Request *> round;
@@ -49,7 +52,7 @@ StatusOr<int64_t> iterateRound(Session &session, std::vector<Client> &clients,
   const int64_t start = nowNs();
   for (Client &client : clients)
     client.copyIn();
-  MTC_RETURN_IF_ERROR(runRound(session, round, policy));
+  MTC_RETURN_IF_ERROR(runRound(session, round, plannedBy(policy)));
   for (Client &client : clients)
     client.copyOut();
   const int64_t duration = nowNs() - start;
@@ -63,7 +66,7 @@ StatusOr<int64_t> iterateSolo(Session &session, Client &client, const std::strin
                               bool keep) {
   const int64_t start = nowNs();
   client.copyIn();
-  MTC_RETURN_IF_ERROR(runRound(session, {client.request.get()}, policy));
+  MTC_RETURN_IF_ERROR(runRound(session, {client.request.get()}, plannedBy(policy)));
   client.copyOut();
   const int64_t duration = nowNs() - start;
   if (keep)

@@ -41,7 +41,7 @@ struct Client {
 /// Fails as Session::createRequest and fillTensor do.
 StatusOr<std::vector<Client>> makeClients(Session &session, const Fill &fill);
 
-/// One round of all by a policy's plan, "" is the bundle's; returns its duration, from the first
+/// One round of all by a policy's plan, "bundle" or none is the stored one; returns its duration, from the first
 /// copy of an input to the last one of an output. Units: ns. Fails as Session::submit does.
 StatusOr<int64_t> iterateRound(Session &session, std::vector<Client> &clients,
                                const std::string &policy, bool keep);
