@@ -577,6 +577,20 @@ CUresult fake_cuMemcpyHtoD(CUdeviceptr to, const void *from, size_t bytes) {
       false, true);
 }
 
+CUresult fake_cuMemcpyDtoH(void *to, CUdeviceptr from, size_t bytes) {
+  return call(
+      "cuMemcpyDtoH", {{"bytes", bytes}},
+      [&](Json &) {
+        if (!isDeviceMemory(from, bytes))
+          return violation("cuMemcpyDtoH: the source is not mapped");
+        if (isBeingWritten(from, bytes))
+          return violation("cuMemcpyDtoH: nobody has waited for a launch that writes the source");
+        std::memcpy(to, reinterpret_cast<const void *>(from), bytes);
+        return CUDA_SUCCESS;
+      },
+      false, true);
+}
+
 } // namespace
 
 void *findFunction(const std::string &name) {
@@ -617,6 +631,8 @@ void *findFunction(const std::string &name) {
   MTC_FAKE_ENTRY(cuMemUnmap)
   MTC_FAKE_ENTRY(cuMemSetAccess)
   MTC_FAKE_ENTRY(cuMemcpyHtoD)
+  MTC_FAKE_ENTRY(cuMemcpyDtoH)
+  MTC_FAKE_ENTRY(cuMemcpyDtoDAsync)
   MTC_FAKE_ENTRY(cuStreamCreate)
   MTC_FAKE_ENTRY(cuStreamDestroy)
   MTC_FAKE_ENTRY(cuStreamSynchronize)
@@ -626,6 +642,7 @@ void *findFunction(const std::string &name) {
   MTC_FAKE_ENTRY(cuEventRecord)
   MTC_FAKE_ENTRY(cuEventQuery)
   MTC_FAKE_ENTRY(cuEventSynchronize)
+  MTC_FAKE_ENTRY(cuEventElapsedTime)
   MTC_FAKE_ENTRY(cuGraphCreate)
   MTC_FAKE_ENTRY(cuGraphDestroy)
   MTC_FAKE_ENTRY(cuGraphAddKernelNode)

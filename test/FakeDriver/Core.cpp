@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -19,6 +20,14 @@ Fake &fake() {
 std::vector<Context *> &contextStack() {
   thread_local std::vector<Context *> stack;
   return stack;
+}
+
+uint64_t tellTime() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  uint64_t &clock = fake().clockNs;
+  clock = std::max<uint64_t>(clock + 1,
+                             std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+  return clock;
 }
 
 Context *current() { return contextStack().empty() ? nullptr : contextStack().back(); }
@@ -55,6 +64,12 @@ static std::string loadKernels(Fake &f, const std::string &prefix) {
   return "";
 }
 
+/// The runtime's own kernel (lib/Runtime/CUDA/Stamp.h) for the host.
+static int32_t stamp(const MtcKernelArgs *args) {
+  *static_cast<uint64_t *>(args->buffers[0]) = tellTime();
+  return 0;
+}
+
 std::string configure(Fake &f) {
   if (const std::string path = variable("MTC_FAKE_CUDA_RECORD"); !path.empty() && !f.record)
     f.record = std::fopen(path.c_str(), "w");
@@ -71,8 +86,16 @@ std::string configure(Fake &f) {
   if (const std::string text = variable("MTC_FAKE_CUDA_MEMORY"); !text.empty())
     f.memoryBytes = std::strtoull(text.c_str(), nullptr, 10) << 10;
   f.sharesUnits = !variable("MTC_FAKE_CUDA_SHARED").empty();
+  if (!f.kernels.empty())
+    return "";
+  KernelInfo &own = f.kernels["mtc_stamp"];
+  own.function = stamp;
+  own.threads = 1;
+  own.synchronizes = own.isChecked = false;
+  own.bufferBytes = {8};
+  own.isWritten = {true};
   const std::string prefix = variable("MTC_FAKE_CUDA_KERNELS");
-  return prefix.empty() || !f.kernels.empty() ? "" : loadKernels(f, prefix);
+  return prefix.empty() ? "" : loadKernels(f, prefix);
 }
 
 CUresult violation(const std::string &what, CUresult result) {

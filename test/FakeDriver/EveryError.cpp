@@ -7,15 +7,18 @@
 // with a cancelled request, and closes all. First without errors, in several orders of nodes: the
 // answers must be the host's. Then with each of its driver calls failing in turn, in each of
 // several ways: every request must end with an error or with the right answer, a lost device must
-// stay lost, and the fake must see no broken rule and nothing left behind.
+// stay lost, and the fake must see no broken rule and nothing left behind. Where tasks are
+// recorded, their times must be those of the plan's orders.
 //
 //===----------------------------------------------------------------------===//
 #include "CUDA/Gpu.h"
 #include "CUDA/Memory.h"
+#include "mtc/Runtime/Cuda.h"
 #include "mtc/Runtime/Session.h"
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <dlfcn.h>
@@ -163,6 +166,31 @@ private:
   bool isLost = false;
 };
 
+/// The times of a job's tasks: all of them, each behind those that it waits for; or none, of a job
+/// that failed.
+void checkTimes(const JobReport &report, bool mayFail) {
+  const auto &commands = report.plan.commands;
+  if (report.tasks.empty() && mayFail)
+    return;
+  size_t wanted = 0;
+  for (const Command &command : commands)
+    wanted += static_cast<size_t>(std::popcount(command.granules));
+  if (report.tasks.size() != wanted)
+    return fail(fmt::format("{} records of tasks, wanted {}", report.tasks.size(), wanted));
+  std::vector<const TaskRecord *> of(commands.size());
+  for (const TaskRecord &record : report.tasks) {
+    const auto c = static_cast<size_t>(record.command);
+    of[c] = &record;
+    if (!(commands[c].granules >> record.worker & 1) || record.startNs < report.firstNs ||
+        record.endNs <= record.startNs)
+      fail(fmt::format("task {} has no such time or granule", c));
+  }
+  for (size_t c = 0; c < commands.size(); ++c)
+    for (int32_t wait : commands[c].waits)
+      if (of[c]->startNs < of[static_cast<size_t>(wait)]->endNs)
+        fail(fmt::format("task {} starts before {}, which it waits for, has ended", c, wait));
+}
+
 /// Events and memory of a caller, in its own stream of the same context.
 Status useCallersObjects(const std::shared_ptr<const BundleReader> &bundle, SessionOptions options,
                          const Answer &wanted) {
@@ -260,14 +288,21 @@ int main(int argc, char **argv) {
   cuda.cudaDriver = argv[2];
   cuda.spinNs = 0;
   // Ways to launch: as one graph, by nodes, a graph and more per partition.
-  enum Way { OneGraph, ByNodes, ByPartitions };
-  static constexpr Way ways[] = {OneGraph, ByNodes, ByPartitions};
-  static constexpr const char *names[] = {"", ", by nodes", ", by partitions"};
+  enum Way { OneGraph, ByNodes, ByPartitions, Recorded, RecordedByPartitions };
+  static constexpr Way ways[] = {OneGraph, ByNodes, ByPartitions, Recorded, RecordedByPartitions};
+  static constexpr const char *names[] = {"", ", by nodes", ", by partitions", ", recorded",
+                                          ", recorded by partitions"};
+  bool mayFail = false;
   auto choose = [&](Way way) {
+    const bool isByPartitions = way == ByPartitions || way == RecordedByPartitions;
     cuda.nodeByNode = way == ByNodes;
-    cuda.cudaSharing = way == ByPartitions ? CudaSharing::Graphs : CudaSharing::Graph;
+    cuda.cudaSharing = isByPartitions ? CudaSharing::Graphs : CudaSharing::Graph;
+    cuda.recordTasks = way == Recorded || way == RecordedByPartitions;
+    cuda.jobEnded = nullptr;
+    if (cuda.recordTasks)
+      cuda.jobEnded = [&](const JobReport &report) { checkTimes(report, mayFail); };
   };
-  uint64_t calls[3] = {};
+  uint64_t calls[std::size(ways)] = {};
   for (Way way : ways)
     for (uint64_t seed = 1; seed <= 8; ++seed) {
       choose(way);
@@ -285,6 +320,21 @@ int main(int argc, char **argv) {
   if (fake.violations() > 0)
     fail("with the caller's objects a rule is broken");
 
+  // Copies that are measured: whatever fails is told, but by what only frees things.
+  fake.reset(-1, 0, 1);
+  if (const auto rates = measureCudaCopies("cuda", argv[2]); !rates.ok() || rates->size() < 5)
+    fail("copies are not measured");
+  int silent = 0;
+  for (uint64_t k = 0, all = fake.calls(); k < all; ++k) {
+    fake.reset(static_cast<int64_t>(k), CUDA_ERROR_OUT_OF_MEMORY, 1);
+    silent += measureCudaCopies("cuda", argv[2]).ok();
+    if (fake.violations() > 0)
+      fail(fmt::format("measured copies break a rule with an error at call {}", k));
+  }
+  if (silent > 12) // 2 ranges of 3, 2 events, a stream that is waited for first, the context twice
+    fail(fmt::format("{} errors of measured copies are not told", silent));
+  mayFail = true;
+
   // The number of calls differs a little from run to run, as threads poll: go beyond.
   int runs = 0, errors = 0, named = 0;
   for (Way way : ways)
@@ -292,9 +342,10 @@ int main(int argc, char **argv) {
          {CUDA_ERROR_OUT_OF_MEMORY, CUDA_ERROR_ILLEGAL_ADDRESS, CUDA_ERROR_LAUNCH_FAILED})
       for (uint64_t k = 0; k < calls[way] + 4; ++k) {
         // Losses alike; out of memory is another way. By nodes only what launches differs, by
-        // partitions also what is made for that.
+        // partitions also what is made for that, with records what makes and reads them.
         if ((way == ByNodes && code != CUDA_ERROR_LAUNCH_FAILED) ||
-            (way == ByPartitions && code == CUDA_ERROR_ILLEGAL_ADDRESS))
+            (way == RecordedByPartitions && code != CUDA_ERROR_LAUNCH_FAILED) ||
+            (way != OneGraph && code == CUDA_ERROR_ILLEGAL_ADDRESS))
           continue;
         choose(way);
         fake.reset(static_cast<int64_t>(k), code, k);

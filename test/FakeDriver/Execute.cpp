@@ -28,6 +28,15 @@ bool isDeviceMemory(uintptr_t address, size_t bytes) {
   return true;
 }
 
+bool isBeingWritten(uintptr_t address, size_t bytes) {
+  for (const auto &[launch, nodes] : fake().underWay)
+    for (const Node &node : nodes)
+      for (const Touch &touch : node.touches)
+        if (touch.isWrite && touch.isDevice && touch.begin < address + bytes && address < touch.end)
+          return true;
+  return false;
+}
+
 CUresult drain(Stream &stream, uint64_t position) {
   while (!stream.work.empty() && (position == 0 || stream.done < position)) {
     const auto next = std::move(stream.work.front());

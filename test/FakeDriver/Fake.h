@@ -56,6 +56,8 @@ struct Context {
 using Launches = std::set<uint64_t>;
 
 struct Event {
+  bool isTimed = true;
+  std::shared_ptr<uint64_t> atNs;  ///< when what the last record captured had ended; 0: not yet
   struct Stream *stream = nullptr; ///< of the last record
   uint64_t position = 0;           ///< the event has happened when the stream has come so far
   Launches behind;                 ///< that have ended when it happens
@@ -148,6 +150,7 @@ struct Fake {
   std::map<uint64_t, std::vector<Node>> underWay; ///< nodes of launches nobody has waited for
   uint64_t launches = 0;
   size_t memoryBytes = size_t(4096) << 20, usedBytes = 0;
+  uint64_t clockNs = 0; ///< the last time that was told
 
   Context primary;
   int primaryRetains = 0;
@@ -183,12 +186,18 @@ CUresult violation(const std::string &what, CUresult result = CUDA_ERROR_INVALID
 CUresult call(const char *name, Json arguments, const std::function<CUresult(Json &)> &body,
               bool effectFirst = false, bool needsContext = false);
 
+/// The time, later at every call.
+uint64_t tellTime();
+
 /// The context that is current in this thread, or null.
 Context *current();
 std::vector<Context *> &contextStack();
 
 /// Whether all bytes are device memory that is mapped and accessible.
 bool isDeviceMemory(uintptr_t address, size_t bytes);
+
+/// Whether a launch that nobody has waited for writes some of these bytes.
+bool isBeingWritten(uintptr_t address, size_t bytes);
 
 /// Runs what waits in a stream, up to `position` if it is not 0.
 CUresult drain(Stream &stream, uint64_t position = 0);

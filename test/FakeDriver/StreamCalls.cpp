@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+
 namespace mtc::fake {
 namespace {
 
@@ -87,6 +89,7 @@ CUresult fake_cuEventCreate(CUevent *event, unsigned flags) {
       "cuEventCreate", {{"flags", flags}},
       [&](Json &) {
         auto *made = new Event();
+        made->isTimed = (flags & CU_EVENT_DISABLE_TIMING) == 0;
         fake().events.insert(made);
         *event = reinterpret_cast<CUevent>(made);
         return CUDA_SUCCESS;
@@ -113,7 +116,12 @@ CUresult fake_cuEventRecord(CUevent eventHandle, CUstream handle) {
     auto *event = reinterpret_cast<Event *>(eventHandle);
     if (!isLive(stream) || !isLive(event))
       return noStream("cuEventRecord");
-    stream->work.push_back([] { return CUDA_SUCCESS; });
+    event->atNs = std::make_shared<uint64_t>(0);
+    // An event may be destroyed before it has happened.
+    stream->work.push_back([at = event->atNs] {
+      *at = tellTime();
+      return CUDA_SUCCESS;
+    });
     event->stream = stream;
     event->position = ++stream->queued;
     event->behind = stream->behind;
@@ -139,6 +147,52 @@ CUresult fake_cuEventSynchronize(CUevent handle) {
     auto *event = reinterpret_cast<Event *>(handle);
     return isLive(event) ? ended(waitFor(*event), event->behind) : noStream("cuEventSynchronize");
   });
+}
+
+CUresult fake_cuEventElapsedTime(float *milliseconds, CUevent startHandle, CUevent endHandle) {
+  return call("cuEventElapsedTime", {}, [&](Json &) {
+    auto *start = reinterpret_cast<Event *>(startHandle);
+    auto *end = reinterpret_cast<Event *>(endHandle);
+    for (const Event *event : {start, end}) {
+      if (!fake().events.count(const_cast<Event *>(event)))
+        return noStream("cuEventElapsedTime");
+      if (!event->isTimed)
+        return violation("cuEventElapsedTime: an event was made without a time",
+                         CUDA_ERROR_INVALID_HANDLE);
+      if (!event->atNs)
+        return violation("cuEventElapsedTime: an event was never recorded",
+                         CUDA_ERROR_INVALID_HANDLE);
+      if (*event->atNs == 0)
+        return violation("cuEventElapsedTime: nobody has waited for an event",
+                         CUDA_ERROR_NOT_READY);
+    }
+    *milliseconds = static_cast<float>(
+        static_cast<double>(static_cast<int64_t>(*end->atNs - *start->atNs)) / 1e6);
+    return CUDA_SUCCESS;
+  });
+}
+
+CUresult fake_cuMemcpyDtoDAsync(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream handle) {
+  return call(
+      "cuMemcpyDtoDAsync", {{"bytes", bytes}},
+      [&](Json &) {
+        auto *stream = reinterpret_cast<Stream *>(handle);
+        if (!isLive(stream))
+          return noStream("cuMemcpyDtoDAsync");
+        if (!isDeviceMemory(to, bytes) || !isDeviceMemory(from, bytes) ||
+            (to < from + bytes && from < to + bytes))
+          return violation("cuMemcpyDtoDAsync: memory that is not mapped, or overlaps");
+        stream->work.push_back([to, from, bytes] {
+          if (!isDeviceMemory(to, bytes) || !isDeviceMemory(from, bytes))
+            return violation("a copy's memory was unmapped before it ran",
+                             CUDA_ERROR_ILLEGAL_ADDRESS);
+          std::memcpy(reinterpret_cast<void *>(to), reinterpret_cast<const void *>(from), bytes);
+          return CUDA_SUCCESS;
+        });
+        ++stream->queued;
+        return CUDA_SUCCESS;
+      },
+      false, true);
 }
 
 } // namespace mtc::fake

@@ -14,5 +14,7 @@ CUresult fake_cuEventDestroy(CUevent handle);
 CUresult fake_cuEventRecord(CUevent eventHandle, CUstream handle);
 CUresult fake_cuEventQuery(CUevent handle);
 CUresult fake_cuEventSynchronize(CUevent handle);
+CUresult fake_cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end);
+CUresult fake_cuMemcpyDtoDAsync(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream handle);
 
 } // namespace mtc::fake

@@ -15,7 +15,6 @@
 #include "TaskTimes.h"
 #include "Tensors.h"
 #include "Trace.h"
-#include "mtc/Runtime/Peak.h"
 #include "mtc/Support/Clock.h"
 #include "mtc/Support/Cores.h"
 #include "mtc/Support/File.h"
@@ -87,16 +86,6 @@ StatusOr<double> parsePercent(const std::string &text) {
   return value / 100;
 }
 
-/// The roofs of the CPUs that the session's workers are pinned to.
-StatusOr<std::vector<host::Peak>> peaksOf(const DeviceOptions &device, int workers) {
-  std::vector<int> cpus = cpuBudget().cpus;
-  if (!device.cpus.empty()) {
-    MTC_ASSIGN_OR_RETURN(cpus, parseCpuList(device.cpus));
-  }
-  cpus.resize(std::min(cpus.size(), static_cast<size_t>(workers)));
-  return host::measurePeaks(cpus);
-}
-
 Status bench(const BenchArguments &arguments) {
   if (const char *option = openOptionOf(arguments.open); option && arguments.mode != "open")
     return invalidInput(fmt::format("{} is of --mode open, not {}", option, arguments.mode));
@@ -147,10 +136,9 @@ Status bench(const BenchArguments &arguments) {
   };
   MTC_ASSIGN_OR_RETURN(auto session,
                        openSession(arguments.device, arguments.output, std::move(options)));
-  std::vector<host::Peak> peaks; // before the first tenant and after each
-  if (kernels) {
-    MTC_ASSIGN_OR_RETURN(peaks, peaksOf(arguments.device, session->workers()));
-  }
+  Roofline roofline; // measured before the first tenant and after each
+  if (kernels)
+    MTC_RETURN_IF_ERROR(roofline.measure(arguments.device, *session));
   MTC_ASSIGN_OR_RETURN(auto clients, makeClients(*session, fill));
 
   Samples rounds;
@@ -177,10 +165,8 @@ Status bench(const BenchArguments &arguments) {
       if (i % 10 == 0)
         progress->show(double(turn) * each + i + arguments.warmup + 1);
     }
-    if (kernels) {
-      MTC_ASSIGN_OR_RETURN(const auto more, peaksOf(arguments.device, session->workers()));
-      peaks.insert(peaks.end(), more.begin(), more.end());
-    }
+    if (kernels)
+      MTC_RETURN_IF_ERROR(roofline.measure(arguments.device, *session));
   }
   progress.reset();
 
@@ -231,7 +217,7 @@ Status bench(const BenchArguments &arguments) {
                          {"median", plan.makespan.medianMs()}};
   }
   if (kernels)
-    taskTimes.report(problem, host::medianOf(peaks), print, json);
+    taskTimes.report(problem, roofline, print, json);
   if (!arguments.trace.empty())
     MTC_RETURN_IF_ERROR(trace.write(arguments.trace));
   MTC_RETURN_IF_ERROR(writeJson(arguments.output, json));
@@ -249,7 +235,7 @@ std::function<Status()> declareBench(CLI::App &app) {
   addDeviceOptions(app, arguments->device);
   app.add_option("--mode", arguments->mode,
                  "round: all tenants together; solo: each alone; kernels: alone, time per task and "
-                 "its part of the roofline measured in the same run; open: requests arrive at the "
+                 "its part of the roofline, measured in the same run; open: requests arrive at the "
                  "tenants' rates")
       ->type_name("M")
       ->capture_default_str()

@@ -6,6 +6,7 @@
 
 #include <bit>
 #include <cmath>
+#include <numeric>
 
 namespace mtc::tool {
 
@@ -21,6 +22,8 @@ void TaskTimes::add(const JobReport &report) {
     span.startNs = std::min(span.startNs, record.startNs);
     span.endNs = std::max(span.endNs, record.endNs);
     span.workers |= GranuleMask(1) << record.worker;
+    for (int64_t time : {record.startNs, record.endNs})
+      clockStepNs_ = std::gcd(clockStepNs_, time - report.tasks.front().startNs);
   }
   for (const auto &[index, span] : spans) {
     const Command &command = report.plan.commands[index];
@@ -34,37 +37,19 @@ void TaskTimes::add(const JobReport &report) {
   }
 }
 
-/// The least time that the roofs leave a task that took `ns`. Memory is no roof for who is above
-/// it: its operands were in the last cache.
-static double floorNs(const Kernel &kernel, int workers, double ns, const host::Peak &peak) {
-  const auto bytes = static_cast<double>(kernel.bytes);
-  const auto byteFlops = static_cast<double>(kernel.byteFlops);
-  const double compute = ((static_cast<double>(kernel.flops) - byteFlops) / peak.flopsPerNs +
-                          byteFlops / peak.byteFlopsPerNs) /
-                         workers;
-  const double memory = bytes / peak.bytesPerNs, cache = bytes / (peak.cacheBytesPerNs * workers);
-  return std::max(compute, memory <= ns ? memory : std::min(memory, cache));
-}
-
-void TaskTimes::report(const Problem &problem, const host::Peak &peak, bool print,
+void TaskTimes::report(const Problem &problem, const Roofline &roofline, bool print,
                        nlohmann::ordered_json &json) const {
   std::vector<std::pair<double, std::pair<int32_t, int32_t>>> order;
   for (const auto &[key, row] : rows_)
     order.emplace_back(-row.times.medianMs(), key);
   std::sort(order.begin(), order.end());
-  json["roofline"] = {{"origin", "measured"},
-                      {"gflops_per_core", peak.flopsPerNs},
-                      {"byte_gops_per_core", peak.byteFlopsPerNs},
-                      {"gbytes_per_s", peak.bytesPerNs},
-                      {"cache_gbytes_per_s_per_core", peak.cacheBytesPerNs}};
+  json["roofline"] = roofline.json();
+  if (roofline.isOfGpu())
+    json["roofline"]["clock_step_ns"] = clockStepNs_;
   json["tasks"] = nlohmann::ordered_json::array();
   if (print)
-    fmt::print("roofline: {:.1f} GFLOP/s a core (f32), {:.1f} (bytes), {:.1f} GB/s, from the last "
-               "cache {:.1f} GB/s a "
-               "core\n"
-               "{:>10} {:>10} {:>8} {:>7} {:>5}  task\n",
-               peak.flopsPerNs, peak.byteFlopsPerNs, peak.bytesPerNs, peak.cacheBytesPerNs, "us",
-               "predicted", "GFLOP/s", "GB/s", "roof");
+    fmt::print("roofline: {}\n{:>10} {:>10} {:>8} {:>7} {:>5} {:<10}  task\n", roofline.text(),
+               "us", "predicted", "GFLOP/s", "GB/s", "roof", "limit");
   double logSum = 0;
   int contractions = 0;
   for (const auto &[negativeMs, key] : order) {
@@ -75,15 +60,17 @@ void TaskTimes::report(const Problem &problem, const host::Peak &peak, bool prin
     const std::string &tenant = problem.tenants[entry.tenant].name;
     const double ns = std::max(1.0, row.times.medianMs() * 1e6);
     const auto flops = static_cast<double>(kernel.flops), bytes = static_cast<double>(kernel.bytes);
-    const double part = floorNs(kernel, row.workers, ns, peak) / ns;
+    const Roofline::Floor floor =
+        roofline.floorOf(problem, kernel, kernel.variants[row.variant], row.workers, ns);
+    const double part = floor.ns / ns;
     if (kernel.kind == KernelKind::Contraction && flops > 10e6) {
       logSum += std::log(part);
       ++contractions;
     }
     if (print)
-      fmt::print("{:>10.1f} {:>10.1f} {:>8.1f} {:>7.1f} {:>4.0f}%  {} {}  {}  {}\n", ns / 1e3,
-                 double(row.predictedNs) / 1e3, flops / ns, bytes / ns, part * 100, tenant, task.id,
-                 task.name, kernel.name);
+      fmt::print("{:>10.1f} {:>10.1f} {:>8.1f} {:>7.1f} {:>4.0f}% {:<10}  {} {}  {}  {}\n",
+                 ns / 1e3, double(row.predictedNs) / 1e3, flops / ns, bytes / ns, part * 100,
+                 floor.limit, tenant, task.id, task.name, kernel.name);
     json["tasks"].push_back({{"tenant", tenant},
                              {"task", task.id},
                              {"name", task.name},
@@ -95,7 +82,8 @@ void TaskTimes::report(const Problem &problem, const host::Peak &peak, bool prin
                              {"predicted_us", double(row.predictedNs) / 1e3},
                              {"gflops", flops / ns},
                              {"gbytes_per_s", bytes / ns},
-                             {"roofline_fraction", part}});
+                             {"roofline_fraction", part},
+                             {"limit", floor.limit}});
   }
   if (contractions == 0)
     return;

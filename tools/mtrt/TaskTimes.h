@@ -2,8 +2,7 @@
 #pragma once
 
 #include "Clients.h"
-
-#include "mtc/Runtime/Peak.h"
+#include "Roofline.h"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -20,7 +19,7 @@ public:
   /// to stdout. A task's part of the roofline is the least time that its arithmetic at the peak of
   /// its workers and its bytes at the memory's bandwidth need, over its time: above 1 if its bytes
   /// come from caches.
-  void report(const Problem &problem, const host::Peak &peak, bool print,
+  void report(const Problem &problem, const Roofline &roofline, bool print,
               nlohmann::ordered_json &json) const;
 
 private:
@@ -30,6 +29,7 @@ private:
     Samples times;
   };
   std::map<std::pair<int32_t, int32_t>, Row> rows_; ///< by entry and task
+  int64_t clockStepNs_ = 0;                         ///< divides all times that were seen of a job
 };
 
 } // namespace mtc::tool

@@ -21,6 +21,9 @@ void Trace::add(const JobReport &report) {
     const Task &task = entry.tasks[command.task];
     const Kernel &kernel = report.problem.kernels[command.kernel];
     processes_[entry.tenant] = report.problem.tenants[entry.tenant].name;
+    const bool isHost = report.problem.device.target.starts_with("host");
+    threads_[{entry.tenant, record.worker}] =
+        fmt::format("{} {}", isHost ? "worker" : "SM group", record.worker);
     events_ += fmt::format(
         R"({{"ph":"X","pid":{},"tid":{},"ts":{:.3f},"dur":{:.3f},"name":{},"cat":"task",)"
         R"("args":{{"task":{},"kernel":{},"config":{},"merged":{},"predicted_us":{:.3f}}}}},)"
@@ -38,6 +41,11 @@ Status Trace::write(const std::string &path) const {
     text += fmt::format(R"({{"ph":"M","pid":{},"name":"process_name","args":{{"name":{}}}}},)"
                         "\n",
                         tenant, quoted(name));
+  for (const auto &[key, name] : threads_)
+    text +=
+        fmt::format(R"({{"ph":"M","pid":{},"tid":{},"name":"thread_name","args":{{"name":{}}}}},)"
+                    "\n",
+                    key.first, key.second, quoted(name));
   text += "{\"ph\":\"M\",\"pid\":0,\"name\":\"trace_end\",\"args\":{}}\n]}\n";
   return writeFile(path, text);
 }

@@ -1,7 +1,7 @@
 //===- Trace.h - what the workers did, as a Chrome trace ------------------===//
 //
-// Process = tenant, thread = worker, a slice per task. Open it in https://ui.perfetto.dev or
-// chrome://tracing. Source: "Trace Event Format", Google, 2016.
+// Process = tenant, thread = worker or group of SMs, a slice per task. Open it in
+// https://ui.perfetto.dev or chrome://tracing. Source: "Trace Event Format", Google, 2016.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -24,7 +24,8 @@ public:
 
 private:
   std::string events_;
-  std::map<int32_t, std::string> processes_; ///< tenant index to name
+  std::map<int32_t, std::string> processes_;                   ///< tenant index to name
+  std::map<std::pair<int32_t, int32_t>, std::string> threads_; ///< by tenant and worker
 };
 
 } // namespace mtc::tool

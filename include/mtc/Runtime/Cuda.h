@@ -29,4 +29,9 @@ struct CudaInfo {
 /// Fails if there is no driver or device (DeviceUnavailable), or the driver fails.
 StatusOr<CudaInfo> describeCuda(const std::string &path);
 
+/// Copies within the memory of `device` ("cuda", "cuda:N"), each timed by the GPU: the bytes read
+/// and written per ns. Of at most 256 MiB and 1/256 of the memory, more than any level-2 cache.
+/// Fails if there is no such device (DeviceUnavailable), or the driver fails.
+StatusOr<std::vector<double>> measureCudaCopies(const std::string &device, const std::string &path);
+
 } // namespace mtc

@@ -44,11 +44,13 @@ struct [[nodiscard]] RequestStatus {
       : code(static_cast<RequestCode>(status.exitCode())), message(status.message()) {}
 };
 
-/// What a worker did: one command, or its part of it.
+/// What a worker did: one command, or its part of it. On a GPU a worker is a granule, and all of a
+/// command say the same.
 struct TaskRecord {
   int32_t command = 0;
   int32_t worker = 0;
-  int64_t startNs = 0, endNs = 0; ///< CLOCK_MONOTONIC
+  /// CLOCK_MONOTONIC. A GPU's own clock, moved so that the first task of a job starts with the job.
+  int64_t startNs = 0, endNs = 0;
 };
 
 /// A job that has ended; the references live as long as the call that gets it.
@@ -223,8 +225,8 @@ public:
 
   /// Queues the requests as one job: alone if there is one, else together in a round. `done` is
   /// called once per request when it has finished, on a worker: it must return quickly and may
-  /// submit. `deadlineNs` (CLOCK_MONOTONIC, 0: none) is the latest start. The plan is the bundle's, or
-  /// with a `policy` (Scheduling/Policies.h) one that is made here by it; each is made once.
+  /// submit. `deadlineNs` (CLOCK_MONOTONIC, 0: none) is the latest start. The plan is the bundle's,
+  /// or with a `policy` (Scheduling/Policies.h) one that is made here by it; each is made once.
   ///
   /// Fails without queueing anything if the queue is full (Busy), a tensor is not bound (inputs
   /// with a known value need not be) or has another value than the entry is compiled for, a request

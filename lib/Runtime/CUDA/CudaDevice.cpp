@@ -13,7 +13,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <charconv>
 #include <csignal>
 #include <pthread.h>
 #include <set>
@@ -22,19 +21,6 @@
 
 namespace mtc::gpu {
 namespace {
-
-/// "cuda" is device 0, "cuda:N" device N.
-StatusOr<int> parseOrdinal(const std::string &device) {
-  int ordinal = 0;
-  if (device == "cuda")
-    return ordinal;
-  constexpr size_t digits = std::string_view("cuda:").size();
-  const char *end = device.data() + device.size();
-  const auto [next, error] = std::from_chars(device.data() + digits, end, ordinal);
-  if (error != std::errc() || next != end || ordinal < 0)
-    return invalidInput(fmt::format("device '{}' is not 'cuda' or 'cuda:N'", device));
-  return ordinal;
-}
 
 StatusOr<size_t> chooseTarget(const BundleReader &program, const Gpu &gpu) {
   Status refusal(ErrorCode::DeviceUnavailable, "the bundle has no target for a GPU");
@@ -100,8 +86,6 @@ private:
 };
 
 Status CudaDevice::open(size_t &chosen) {
-  if (options.recordTasks)
-    return invalidInput("times of tasks are not recorded on a GPU");
   MTC_ASSIGN_OR_RETURN(const int ordinal, parseOrdinal(options.device));
   MTC_ASSIGN_OR_RETURN(auto driver, Driver::open(options.cudaDriver));
   MTC_ASSIGN_OR_RETURN(gpu, Gpu::open(std::move(driver), ordinal, options.cudaContext));
@@ -184,8 +168,15 @@ StatusOr<ReadyPlan *> CudaDevice::find(const std::vector<int32_t> &entries,
 Status CudaDevice::makeReady(const PlanKey &key, Graph *&ready) {
   MTC_ASSIGN_OR_RETURN(ScheduledPlan plan,
                        choosePlan(program, target, key.first, gpu->granules(), key.second));
-  const GraphParts parts = {*gpu,    program,  program.targets()[target], *kernels,
-                            *memory, *weights, options.cudaSharing,       options.nodeByNode};
+  const GraphParts parts = {*gpu,
+                            program,
+                            program.targets()[target],
+                            *kernels,
+                            *memory,
+                            *weights,
+                            options.cudaSharing,
+                            options.nodeByNode,
+                            options.recordTasks};
   MTC_ASSIGN_OR_RETURN(auto graph, Graph::create(parts, std::move(plan)));
   ready = plans.emplace(key, std::move(graph)).first->second.get();
   return okStatus();
@@ -257,6 +248,7 @@ Status CudaDevice::runSteps(Job &job) {
 }
 
 void CudaDevice::start(Job &job) {
+  job.firstNs = nowNs();
   launched = launch(job);
   running = &job;
   signal.notify();
@@ -290,7 +282,10 @@ void CudaDevice::threadMain() {
     Job *job = running.load();
     if (!job)
       return;
-    const Status status = explain(*job, await(*job));
+    Status status = await(*job);
+    if (status.ok())
+      status = static_cast<const Graph *>(job->plan)->readTimes(job->firstNs, job->tasks);
+    status = explain(*job, status);
     running = nullptr;
     // The session is idle, or has started the next job, before anybody hears of the end.
     const std::vector<Request *> requests = job->requests;

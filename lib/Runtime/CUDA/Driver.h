@@ -50,6 +50,8 @@
   X(cuMemUnmap)                                                                                    \
   X(cuMemSetAccess)                                                                                \
   X(cuMemcpyHtoD)                                                                                  \
+  X(cuMemcpyDtoH)                                                                                  \
+  X(cuMemcpyDtoDAsync)                                                                             \
   X(cuStreamCreate)                                                                                \
   X(cuStreamDestroy)                                                                               \
   X(cuStreamSynchronize)                                                                           \
@@ -59,6 +61,7 @@
   X(cuEventRecord)                                                                                 \
   X(cuEventQuery)                                                                                  \
   X(cuEventSynchronize)                                                                            \
+  X(cuEventElapsedTime)                                                                            \
   X(cuGraphCreate)                                                                                 \
   X(cuGraphDestroy)                                                                                \
   X(cuGraphAddKernelNode)                                                                          \

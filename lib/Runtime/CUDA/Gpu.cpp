@@ -5,8 +5,21 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 
 namespace mtc::gpu {
+
+StatusOr<int> parseOrdinal(const std::string &device) {
+  int ordinal = 0;
+  if (device == "cuda")
+    return ordinal;
+  constexpr size_t digits = std::string_view("cuda:").size();
+  const char *end = device.data() + device.size();
+  const auto [next, error] = std::from_chars(device.data() + digits, end, ordinal);
+  if (error != std::errc() || next != end || ordinal < 0)
+    return invalidInput(fmt::format("device '{}' is not 'cuda' or 'cuda:N'", device));
+  return ordinal;
+}
 
 StatusOr<std::unique_ptr<Gpu>> Gpu::open(std::shared_ptr<const Driver> driver, int ordinal,
                                          void *callerContext) {

@@ -17,6 +17,10 @@
 
 namespace mtc::gpu {
 
+/// "cuda" is device 0, "cuda:N" device N.
+/// Fails if the text is neither (InvalidInput).
+StatusOr<int> parseOrdinal(const std::string &device);
+
 class Gpu {
 public:
   /// Retains the primary context of device `ordinal`. `callerContext`, if not null, must be it.

@@ -2,6 +2,7 @@
 #include "Graph.h"
 
 #include "../Host/Memory.h"
+#include "Stamp.h"
 #include "Steps.h"
 
 #include <fmt/format.h>
@@ -62,6 +63,12 @@ StatusOr<std::unique_ptr<Graph>> Graph::create(GraphParts parts, ScheduledPlan p
   }
   MTC_RETURN_IF_ERROR(graph->layOutTensors());
   MTC_RETURN_IF_ERROR(graph->layOutScratch());
+  if (parts.recordTasks) {
+    MTC_ASSIGN_OR_RETURN(graph->stamp_, parts.kernels.stamp());
+    MTC_ASSIGN_OR_RETURN(
+        graph->stamps_,
+        parts.memory.reserve("times of tasks", std::ssize(commands) * 2 * kStampBytes));
+  }
   graph->nodes_.resize(commands.size());
   for (int32_t c = 0; c < static_cast<int32_t>(commands.size()); ++c)
     MTC_RETURN_IF_ERROR(graph->prepareCommand(c).withContext(graph->nameOf(c)));
@@ -224,33 +231,49 @@ Status Graph::prepareCommand(int32_t index) {
 
 //===- The graph ----------------------------------------------------------===//
 
-Status Graph::addCommand(CUgraph graph, int32_t index, const std::vector<CUgraphNode> &waits) {
+/// A kernel behind `before`, which it then is.
+Status Graph::addKernel(CUgraph graph, Node &node, Launch &launch,
+                        std::vector<CUdeviceptr> &buffers, std::vector<CUgraphNode> &before) {
   const Driver &cu = parts_.gpu.driver();
+  std::vector<void *> parameters;
+  for (CUdeviceptr &buffer : buffers)
+    parameters.push_back(&buffer);
+  parameters.push_back(&launch.lo);
+  parameters.push_back(&launch.hi);
+  CUDA_KERNEL_NODE_PARAMS what = {};
+  what.kern = launch.kernel; // `func` would make the node ignore `ctx`
+  what.ctx = node.partition.context;
+  what.gridDimX = launch.blocks;
+  what.blockDimX = launch.threads;
+  what.sharedMemBytes = launch.sharedBytes;
+  what.gridDimY = what.gridDimZ = what.blockDimY = what.blockDimZ = 1;
+  what.kernelParams = parameters.data();
+  CUgraphNode added = nullptr;
+  MTC_CU(cu, cuGraphAddKernelNode, &added, graph, before.data(), before.size(), &what);
+  CUkernelNodeAttrValue value = {};
+  value.priority = node.priority;
+  MTC_CU(cu, cuGraphKernelNodeSetAttribute, added, CU_KERNEL_NODE_ATTRIBUTE_PRIORITY, &value);
+  node.nodes.push_back(added);
+  before = {added};
+  return okStatus();
+}
+
+Status Graph::addCommand(CUgraph graph, int32_t index, const std::vector<CUgraphNode> &waits) {
   Node &node = nodes_[static_cast<size_t>(index)];
   std::vector<CUgraphNode> before = waits;
-  for (Launch &launch : node.launches) {
-    std::vector<void *> parameters;
-    for (CUdeviceptr &buffer : node.buffers)
-      parameters.push_back(&buffer);
-    parameters.push_back(&launch.lo);
-    parameters.push_back(&launch.hi);
-    CUDA_KERNEL_NODE_PARAMS what = {};
-    what.kern = launch.kernel; // `func` would make the node ignore `ctx`
-    what.ctx = node.partition.context;
-    what.gridDimX = launch.blocks;
-    what.blockDimX = launch.threads;
-    what.sharedMemBytes = launch.sharedBytes;
-    what.gridDimY = what.gridDimZ = what.blockDimY = what.blockDimZ = 1;
-    what.kernelParams = parameters.data();
-    CUgraphNode added = nullptr;
-    MTC_CU(cu, cuGraphAddKernelNode, &added, graph, before.data(), before.size(), &what);
-    CUkernelNodeAttrValue value = {};
-    value.priority = node.priority;
-    MTC_CU(cu, cuGraphKernelNodeSetAttribute, added, CU_KERNEL_NODE_ATTRIBUTE_PRIORITY, &value);
-    node.nodes.push_back(added);
-    before = {added};
-  }
-  return okStatus();
+  const auto addStamp = [&](int end) {
+    if (!stamp_)
+      return okStatus();
+    Launch launch;
+    launch.kernel = stamp_;
+    std::vector<CUdeviceptr> at = {
+        stamps_ + static_cast<CUdeviceptr>((2 * int64_t(index) + end) * kStampBytes)};
+    return addKernel(graph, node, launch, at, before);
+  };
+  MTC_RETURN_IF_ERROR(addStamp(0));
+  for (Launch &launch : node.launches)
+    MTC_RETURN_IF_ERROR(addKernel(graph, node, launch, node.buffers, before));
+  return addStamp(1);
 }
 
 /// One row of bytes between a request's memory and the device's.
@@ -420,6 +443,29 @@ CUresult Graph::synchronize(CUstream stream) const {
     if (const CUresult other = cu.cuStreamSynchronize(own); result == CUDA_SUCCESS)
       result = other;
   return result;
+}
+
+Status Graph::readTimes(int64_t firstNs, std::vector<TaskRecord> &tasks) const {
+  const auto &commands = stored.plan.commands;
+  if (!stamp_ || commands.empty())
+    return okStatus();
+  constexpr size_t words = kStampBytes / sizeof(uint64_t);
+  CurrentContext current(parts_.gpu.driver(), parts_.gpu.primary());
+  MTC_RETURN_IF_ERROR(current.status());
+  std::vector<uint64_t> stamps(commands.size() * 2 * words);
+  MTC_CU(parts_.gpu.driver(), cuMemcpyDtoH, stamps.data(), stamps_,
+         stamps.size() * sizeof(uint64_t));
+  uint64_t first = UINT64_MAX;
+  for (size_t c = 0; c < commands.size(); ++c)
+    first = std::min(first, stamps[2 * c * words]);
+  const auto timeOf = [&](size_t stamp) {
+    return firstNs + static_cast<int64_t>(stamps[stamp * words] - first);
+  };
+  for (size_t c = 0; c < commands.size(); ++c)
+    for (int32_t granule = 0; granule < parts_.gpu.granules(); ++granule)
+      if (commands[c].granules >> granule & 1)
+        tasks.push_back({static_cast<int32_t>(c), granule, timeOf(2 * c), timeOf(2 * c + 1)});
+  return okStatus();
 }
 
 Status Graph::bind(const std::vector<Request *> &requests, CUstream stream) {

@@ -30,6 +30,7 @@ struct GraphParts {
   /// Every command becomes a graph of its own, so that an error of the device can be told to a
   /// task. Counts for more than `sharing`.
   bool nodeByNode = false;
+  bool recordTasks = false; ///< with nodes that write the time (Stamp.h)
 };
 
 class Graph : public ReadyPlan {
@@ -58,6 +59,9 @@ public:
   /// Waits for all that was launched.
   CUresult synchronize(CUstream stream) const;
   const std::vector<Step> &steps() const { return steps_; }
+  /// What the last run wrote, once it has ended: a record per command and granule, with the GPU's
+  /// times moved so that the first is `firstNs`. Nothing if tasks are not recorded.
+  Status readTimes(int64_t firstNs, std::vector<TaskRecord> &tasks) const;
   /// "tenant 'det': task 17 (Conv_3)".
   std::string nameOf(int32_t command) const;
 
@@ -99,6 +103,8 @@ private:
   Status instantiate(CUstream stream);
   Status addCommands(const std::vector<int32_t> &commands);
   Status addCommand(CUgraph graph, int32_t command, const std::vector<CUgraphNode> &waits);
+  Status addKernel(CUgraph graph, Node &node, Launch &launch, std::vector<CUdeviceptr> &buffers,
+                   std::vector<CUgraphNode> &before);
   Status addCopy(CUgraph graph, Copy &copy, const std::vector<CUgraphNode> &waits);
   Status finishStep(Step &step, CUstream stream);
   Status joinSteps();
@@ -108,6 +114,8 @@ private:
   std::vector<CUdeviceptr> arenas_;
   std::map<std::tuple<int32_t, bool, int32_t>, CUdeviceptr> tensors_; ///< instance, input?, index
   std::vector<CUdeviceptr> scratch_;                                  ///< by command
+  CUkernel stamp_ = nullptr;                                          ///< if tasks are recorded
+  CUdeviceptr stamps_ = 0; ///< two of each command, before and behind it
   std::vector<Copy> copies_;
   std::vector<Node> nodes_;     ///< by command
   std::vector<int> priorities_; ///< by tenant

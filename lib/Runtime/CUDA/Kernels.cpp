@@ -1,6 +1,8 @@
 //===- Kernels.cpp - cuLibraryLoadData ------------------------------------===//
 #include "Kernels.h"
 
+#include "Stamp.h"
+
 #include <fmt/format.h>
 
 #include <charconv>
@@ -90,6 +92,17 @@ StatusOr<const std::vector<LoadedFunction> *> Kernels::phases(int32_t kernel, in
              f.kernel, gpu_.device());
   }
   return &loaded_.emplace(symbol, std::move(functions)).first->second;
+}
+
+StatusOr<CUkernel> Kernels::stamp() {
+  if (stamp_)
+    return stamp_;
+  const Driver &cu = gpu_.driver();
+  CUlibrary library = nullptr;
+  MTC_CU(cu, cuLibraryLoadData, &library, kStampPtx, nullptr, nullptr, 0, nullptr, nullptr, 0);
+  libraries_.push_back(library);
+  MTC_CU(cu, cuLibraryGetKernel, &stamp_, library, kStampName);
+  return stamp_;
 }
 
 } // namespace mtc::gpu

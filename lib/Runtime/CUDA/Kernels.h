@@ -33,6 +33,8 @@ public:
   /// The phases of a variant of a kernel.
   /// Fails if the bundle has no code for it (BundleRefused) or the driver refuses it.
   StatusOr<const std::vector<LoadedFunction> *> phases(int32_t kernel, int32_t variant);
+  /// The kernel of Stamp.h. Fails if the driver does.
+  StatusOr<CUkernel> stamp();
 
 private:
   Kernels(Gpu &gpu, const BundleTarget &target) : gpu_(gpu), target_(target) {}
@@ -42,6 +44,7 @@ private:
   bool takesCubins_ = true;                  ///< else the driver compiles the PTX
   std::map<std::string, GpuModule> modules_; ///< by symbol
   std::vector<CUlibrary> libraries_;
+  CUkernel stamp_ = nullptr;
   std::map<std::string, std::vector<LoadedFunction>> loaded_;
 };
 

@@ -15,5 +15,8 @@ makeCudaDevice(const BundleReader &, const SessionOptions &, const JobEvents &, 
 } // namespace gpu
 
 StatusOr<CudaInfo> describeCuda(const std::string &) { return kWithout; }
+StatusOr<std::vector<double>> measureCudaCopies(const std::string &, const std::string &) {
+  return kWithout;
+}
 
 } // namespace mtc
