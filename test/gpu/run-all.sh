@@ -7,6 +7,9 @@
 #
 # Sets default to S1_document and test/sets/*.yaml. A step that fails or cannot run is in the file and does not stop the others; the
 # exit code is 1 if one failed, 7 without a GPU. PATH needs build/bin; models come from test/sets/fetch-models.sh. No GPU has run this.
+#
+# What says most comes first. MTC_GPU_MINUTES (28): later steps are "not run". MTC_GPU_STEPS: a regular expression of the steps' names;
+# the result keeps what it has of the others. Where a command may take only 10 minutes: MTC_GPU_MINUTES=9 with 'probe|bench', 'answers', 'check'.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 is_kit=false
@@ -39,9 +42,12 @@ case $capability in 9.0) arch=sm_90a ;; 8.9) arch=sm_89 ;; *) arch=sm_80 ;; esac
 steps=$work/steps
 : > "$steps"
 failed=0
+out_of_time() { [ "$SECONDS" -ge $((${MTC_GPU_MINUTES:-28} * 60)) ]; }
 step() { # NAME EXTRA_JSON_FILE COMMAND...
   local name=$1 extra=$2 start status=0 result=ok
   shift 2
+  case $name in compile* | unpack*) ;; *) [[ $name =~ ${MTC_GPU_STEPS:-.} ]] || return 0 ;; esac
+  if out_of_time; then set -- late; fi
   start=$(date +%s.%N)
   "$@" > "$work/log" 2>&1 || status=$?
   if [ $status = 77 ]; then result="not run"; elif [ $status != 0 ]; then result=failed failed=1; fi
@@ -53,6 +59,7 @@ step() { # NAME EXTRA_JSON_FILE COMMAND...
   printf '%-40s %s\n' "$name" "$result"
 }
 
+late() { echo "out of time: ${MTC_GPU_MINUTES:-28} minutes"; return 77; }
 probe() { if $is_fake; then echo "the fake does not answer the probe"; return 77; fi; "$bin/mtc-gpu-probe" > "$work/probe.json"; }
 cases() {
   if $is_kit; then echo "not in a kit"; return 77; fi
@@ -89,20 +96,34 @@ agree_shared() { # NAME SHARING: the bits of the round as one graph
   local bundle=$work/$1.mtb masks
   mapfile -t masks < <(mask_arguments "$bin/mtrt" "$bundle" "$work/masks")
   export MTC_FAKE_CUDA_KERNELS=$work/$1
+  [ -d "$work/$1-cuda" ] || agree "$1" || return 1
   if [ "$2" = grids ]; then local -x MTC_FAKE_CUDA_SHARED=1; fi
   "$bin/mtrt" run "$bundle" --fill seed:0 "${masks[@]}" --device cuda "${driver[@]}" --cuda-sharing "$2" --output-dir "$work/$1-$2" || return 1
   diff -r "$work/$1-$2" "$work/$1-cuda"
 }
 sanitize() { # TOOL NAME
+  local status=0
   if $is_fake || ! command -v compute-sanitizer; then echo "no compute-sanitizer"; return 77; fi
-  compute-sanitizer --tool "$1" --error-exitcode 9 "$bin/mtrt" run "$work/$2.mtb" --fill seed:0 --device cuda
+  timeout 120 compute-sanitizer --tool "$1" --error-exitcode 9 "$bin/mtrt" run "$work/$2.mtb" --fill seed:0 --device cuda || status=$?
+  if [ $status = 124 ]; then echo "more than 120 s"; return 77; fi
+  return $status
 }
 bench() { # NAME MODE [FLAG...]
   local count=(--iterations 200 --warmup 20)
+  if [ "$2" = kernels ]; then count=(--iterations 50 --warmup 5); fi
   if $is_fake; then count=(--iterations 2 --warmup 0); fi
   export MTC_FAKE_CUDA_KERNELS=$work/$1
   if [ "${4:-}" = grids ]; then local -x MTC_FAKE_CUDA_SHARED=1; fi
   "$bin/mtrt" bench "$work/$1.mtb" --device cuda "${driver[@]}" --mode "$2" "${@:3}" "${count[@]}" --json "$work/bench.json"
+}
+
+trace() { # NAME: when each task of a round ran, on which groups of SMs; trace.jq makes a Chrome trace of it
+  bench "$1" round --trace "$work/trace.json" || return 1
+  jq '(.traceEvents | map(select(.name == "process_name") | {key: "\(.pid)", value: .args.name}) | from_entries) as $tenants
+    | [.traceEvents[] | select(.ph == "X")] | (map(.ts) | min) as $first
+    | group_by([.pid, .args.task]) | map(.[0] + {sm_groups: map(.tid) | sort})
+    | sort_by(.ts) | map({tenant: $tenants["\(.pid)"], task: .args.task, name, kernel: .args.kernel, config: .args.config, sm_groups,
+        start_us: ((.ts - $first) * 1000 | round / 1000), us: .dur, predicted_us: .args.predicted_us})' "$work/trace.json" > "$work/rows.json"
 }
 
 step probe "$work/probe.json" probe
@@ -125,19 +146,32 @@ else
 fi
 for name in "${names[@]}"; do
   step "answers $name" - agree "$name"
-  for tool in memcheck racecheck initcheck synccheck; do step "$tool $name" - sanitize "$tool" "$name"; done
-  for mode in round solo; do step "bench $mode $name" "$work/bench.json" bench "$name" "$mode"; rm -f "$work/bench.json"; done
-  # The other ways to share the SMs: the same bits, and how long a round takes so.
+  # kernels: of every task its time, share of the roofline and what limits it.
+  for mode in round solo kernels; do step "bench $mode $name" "$work/bench.json" bench "$name" "$mode"; rm -f "$work/bench.json"; done
+  step "bench trace $name" "$work/rows.json" trace "$name"
+  rm -f "$work/rows.json"
+done
+# The other ways to share the SMs: the same bits, and how long a round takes so.
+for name in "${names[@]}"; do
   for sharing in graphs grids; do
     step "answers $sharing $name" - agree_shared "$name" "$sharing"
     step "bench round $sharing $name" "$work/bench.json" bench "$name" round --cuda-sharing "$sharing"
     rm -f "$work/bench.json"
   done
 done
+for tool in memcheck racecheck initcheck synccheck; do
+  for name in "${names[@]}"; do step "check $tool $name" - sanitize "$tool" "$name"; done
+done
 
 clocks=$(nvidia-smi --query-gpu=clocks.sm,clocks.mem,driver_version --format=csv,noheader 2> /dev/null || echo unknown)
 if ! $is_fake && $is_kit; then out=$here/result.json; fi
 if ! $is_fake && ! $is_kit; then out=$root/test/gpu/results/$(date +%F)-$(echo "$device" | tr -cs 'A-Za-z0-9\n' -).json; fi
+# Some of the steps: the others stay as they were.
+if [ -n "${MTC_GPU_STEPS:-}" ] && [ -e "$out" ]; then
+  jq -c --slurpfile new "$steps" '.steps[] | select(.name as $name | all($new[]; .name != $name))' "$out" > "$work/old"
+  cat "$steps" >> "$work/old"
+  steps=$work/old
+fi
 jq -n --slurpfile steps "$steps" --slurpfile doctor "$work/doctor.json" --arg date "$(date -u +%FT%TZ)" --arg clocks "$clocks" --argjson fake $is_fake \
   --argjson kit "$(if $is_kit; then cat "$here/kit.json"; else echo null; fi)" \
   '{version: 1, fake: $fake, date: $date, clocks: $clocks, cuda: $doctor[0].cuda, steps: $steps} + (if $kit then {kit: $kit} else {} end)' > "$out"
