@@ -22,6 +22,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace mtc {
 
 static constexpr HostRow rows[] = {
@@ -54,6 +56,19 @@ StatusOr<GpuRow> gpuRow(std::string_view name) {
     known += fmt::format("{}{}", known.empty() ? "" : ", ", row.name);
   }
   return invalidInput(fmt::format("unknown GPU '{}'; known: {}", name, known));
+}
+
+static int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+int32_t residentBlocks(const GpuBlock &block, const GpuRow &row) {
+  const int64_t warps = ceilDivide(block.threads, 32);
+  int64_t blocks = std::min<int64_t>(row.unitBlocks, row.unitThreads / (warps * 32));
+  if (block.registers > 0)
+    blocks = std::min<int64_t>(blocks, row.unitRegisters / 256 /
+                                           (warps * ceilDivide(block.registers * 32, 256)));
+  const int64_t shared = ceilDivide(block.sharedBytes, 128) * 128 + 1024;
+  blocks = std::min<int64_t>(blocks, row.unitSharedBytes / shared);
+  return static_cast<int32_t>(std::max<int64_t>(1, blocks));
 }
 
 std::span<const HostRow> hostRows() { return rows; }

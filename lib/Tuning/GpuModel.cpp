@@ -151,6 +151,15 @@ std::vector<Variant> gpuVariants(const Kernel &kernel, const GpuRow &row, GpuPre
   return Pricer(kernel, row, precision).variants();
 }
 
+/// What an SM takes for `tiles` of a contraction, without its first tile's ramp: their arithmetic
+/// and loads, or a block's part of them one after the other, if too few blocks are there to fill
+/// each other's ramps.
+static double unitNs(const GpuTile &tile, double tileNs, int64_t tiles, const GpuRow &row) {
+  const auto ramp = static_cast<double>(row.rampNs);
+  const auto turns = static_cast<double>(ceilDivide(tiles, tile.resident));
+  return std::max(static_cast<double>(tiles) * tileNs, turns * (tileNs + ramp) - ramp);
+}
+
 std::vector<ShareTime> gpuTimes(const GpuCut &cut, const GpuRow &row) {
   std::vector<ShareTime> times;
   auto phases = static_cast<double>(cut.phaseTiles.size());
@@ -159,19 +168,70 @@ std::vector<ShareTime> gpuTimes(const GpuCut &cut, const GpuRow &row) {
     double ns = 0;
     for (int64_t tiles : cut.phaseTiles) {
       double part = 1 / (phases * static_cast<double>(tiles));
+      double flops = cut.tile ? cut.tile->flops : part * static_cast<double>(cut.flops);
+      double loads = cut.tile ? cut.tile->loads : part * static_cast<double>(cut.bytes);
       double tileNs =
-          std::max(part * static_cast<double>(cut.flops) / (row.f32FlopsPerNs * cut.efficiency),
-                   part * static_cast<double>(cut.bytes) / row.unitBytesPerNs);
+          std::max(flops / (row.f32FlopsPerNs * cut.efficiency), loads / row.unitBytesPerNs);
       double memory = static_cast<double>(cut.bytes) / phases /
                       std::min(row.bytesPerNs, static_cast<double>(units) * row.unitBytesPerNs);
-      ns += static_cast<double>(row.launchNs + row.rampNs) +
-            std::max(static_cast<double>(ceilDivide(tiles, units)) * tileNs, memory);
+      int64_t ofUnit = ceilDivide(tiles, units);
+      double busy =
+          cut.tile ? unitNs(*cut.tile, tileNs, ofUnit, row) : static_cast<double>(ofUnit) * tileNs;
+      ns += static_cast<double>(row.launchNs + row.rampNs) + std::max(busy, memory);
     }
     int64_t rounded = std::max<int64_t>(1, std::llround(ns));
     if (times.empty() || rounded < times.back().ns)
       times.push_back({count, rounded, TimeOrigin::Modelled});
   }
   return times;
+}
+
+/// The time on `granules`, as variantNs() has it.
+static int64_t nsOn(const std::vector<ShareTime> &times, int32_t granules) {
+  int64_t ns = times.front().ns;
+  for (const ShareTime &time : times)
+    if (time.granules <= granules)
+      ns = time.ns;
+  return ns;
+}
+
+std::vector<size_t> chooseCuts(std::span<const std::vector<ShareTime>> times, int32_t granules,
+                               double margin, size_t most) {
+  std::vector<int32_t> shares;
+  for (int32_t sixteenths : {1, 2, 4, 8, 12, 16})
+    if (const int32_t share = std::max(1, granules * sixteenths / 16);
+        shares.empty() || share > shares.back())
+      shares.push_back(share);
+  // Memory makes many equal on a quarter: the one that is faster elsewhere.
+  auto costOf = [&](size_t cut) {
+    int64_t sum = 0;
+    for (int32_t share : shares)
+      sum += nsOn(times[cut], share);
+    return std::pair(nsOn(times[cut], std::max(1, granules / 4)), sum);
+  };
+  std::vector<size_t> chosen = {0};
+  for (size_t cut = 1; cut < times.size(); ++cut)
+    if (costOf(cut) < costOf(chosen[0]))
+      chosen[0] = cut;
+  while (chosen.size() < most) {
+    double gain = 1 + margin;
+    size_t best = times.size();
+    for (size_t cut = 0; cut < times.size(); ++cut)
+      for (int32_t share : shares) {
+        int64_t least = INT64_MAX;
+        for (size_t taken : chosen)
+          least = std::min(least, nsOn(times[taken], share));
+        const double ours = double(least) / double(nsOn(times[cut], share));
+        if (ours > gain) {
+          gain = ours;
+          best = cut;
+        }
+      }
+    if (best == times.size())
+      break;
+    chosen.push_back(best);
+  }
+  return chosen;
 }
 
 Problem onGpu(Problem problem, const GpuRow &row, GpuPrecision precision) {

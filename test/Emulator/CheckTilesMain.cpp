@@ -3,8 +3,8 @@
 // mtc-check-tiles FILE [--kernels N] [--seed S] [--only NAME] [--jobs N] [--cache-dir D] [--json F]
 //
 // FILE is what `mtc compile --emit=tasks` prints for a CUDA target. Checks some tiles of every
-// kernel of it (CheckTiles.h), or of N kernels drawn from S so that every emitter has its share.
-// A line per kernel; exit 1 if one fails. Kernels are checked in contained processes.
+// variant of every kernel of it (CheckTiles.h), or of N kernels drawn from S so that every emitter
+// has its share. A line per variant; exit 1 if one fails. Each is checked in a contained process.
 //
 //===----------------------------------------------------------------------===//
 #include "CheckTiles.h"
@@ -43,14 +43,18 @@ struct Arguments {
   int jobs = cpuBudget().cores();
 };
 
-/// One kernel of the program, as CUDA kernel and as the host's.
+/// One variant of a kernel of the program, and the host's code of it.
 struct Job {
   mt::KernelOp kernel;
   mt::VariantAttr variant;
+  size_t number = 0; ///< of the variant
   HostCode host;
   uint64_t seed = 0;
 
-  std::string name() const { return mt::KernelOp(kernel).getSymName().str(); }
+  std::string name() const {
+    return fmt::format("{}{}", mt::KernelOp(kernel).getSymName().str(),
+                       number ? fmt::format(" variant {}", number) : "");
+  }
   std::string emitter() const {
     return variant.getConfig().getAs<StringAttr>("emitter").getValue().str();
   }
@@ -100,11 +104,11 @@ StatusOr<std::unique_ptr<LoadedCode>> compileForHost(ModuleOp module, std::vecto
   const std::string target = "host:x86-64-v3,cores=1";
   program.setTarget(target);
   program->removeAttr(mt::ProgramOp::getDeviceAttrName());
-  llvm::DenseMap<StringAttr, Job *> jobOf;
+  llvm::DenseMap<StringAttr, llvm::SmallVector<Job *>> jobsOf;
   for (Job &job : jobs)
-    jobOf[job.kernel.getSymNameAttr()] = &job;
+    jobsOf[job.kernel.getSymNameAttr()].push_back(&job);
   for (Operation &op : llvm::make_early_inc_range(program.getBody().front()))
-    if (auto kernel = dyn_cast<mt::KernelOp>(op); !kernel || !jobOf.count(kernel.getSymNameAttr()))
+    if (auto kernel = dyn_cast<mt::KernelOp>(op); !kernel || !jobsOf.count(kernel.getSymNameAttr()))
       op.erase();
   host::TuneKernelsOptions tune;
   tune.plain = true;
@@ -118,10 +122,9 @@ StatusOr<std::unique_ptr<LoadedCode>> compileForHost(ModuleOp module, std::vecto
   MTC_ASSIGN_OR_RETURN(auto code, LoadedCode::load(compiled.code));
   for (auto [k, kernel] : llvm::enumerate(program.getBody().getOps<mt::KernelOp>())) {
     auto variant = cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]);
-    HostCode &host = jobOf[kernel.getSymNameAttr()]->host;
-    host.function = code->function(compiled.symbols[k][0]);
-    host.phaseTiles = variant.getTiles().asArrayRef().vec();
-    host.scratchBytes = variant.getScratch();
+    for (Job *job : jobsOf[kernel.getSymNameAttr()])
+      job->host = {code->function(compiled.symbols[k][0]), variant.getTiles().asArrayRef().vec(),
+                   variant.getScratch()};
   }
   return code;
 }
@@ -182,17 +185,17 @@ Status run(const Arguments &arguments) {
   MTC_RETURN_IF_ERROR(runPass(*module, cuda::createTuneCudaKernels()));
   std::vector<Job> jobs;
   for (mt::KernelOp kernel : chooseKernels(program, arguments))
-    jobs.push_back({kernel,
-                    cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]),
-                    {},
-                    arguments.seed + jobs.size()});
+    for (auto [number, variant] : llvm::enumerate(kernel.getVariantsAttr()))
+      jobs.push_back(
+          {kernel, cast<mt::VariantAttr>(variant), number, {}, arguments.seed + jobs.size()});
   if (jobs.empty())
     return invalidInput(fmt::format("'{}' has no kernel '{}'", arguments.file, arguments.only));
   MTC_ASSIGN_OR_RETURN(auto hostCode, compileForHost(*module, jobs, arguments));
   MTC_ASSIGN_OR_RETURN(const size_t wrong, check(jobs, arguments));
   if (wrong > 0)
-    return internalError(fmt::format("{} of {} kernels are not as the host's", wrong, jobs.size()));
-  fmt::print("ok: {} kernels agree with the host's\n", jobs.size());
+    return internalError(
+        fmt::format("{} of {} variants are not as the host's", wrong, jobs.size()));
+  fmt::print("ok: {} variants of kernels agree with the host's\n", jobs.size());
   return okStatus();
 }
 

@@ -130,4 +130,52 @@ TEST(GpuModel, TimesOfACut) {
   EXPECT_EQ(gpuTimes(cut, row())[0].ns, 2 * 1100 + 3 * tileNs);
 }
 
+// Tiles of a contraction are as large as they are, whatever the kernel's flops; where an SM holds
+// one block, every tile after the first waits for its own ramp, where it holds several nobody does.
+TEST(GpuModel, TimesOfTiles) {
+  GpuCut cut;
+  cut.flops = 1;
+  cut.phaseTiles = {6};
+  cut.efficiency = 1;
+  cut.tile = GpuTile{/*flops=*/50'000, /*loads=*/1000, /*resident=*/1};
+  EXPECT_EQ(gpuTimes(cut, row())[0].ns, 1100 + 3 * 500 + 2 * 100); // 2 SMs
+  cut.tile->resident = 3;
+  EXPECT_EQ(gpuTimes(cut, row())[0].ns, 1100 + 3 * 500);
+  cut.tile->loads = 10'000; // 1000 ns
+  EXPECT_EQ(gpuTimes(cut, row())[0].ns, 1100 + 3 * 1000);
+}
+
+// By threads, registers in units of 256 a warp, shared memory with 1 KiB for the system.
+TEST(GpuModel, ResidentBlocks) {
+  const GpuRow h200 = *gpuRow("h200");
+  EXPECT_EQ(residentBlocks({256, 0, 0}, h200), 8);
+  EXPECT_EQ(residentBlocks({256, 128, 0}, h200), 2);
+  EXPECT_EQ(residentBlocks({256, 129, 0}, h200), 1);
+  EXPECT_EQ(residentBlocks({128, 32, 100 << 10}, h200), 2);
+  EXPECT_EQ(residentBlocks({1024, 255, 227 << 10}, h200), 1);
+}
+
+/// Times on 1 to 16 granules.
+std::vector<ShareTime> timesOf(int64_t onOne, int64_t onQuarter, int64_t onAll) {
+  return {{1, onOne, TimeOrigin::Modelled},
+          {4, onQuarter, TimeOrigin::Modelled},
+          {16, onAll, TimeOrigin::Modelled}};
+}
+
+// The fastest on a quarter first; of those that are faster elsewhere the one that gains most; who
+// gains no more than the margin is left out; of equals on a quarter
+// the one that is faster elsewhere, or the first.
+TEST(GpuModel, ChoosesCuts) {
+  const std::vector<std::vector<ShareTime>> times = {
+      timesOf(1000, 400, 390), timesOf(900, 410, 405), timesOf(1100, 500, 200),
+      timesOf(1600, 450, 210), timesOf(890, 600, 500)};
+  EXPECT_EQ(chooseCuts(times, 16), (std::vector<size_t>{0, 2, 4}));
+  EXPECT_EQ(chooseCuts(times, 16, 0.03, 2), (std::vector<size_t>{0, 2}));
+  EXPECT_EQ(chooseCuts(times, 16, 0.03, 1), (std::vector<size_t>{0}));
+  EXPECT_EQ(chooseCuts(times, 16, 0.2), (std::vector<size_t>{0, 2}));
+  const std::vector<std::vector<ShareTime>> equal = {times[0], times[0], timesOf(1000, 400, 389)};
+  EXPECT_EQ(chooseCuts(equal, 16), (std::vector<size_t>{2}));
+  EXPECT_EQ(chooseCuts(std::span(equal).first(2), 16), (std::vector<size_t>{0}));
+}
+
 } // namespace

@@ -22,7 +22,7 @@ for set_name in "$@"; do
   $bin/mtrt verify "$work/set.mtb" > /dev/null
   $bin/mtrt run "$work/set.mtb" --fill seed:0 > /dev/null
   $bin/mtrt inspect "$work/set.mtb" --json "$work/set.json" > /dev/null
-  # A row a kernel: its name, emitter, bytes of machine code, bytes that its functions spill, registers of a thread.
+  # A row a variant: its kernel, emitter, bytes of machine code, bytes that its functions spill, registers of a thread.
   jq -r '.targets[] | .gpu_kernels // empty | .[] | [.kernel, (.config | capture("emitter = \"(?<e>[^\"]+)\"").e), .cubin_bytes,
     ([.functions[].spill_bytes] | add), ([.functions[].registers] | max)] | @tsv' "$work/set.json" > "$work/kernels.tsv"
   awk -F'\t' -v set="$set_name" -v seconds="$seconds" '
@@ -32,7 +32,7 @@ for set_name in "$@"; do
     END {
       if (NR == 0) {print "FAILED: no kernels for a GPU"; bad = 1}
       for (e in count) text = text ", " count[e] " " e
-      printf "%s: host and GPU in %d s, cold; %d kernels for the GPU%s; at most %d registers, %d spill\n", set, seconds, NR, text, registers, spilling
+      printf "%s: host and GPU in %d s, cold; %d variants of kernels for the GPU%s; at most %d registers, %d spill\n", set, seconds, NR, text, registers, spilling
       exit bad
     }' "$work/kernels.tsv" || failed=1
 done

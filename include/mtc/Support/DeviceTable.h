@@ -51,6 +51,18 @@ std::span<const GpuRow> gpuRows();
 /// Fails if there is none (InvalidInput; the message lists the names).
 StatusOr<GpuRow> gpuRow(std::string_view name);
 
+/// What a block takes of an SM.
+struct GpuBlock {
+  int64_t threads = 32;
+  int64_t registers = 0; ///< of a thread; 0: not known
+  int64_t sharedBytes = 0;
+};
+
+/// Blocks that an SM holds at once, at least 1. Source: CUDA C++ programming guide, "Hardware
+/// Multithreading" (registers are given to warps in units of 256, shared memory in units of 128
+/// bytes and 1 KiB a block for the system).
+int32_t residentBlocks(const GpuBlock &block, const GpuRow &row);
+
 /// All host rows, lowest level first.
 std::span<const HostRow> hostRows();
 

@@ -44,20 +44,6 @@ DictionaryAttr withoutResources(DictionaryAttr config) {
   return entries.getDictionary(config.getContext());
 }
 
-/// Blocks of a function that an SM holds at once. Source: CUDA C++ programming guide, "Hardware
-/// Multithreading" (registers are given to warps in units of 256, shared memory in units of 128
-/// bytes and 1 KiB a block for the system).
-int32_t residentBlocks(const GpuFunction &f, const GpuRow &gpu) {
-  int64_t warps = llvm::divideCeil(f.threads, 32);
-  int64_t blocks = std::min<int64_t>(gpu.unitBlocks, gpu.unitThreads / (warps * 32));
-  if (f.registers > 0)
-    blocks = std::min<int64_t>(blocks, gpu.unitRegisters / 256 /
-                                           (warps * llvm::divideCeil(f.registers * 32, 256)));
-  int64_t shared = llvm::alignTo(f.sharedBytes, 128) + 1024;
-  blocks = std::min<int64_t>(blocks, gpu.unitSharedBytes / shared);
-  return static_cast<int32_t>(std::max<int64_t>(1, blocks));
-}
-
 /// Compiles one variant in this process.
 StatusOr<GpuModule> compileVariant(const Job &job, const CudaTarget &target,
                                    const std::string &ptxas) {
@@ -98,7 +84,7 @@ StatusOr<GpuModule> compileVariant(const Job &job, const CudaTarget &target,
         }
   }
   for (GpuFunction &f : result.phases)
-    f.blocksPerUnit = residentBlocks(f, target.gpu);
+    f.blocksPerUnit = residentBlocks({f.threads, f.registers, f.sharedBytes}, target.gpu);
   return result;
 }
 
@@ -221,15 +207,44 @@ private:
     return okStatus();
   }
 
-  /// One phase per loop nest for what did not compile.
+  /// In place of a variant that did not compile stands another one of its kernel: its sums are the
+  /// same (rule R3), those of phases may not be.
+  void useOthers() {
+    for (size_t k = 0; k < kernels.size(); ++k) {
+      std::vector<size_t> &uses = jobOfVariant[k];
+      auto isMade = [&](size_t job) { return jobs[job].failure.empty(); };
+      const auto other = std::find_if(uses.begin(), uses.end(), isMade);
+      if (other == uses.end())
+        continue;
+      SmallVector<Attribute> variants(kernels[k].getVariantsAttr().getValue());
+      for (auto [use, variant] : llvm::zip(uses, variants)) {
+        if (isMade(use))
+          continue;
+        result.warnings.push_back("kernel '" + kernels[k].getSymName().str() + "' " +
+                                  jobs[use].failure + "; another of its variants takes the place");
+        variant = variants[static_cast<size_t>(other - uses.begin())];
+        use = *other;
+      }
+      kernels[k].setVariantsAttr(ArrayAttr::get(program->getContext(), variants));
+    }
+  }
+
+  bool isUsed(size_t job) const {
+    return llvm::any_of(jobOfVariant, [&](const std::vector<size_t> &uses) {
+      return llvm::is_contained(uses, job);
+    });
+  }
+
+  /// Other variants, and where there are none one phase per loop nest, for what did not compile.
   Status fallBack(const std::vector<size_t> &tried) {
     std::vector<size_t> again;
     llvm::StringMap<std::string> hopeless;
     std::vector<std::string> reasons(jobs.size());
     std::vector<Choice> choices(jobs.size());
+    useOthers();
     for (size_t i : tried) {
       Job &job = jobs[i];
-      if (job.failure.empty())
+      if (job.failure.empty() || !isUsed(i))
         continue;
       std::string name = "kernel '" + job.kernel.getSymName().str() + "' ";
       FailureOr<Choice> choice = choosePhases(job.kernel);

@@ -179,7 +179,7 @@ private:
 
 } // namespace
 
-std::pair<ContractionTile, double> chooseTile(const Contraction &c, const GpuRow &gpu) {
+ArrayRef<std::pair<ContractionTile, double>> contractionTiles() {
   // Parts of the peak: estimates after the bytes of shared memory a multiply-add takes.
   static constexpr std::pair<ContractionTile, double> tiles[] = {
       {{128, 128, 8, 8, 8}, 0.8},  {{128, 64, 16, 8, 4}, 0.7}, {{64, 128, 16, 4, 8}, 0.7},
@@ -187,17 +187,17 @@ std::pair<ContractionTile, double> chooseTile(const Contraction &c, const GpuRow
       {{128, 16, 16, 4, 4}, 0.45}, {{32, 32, 16, 2, 4}, 0.35}, {{64, 16, 16, 2, 4}, 0.35},
       {{16, 64, 16, 2, 4}, 0.35},  {{8, 128, 16, 1, 8}, 0.25}, {{8, 64, 16, 1, 4}, 0.2},
   };
-  auto terms = static_cast<double>(c.product(c.reductions));
-  const int64_t units = std::max(1, gpu.units / 4);
-  auto timeOf = [&](const ContractionTile &tile, double efficiency) {
-    double flops = 2.0 * static_cast<double>(tile.bm * tile.bn) * terms;
-    double loads = 4.0 * static_cast<double>(tile.bm + tile.bn) * terms;
-    double ns = std::max(flops / (gpu.f32FlopsPerNs * efficiency), loads / gpu.unitBytesPerNs);
-    return static_cast<double>(llvm::divideCeil(tilesOf(c, tile.bm, tile.bn), units)) * ns;
-  };
-  return *std::min_element(std::begin(tiles), std::end(tiles), [&](const auto &x, const auto &y) {
-    return timeOf(x.first, x.second) < timeOf(y.first, y.second);
-  });
+  return tiles;
+}
+
+static int64_t sharedBytes(const ContractionTile &t) {
+  return 4 * t.bk * (t.bm + t.bn + 2 * sharedPad);
+}
+
+GpuBlock blockOf(const ContractionTile &t) {
+  // Sums, factors of two terms, what is on its way, and addresses.
+  const int64_t loaded = (t.bm + t.bn) * t.bk / t.threads();
+  return {t.threads(), t.tm * t.tn + 2 * (t.tm + t.tn) + 2 * loaded + 40, sharedBytes(t)};
 }
 
 bool isValid(const ContractionTile &t) {
@@ -205,9 +205,8 @@ bool isValid(const ContractionTile &t) {
     if (n < 1 || n > 256 || !llvm::isPowerOf2_64(n))
       return false;
   int64_t threads = t.tm > t.bm || t.tn > t.bn ? 0 : t.threads();
-  int64_t sharedBytes = 4 * t.bk * (t.bm + t.bn + 2 * sharedPad);
   return threads >= 32 && threads <= 1024 && t.bm * t.bk % threads == 0 &&
-         t.bn * t.bk % threads == 0 && sharedBytes <= 48 << 10;
+         t.bn * t.bk % threads == 0 && sharedBytes(t) <= 48 << 10;
 }
 
 void emitContraction(ThreadEmitter &emitter, const Contraction &c, const ContractionTile &tile) {

@@ -15,9 +15,11 @@ struct ContractionTile {
   int64_t threads() const { return bm / tm * (bn / tn); }
 };
 
-/// The tile with the least modelled time on a quarter of the GPU, and the part of the peak it
-/// reaches.
-std::pair<ContractionTile, double> chooseTile(const host::Contraction &c, const GpuRow &gpu);
+/// The tiles to choose from, each with the part of the CUDA cores' peak that it reaches.
+llvm::ArrayRef<std::pair<ContractionTile, double>> contractionTiles();
+
+/// What a block of such tiles takes of an SM, registers by an estimate.
+GpuBlock blockOf(const ContractionTile &tile);
 
 /// Whether the numbers of a config make a tile that can be emitted.
 bool isValid(const ContractionTile &tile);

@@ -114,19 +114,35 @@ struct Cut {
   int64_t producers = 0;
 };
 
-/// The tile of the cuts that is modelled fastest.
-std::optional<std::pair<MmaTile, double>>
-bestOf(ArrayRef<Cut> cuts, bool staged, const Contraction &c, MmaFormat format, const GpuRow &gpu) {
+constexpr Cut plainCuts[] = {
+    {128, 128, 64, 32, 0.55},        {128, 64, 32, 32, 0.45},         {64, 128, 32, 32, 0.45},
+    {64, 64, 32, 32, 0.35},          {128, 32, 32, 32, 0.35},         {64, 32, 32, 16, 0.25},
+    {32, 64, 16, 32, 0.25},          {32, 32, 16, 16, 0.15},          {16, 128, 16, 32, 0.15},
+    {16, 64, 16, 16, 0.1},           {64, 16, 16, 16, 0.1},           {128, 16, 32, 16, 0.15},
+    {128, 256, 64, 256, 0.75, true}, {128, 128, 64, 128, 0.65, true}, {64, 256, 64, 256, 0.6, true},
+    {128, 64, 64, 64, 0.5, true},    {64, 128, 64, 128, 0.5, true},   {64, 64, 64, 64, 0.4, true},
+    {128, 32, 64, 32, 0.4, true},    {64, 32, 64, 32, 0.3, true},
+};
+
+// As above: multiplying warps neither copy nor wait for those that do.
+constexpr Cut stagedCuts[] = {
+    {128, 128, 64, 128, 0.7, true, 1}, {64, 256, 64, 256, 0.65, true, 1},
+    {128, 64, 64, 64, 0.55, true, 1},  {64, 128, 64, 128, 0.55, true, 1},
+    {64, 64, 64, 64, 0.45, true, 1},   {128, 32, 64, 32, 0.45, true, 1},
+    {64, 32, 64, 32, 0.35, true, 1},
+};
+
+} // namespace
+
+GpuBlock blockOf(const MmaTile &t) { return {t.threads(), registersOf(t), sharedBytes(t)}; }
+
+SmallVector<std::pair<MmaTile, double>> mmaTiles(const Contraction &c, MmaFormat format,
+                                                 bool staged, const GpuRow &gpu) {
   // Rates go with the bits: the data sheets that Support/DeviceTable names.
   const int64_t bytes = elementBytes(format);
   const double peak = gpu.f16TensorFlopsPerNs * 2 / static_cast<double>(bytes);
-  auto bytesOf = [&](int64_t input) {
-    return static_cast<double>(storedType(c, input).getIntOrFloatBitWidth()) / 8;
-  };
-  const int64_t units = std::max(1, gpu.units / 4);
-  double least = 0, efficiency = 0;
-  MmaTile best;
-  for (const Cut &cut : cuts) {
+  SmallVector<std::pair<MmaTile, double>> tiles;
+  for (const Cut &cut : staged ? ArrayRef<Cut>(stagedCuts) : ArrayRef<Cut>(plainCuts)) {
     if (cut.byGroup && StringRef(gpu.architecture) != "sm_90a")
       continue;
     MmaTile tile{format, cut.bm, cut.bn, (cut.byGroup ? 128 : 64) / bytes, cut.wm, cut.wn};
@@ -134,55 +150,10 @@ bestOf(ArrayRef<Cut> cuts, bool staged, const Contraction &c, MmaFormat format, 
     tile.producers = cut.producers;
     tile.staged = staged;
     tile.stages = stagesOf(tile, gpu);
-    if (!isValid(tile) || sharedBytes(tile) > gpu.blockSharedBytes || (staged && !fits(tile, c)))
-      continue;
-    const auto terms = static_cast<double>(llvm::alignTo(c.product(c.reductions), tile.bk));
-    double flops = 2.0 * static_cast<double>(cut.bm * cut.bn) * terms;
-    double loads = (bytesOf(1 - c.vectorInput) * static_cast<double>(cut.bm) +
-                    bytesOf(c.vectorInput) * static_cast<double>(cut.bn)) *
-                   terms;
-    double ns = std::max(flops / (peak * cut.efficiency), loads / gpu.unitBytesPerNs) *
-                static_cast<double>(llvm::divideCeil(tilesOf(c, cut.bm, cut.bn), units));
-    if (least == 0 || ns < least || (ns == least && cut.efficiency > efficiency)) {
-      least = ns;
-      best = tile;
-      efficiency = cut.efficiency;
-    }
+    if (isValid(tile) && sharedBytes(tile) <= gpu.blockSharedBytes && (!staged || fits(tile, c)))
+      tiles.push_back({tile, cut.efficiency * peak / gpu.f32FlopsPerNs});
   }
-  if (least == 0)
-    return std::nullopt;
-  return std::pair{best, efficiency * peak / gpu.f32FlopsPerNs};
-}
-
-} // namespace
-
-std::pair<MmaTile, double> chooseMmaTile(const Contraction &c, MmaFormat format,
-                                         const GpuRow &gpu) {
-  static constexpr Cut cuts[] = {
-      {128, 128, 64, 32, 0.55},        {128, 64, 32, 32, 0.45},
-      {64, 128, 32, 32, 0.45},         {64, 64, 32, 32, 0.35},
-      {128, 32, 32, 32, 0.35},         {64, 32, 32, 16, 0.25},
-      {32, 64, 16, 32, 0.25},          {32, 32, 16, 16, 0.15},
-      {16, 128, 16, 32, 0.15},         {16, 64, 16, 16, 0.1},
-      {64, 16, 16, 16, 0.1},           {128, 16, 32, 16, 0.15},
-      {128, 256, 64, 256, 0.75, true}, {128, 128, 64, 128, 0.65, true},
-      {64, 256, 64, 256, 0.6, true},   {128, 64, 64, 64, 0.5, true},
-      {64, 128, 64, 128, 0.5, true},   {64, 64, 64, 64, 0.4, true},
-      {128, 32, 64, 32, 0.4, true},    {64, 32, 64, 32, 0.3, true},
-  };
-  return *bestOf(cuts, /*staged=*/false, c, format, gpu);
-}
-
-std::optional<std::pair<MmaTile, double>> chooseStagedTile(const Contraction &c, MmaFormat format,
-                                                           const GpuRow &gpu) {
-  // As above: multiplying warps neither copy nor wait for those that do.
-  static constexpr Cut cuts[] = {
-      {128, 128, 64, 128, 0.7, true, 1}, {64, 256, 64, 256, 0.65, true, 1},
-      {128, 64, 64, 64, 0.55, true, 1},  {64, 128, 64, 128, 0.55, true, 1},
-      {64, 64, 64, 64, 0.45, true, 1},   {128, 32, 64, 32, 0.45, true, 1},
-      {64, 32, 64, 32, 0.35, true, 1},
-  };
-  return bestOf(cuts, /*staged=*/true, c, format, gpu);
+  return tiles;
 }
 
 bool isValid(const MmaTile &t) {

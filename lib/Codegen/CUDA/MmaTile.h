@@ -44,14 +44,13 @@ int64_t pitchOf(const MmaTile &tile, int64_t inner, bool termsInside);
 /// registers by an estimate.
 int64_t wantedBlocks(const MmaTile &tile);
 
-/// The tile with the least modelled time on a quarter of the GPU, and the part of the CUDA cores'
-/// peak that it reaches.
-std::pair<MmaTile, double> chooseMmaTile(const host::Contraction &c, MmaFormat format,
-                                         const GpuRow &gpu);
+/// What a block of such tiles takes of an SM, registers by an estimate.
+GpuBlock blockOf(const MmaTile &tile);
 
-/// The same of a contraction with a staged weight; none if no tile fits.
-std::optional<std::pair<MmaTile, double>> chooseStagedTile(const host::Contraction &c,
-                                                           MmaFormat format, const GpuRow &gpu);
+/// The tiles to choose from, each with the part of the CUDA cores' peak that it reaches
+/// (estimates); of a contraction with a staged weight there may be none.
+llvm::SmallVector<std::pair<MmaTile, double>> mmaTiles(const host::Contraction &c, MmaFormat format,
+                                                       bool staged, const GpuRow &gpu);
 
 /// Whether a tile is for the factors of a contraction: bytes, or what is rounded to its format. A
 /// staged weight is of the format already, and tiles and steps divide it.

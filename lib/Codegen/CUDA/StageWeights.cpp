@@ -60,7 +60,10 @@ std::optional<Staging> stagingOf(mt::KernelOp kernel, const CudaTarget &target) 
     return std::nullopt;
   std::optional<MmaFormat> format = mmaFormatOf(kernel, *c);
   auto product = dyn_cast<linalg::GenericOp>(c->op.getOperation());
-  if (!format || !product || !chooseMmaTile(*c, *format, target.gpu).first.byGroup)
+  if (!format || !product)
+    return std::nullopt;
+  FailureOr<SmallVector<mt::VariantAttr>> chosen = chooseVariants(kernel, target, /*plain=*/false);
+  if (failed(chosen) || !chosen->front().getConfig().contains(groupKey))
     return std::nullopt;
   Staging staging;
   staging.product = product;
@@ -153,8 +156,9 @@ struct StageCudaWeights : impl::StageCudaWeightsBase<StageCudaWeights> {
       OwningOpRef<mt::KernelOp> trial = cast<mt::KernelOp>(kernel->clone());
       std::optional<Staging> ofTrial = stagingOf(*trial, *target);
       rewriteKernel(*trial, *ofTrial);
-      FailureOr<Choice> choice = chooseConfig(*trial, *target, /*plain=*/false);
-      if (failed(choice) || !choice->config.contains(stagedKey))
+      FailureOr<SmallVector<mt::VariantAttr>> chosen =
+          chooseVariants(*trial, *target, /*plain=*/false);
+      if (failed(chosen) || !chosen->front().getConfig().contains(stagedKey))
         continue;
       weights.replace(
           tasks, staging->argument, "staged",

@@ -3,10 +3,6 @@
 
 #include "Variants.h"
 
-#include "mtc/Dialect/MT/Transforms/CountOperations.h"
-#include "mtc/Dialect/MT/Transforms/ExportProblem.h"
-#include "mtc/Tuning/GpuModel.h"
-
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -38,30 +34,12 @@ struct TuneCudaKernels : impl::TuneCudaKernelsBase<TuneCudaKernels> {
       return signalPassFailure();
     }
     for (auto kernel : program.getBody().getOps<mt::KernelOp>()) {
-      FailureOr<Choice> choice = chooseConfig(kernel, *resolved, plain);
-      if (failed(choice))
+      FailureOr<SmallVector<mt::VariantAttr>> variants = chooseVariants(kernel, *resolved, plain);
+      if (failed(variants))
         return signalPassFailure();
-      kernel.setVariantsAttr(ArrayAttr::get(&getContext(), {price(kernel, *choice, *resolved)}));
+      kernel.setVariantsAttr(ArrayAttr::get(
+          &getContext(), SmallVector<Attribute>(variants->begin(), variants->end())));
     }
-  }
-
-  static mt::VariantAttr price(mt::KernelOp kernel, const Choice &choice,
-                               const CudaTarget &target) {
-    GpuCut cut;
-    cut.flops = mt::flopsOf(kernel);
-    cut.bytes = mt::bytesOf(kernel);
-    cut.phaseTiles.assign(choice.tiles.begin(), choice.tiles.end());
-    cut.efficiency = choice.efficiency;
-    SmallVector<int64_t> granules, ns;
-    for (const ShareTime &time : gpuTimes(cut, target.gpu)) {
-      granules.push_back(time.granules);
-      ns.push_back(time.ns);
-    }
-    MLIRContext *context = kernel.getContext();
-    return mt::VariantAttr::get(
-        context, choice.config, DenseI64ArrayAttr::get(context, choice.tiles), choice.scratchBytes,
-        DenseI64ArrayAttr::get(context, granules), DenseI64ArrayAttr::get(context, ns),
-        StringAttr::get(context, "modelled"));
   }
 };
 

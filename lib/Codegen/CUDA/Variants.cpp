@@ -7,6 +7,10 @@
 #include "EmitRows.h"
 #include "StagedWeight.h"
 
+#include "mtc/Dialect/MT/Transforms/CountOperations.h"
+#include "mtc/Dialect/MT/Transforms/ExportProblem.h"
+#include "mtc/Tuning/GpuModel.h"
+
 using namespace mlir;
 
 namespace mtc::cuda {
@@ -27,9 +31,6 @@ DictionaryAttr makeConfig(MLIRContext *context, StringRef emitter,
 
 /// Names the format of factors in a config of tensor cores.
 constexpr llvm::StringLiteral mmaKey = "mma";
-
-/// Marks a config whose products are a warpgroup's.
-constexpr llvm::StringLiteral groupKey = "wgmma";
 
 /// Counts the warpgroups that only copy, if there are any.
 constexpr llvm::StringLiteral producersKey = "producers";
@@ -88,31 +89,52 @@ std::optional<MmaTile> mmaTileOf(DictionaryAttr config) {
                  config.contains(stagedKey)};
 }
 
-FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const CudaTarget &target) {
+/// What a tile of bm x bn results multiplies and loads, bk terms at a time.
+GpuTile workOf(const host::Contraction &c, int64_t bm, int64_t bn, int64_t bk) {
+  const auto terms = static_cast<double>(llvm::alignTo(c.product(c.reductions), bk));
+  auto bytesOf = [&](int64_t input) {
+    return static_cast<double>(storedType(c, input).getIntOrFloatBitWidth()) / 8;
+  };
+  GpuTile tile;
+  tile.flops = 2.0 * static_cast<double>(bm * bn) * terms;
+  tile.loads = (bytesOf(1 - c.vectorInput) * static_cast<double>(bm) +
+                bytesOf(c.vectorInput) * static_cast<double>(bn)) *
+               terms;
+  return tile;
+}
+
+/// A config as the model sees it.
+struct Candidate {
+  Choice choice;
+  /// Part of the CUDA cores' peak that a tile reaches (estimate); tensor cores reach more than 1.
+  double efficiency = 0.25;
+  std::optional<GpuTile> tile = std::nullopt; ///< of a contraction
+};
+
+template <typename Tile>
+Candidate candidateOf(mt::KernelOp kernel, const host::Contraction &c, const Tile &tile,
+                      double efficiency, const GpuRow &gpu) {
+  GpuTile work = workOf(c, tile.bm, tile.bn, tile.bk);
+  work.resident = residentBlocks(blockOf(tile), gpu);
+  return {{configOf(kernel.getContext(), tile), {tilesOf(c, tile.bm, tile.bn)}}, efficiency, work};
+}
+
+/// All tiles of a contraction; none if the kernel is none or no tile fits.
+SmallVector<Candidate> contractionCandidates(mt::KernelOp kernel, const CudaTarget &target) {
   PlainKernel plain(kernel);
+  const bool isStaged = plain.stagedArgument() >= 0;
   FailureOr<host::Contraction> c = analyseContraction(plain.kernel(), plain.stagedArgument());
+  SmallVector<Candidate> candidates;
   if (failed(c))
-    return failure();
-  std::optional<MmaFormat> format = mmaFormatOf(kernel, *c);
-  if (plain.stagedArgument() >= 0) {
-    std::optional<std::pair<MmaTile, double>> chosen;
-    if (format)
-      chosen = chooseStagedTile(*c, *format, target.gpu);
-    if (!chosen)
-      return failure();
-    return Choice{configOf(kernel.getContext(), chosen->first),
-                  {tilesOf(*c, chosen->first.bm, chosen->first.bn)},
-                  0,
-                  chosen->second};
+    return candidates;
+  if (std::optional<MmaFormat> format = mmaFormatOf(kernel, *c)) {
+    for (auto [tile, efficiency] : mmaTiles(*c, *format, isStaged, target.gpu))
+      candidates.push_back(candidateOf(kernel, *c, tile, efficiency, target.gpu));
+  } else if (!isStaged) {
+    for (auto [tile, efficiency] : contractionTiles())
+      candidates.push_back(candidateOf(kernel, *c, tile, efficiency, target.gpu));
   }
-  if (format) {
-    auto [tile, efficiency] = chooseMmaTile(*c, *format, target.gpu);
-    return Choice{
-        configOf(kernel.getContext(), tile), {tilesOf(*c, tile.bm, tile.bn)}, 0, efficiency};
-  }
-  auto [tile, efficiency] = chooseTile(*c, target.gpu);
-  return Choice{
-      configOf(kernel.getContext(), tile), {tilesOf(*c, tile.bm, tile.bn)}, 0, efficiency};
+  return candidates;
 }
 
 FailureOr<Choice> chooseRows(mt::KernelOp kernel) {
@@ -189,14 +211,74 @@ FailureOr<Choice> choosePhases(mt::KernelOp kernel) {
                 phases->tiles, phases->plan.scratchBytes};
 }
 
-FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const CudaTarget &target, bool plain) {
+FailureOr<SmallVector<Choice>> contractionConfigs(mt::KernelOp kernel, const CudaTarget &target) {
+  SmallVector<Choice> choices;
+  for (const Candidate &candidate : contractionCandidates(kernel, target))
+    choices.push_back(candidate.choice);
+  if (choices.empty())
+    return failure();
+  return choices;
+}
+
+bool addAlike(DictionaryAttr a, DictionaryAttr b) {
+  auto format = a.getAs<StringAttr>(mmaKey);
+  return (format && format.getValue() == nameOf(MmaFormat::I8)) ||
+         a.contains(groupKey) == b.contains(groupKey);
+}
+
+static mt::VariantAttr variantOf(const Choice &choice, ArrayRef<ShareTime> times) {
+  SmallVector<int64_t> granules, ns;
+  for (const ShareTime &time : times) {
+    granules.push_back(time.granules);
+    ns.push_back(time.ns);
+  }
+  MLIRContext *context = choice.config.getContext();
+  return mt::VariantAttr::get(context, choice.config, DenseI64ArrayAttr::get(context, choice.tiles),
+                              choice.scratchBytes, DenseI64ArrayAttr::get(context, granules),
+                              DenseI64ArrayAttr::get(context, ns),
+                              StringAttr::get(context, "modelled"));
+}
+
+FailureOr<SmallVector<mt::VariantAttr>> chooseVariants(mt::KernelOp kernel,
+                                                       const CudaTarget &target, bool plain) {
+  SmallVector<Candidate> candidates;
   if (!plain)
-    if (FailureOr<Choice> contraction = chooseContraction(kernel, target); succeeded(contraction))
-      return contraction;
-  if (!plain)
-    if (FailureOr<Choice> rows = chooseRows(kernel); succeeded(rows))
-      return rows;
-  return choosePhases(kernel);
+    candidates = contractionCandidates(kernel, target);
+  if (candidates.empty()) {
+    FailureOr<Choice> only = failure();
+    if (!plain)
+      only = chooseRows(kernel);
+    if (failed(only))
+      only = choosePhases(kernel);
+    if (failed(only))
+      return failure();
+    candidates.push_back({*only});
+  }
+  // Where all are as fast, for loads or memory bound them, the one whose arithmetic is.
+  llvm::stable_sort(candidates, [](const Candidate &a, const Candidate &b) {
+    return a.efficiency > b.efficiency;
+  });
+  GpuCut cut;
+  cut.flops = mt::flopsOf(kernel);
+  cut.bytes = mt::bytesOf(kernel);
+  auto timesOf = [&](const Candidate &candidate) {
+    cut.phaseTiles.assign(candidate.choice.tiles.begin(), candidate.choice.tiles.end());
+    cut.efficiency = candidate.efficiency;
+    cut.tile = candidate.tile;
+    return gpuTimes(cut, target.gpu);
+  };
+  const int32_t granules = target.gpu.units / target.gpu.unitsPerGranule;
+  auto times = llvm::map_to_vector<0>(candidates, timesOf);
+  const DictionaryAttr first =
+      candidates[chooseCuts(times, granules, /*margin=*/0, /*most=*/1).front()].choice.config;
+  llvm::erase_if(candidates, [&](const Candidate &candidate) {
+    return !addAlike(first, candidate.choice.config);
+  });
+  times = llvm::map_to_vector<0>(candidates, timesOf);
+  SmallVector<mt::VariantAttr> variants;
+  for (size_t at : chooseCuts(times, granules))
+    variants.push_back(variantOf(candidates[at].choice, times[at]));
+  return variants;
 }
 
 FailureOr<Choice> smallerConfig(mt::KernelOp kernel, DictionaryAttr config) {

@@ -16,23 +16,35 @@ namespace mtc::cuda {
 /// Marks a config whose weight comes by bulk copies (StagedWeight.h).
 inline constexpr llvm::StringLiteral stagedKey = "staged";
 
-/// A config before it is priced.
+/// Marks a config whose products are a warpgroup's.
+inline constexpr llvm::StringLiteral groupKey = "wgmma";
+
+/// A config without times.
 struct Choice {
   mlir::DictionaryAttr config;
   llvm::SmallVector<int64_t> tiles; ///< per phase; a phase is a launch
   int64_t scratchBytes = 0;         ///< of the whole task, in device memory
-  /// Part of the CUDA cores' peak that a tile reaches (estimate); tensor cores reach more than 1.
-  double efficiency = 0.25;
 };
 
 /// The format of factors on tensor cores: that of bytes, or what the kernel's class of numerics
 /// allows, if it is not f32.
 std::optional<MmaFormat> mmaFormatOf(mt::KernelOp kernel, const host::Contraction &c);
 
-/// The config for `kernel` on `target`; one phase per loop nest with `plain`, or when no other
-/// emitter takes the kernel. Fails if the body holds an operation no emitter knows (an error is
-/// emitted on it).
-mlir::FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const CudaTarget &target, bool plain);
+/// All tiles of a contraction, in the order of their tables. Fails, without an error, if the kernel
+/// is none or no tile fits.
+mlir::FailureOr<llvm::SmallVector<Choice>> contractionConfigs(mt::KernelOp kernel,
+                                                              const CudaTarget &target);
+
+/// The variants of `kernel` on `target`, with modelled times: first the one for a quarter of the
+/// GPU, then those that are faster on another share (chooseCuts), all with the same order of sums
+/// (rule R3). One phase per loop nest with `plain`, or when no other emitter takes the kernel.
+/// Fails if the body holds an operation no emitter knows (an error is emitted on it).
+mlir::FailureOr<llvm::SmallVector<mt::VariantAttr>>
+chooseVariants(mt::KernelOp kernel, const CudaTarget &target, bool plain);
+
+/// Whether two configs of a kernel add in the same order: what a warp and what a warpgroup
+/// multiplies at once is not known to be added alike, other than of bytes.
+bool addAlike(mlir::DictionaryAttr a, mlir::DictionaryAttr b);
 
 /// The config of one phase per loop nest.
 mlir::FailureOr<Choice> choosePhases(mt::KernelOp kernel);

@@ -3,6 +3,7 @@
 #include "mtc/Codegen/CUDA/Passes.h"
 #include "mtc/Dialect/MT/IR/Register.h"
 
+#include "mlir/AsmParser/AsmParser.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -81,6 +82,45 @@ TEST_F(CheckTasks, ListsAllThatFail) {
     EXPECT_NE(message.find("\n  t.e0: task 0 (twice): kernel 'add' "), std::string::npos);
     EXPECT_NE(message.find("\n  t.e0: task 2 (sum): kernel 'add' "), std::string::npos);
     EXPECT_EQ(message.find("task 1 (power): kernel 'exp'") == std::string::npos, isOne) << message;
+  }
+}
+
+// A variant that does not compile is another one of its kernel, whose sums are the same; only a
+// kernel without any runs as phases.
+TEST_F(CheckTasks, OtherVariants) {
+  const std::string broken = "{emitter = \"rows\", threads = 7 : i64}";
+  for (bool isAlone : {false, true}) {
+    SCOPED_TRACE(isAlone);
+    module = nullptr; // before its context
+    SetUp();
+    PassManager manager(context.get());
+    manager.addNestedPass<mt::ProgramOp>(cuda::createTuneCudaKernels());
+    ASSERT_TRUE(succeeded(manager.run(*module)));
+    mt::KernelOp kernel = *program.getBody().getOps<mt::KernelOp>().begin();
+    auto good = cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]);
+    auto bad = mt::VariantAttr::get(context.get(),
+                                    cast<DictionaryAttr>(parseAttribute(broken, context.get())),
+                                    DenseI64ArrayAttr::get(context.get(), {9}), 0,
+                                    good.getGranules(), good.getNs(), good.getOrigin());
+    SmallVector<Attribute> variants = {bad};
+    if (!isAlone)
+      variants.push_back(good);
+    kernel.setVariantsAttr(ArrayAttr::get(context.get(), variants));
+    cuda::CompileOptions options;
+    options.jobs = 1;
+    options.assemble = false;
+    auto code = cuda::compileProgram(program, *cuda::resolve("cuda:sm_90a"), options);
+    ASSERT_TRUE(code.ok()) << code.status().message();
+    ASSERT_EQ(code->warnings.size(), 1u);
+    EXPECT_EQ(code->warnings[0].find("kernel 'add' "), 0u) << code->warnings[0];
+    const char *how =
+        isAlone ? "it runs with a phase per loop nest" : "another of its variants takes the place";
+    EXPECT_NE(code->warnings[0].find(how), std::string::npos) << code->warnings[0];
+    if (isAlone)
+      continue;
+    EXPECT_EQ(code->symbols[0][0], code->symbols[0][1]);
+    EXPECT_EQ(kernel.getVariantsAttr()[0], good);
+    EXPECT_EQ(code->modules.size(), 2u); // of both kernels
   }
 }
 

@@ -8,6 +8,7 @@
 #include "LikeHost.h"
 
 using namespace mtc;
+using namespace mtc::cuda;
 using namespace mtc::cuda::test;
 using namespace mtc::host::test;
 
@@ -129,6 +130,63 @@ TEST_P(Mma, RingsOfOtherInputs) {
   expectRight(conv(v, 0), true, groups(64, 32, 1, 3, 1));
 }
 
+/// What each config of `text` computes that adds as its first variant does (rule R3).
+void expectEqualBits(const std::string &text, size_t atLeast) {
+  SCOPED_TRACE(text);
+  host::test::Program host(text, "host:x86-64-v3,cores=1", /*plain=*/true);
+  EmulatedProgram first(text);
+  ASSERT_EQ(host.error + first.error, "");
+  const auto configs = contractionConfigs(first.kernel(), *resolve("cuda:sm_90a"));
+  ASSERT_TRUE(mlir::succeeded(configs));
+  std::vector<Buffer> wanted = host.buffers(0);
+  ASSERT_TRUE(first.run(wanted, 1, 3, 5).ok());
+  size_t compared = 0;
+  for (const Choice &choice : *configs) {
+    if (!addAlike(choice.config, first.variant().getConfig()))
+      continue;
+    std::string config;
+    llvm::raw_string_ostream(config) << choice.config;
+    EmulatedProgram other(text, false, "cuda:sm_90a", config);
+    ASSERT_EQ(other.error, "");
+    std::vector<Buffer> got = host.buffers(0);
+    const Status status = other.run(got, 1, 2, 7);
+    ASSERT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(std::memcmp(got.back().data(), wanted.back().data(), got.back().size()), 0) << config;
+    ++compared;
+  }
+  EXPECT_GE(compared, atLeast);
+}
+
+// Whichever tile a share takes, the bits are the same: of warps, of warpgroups, on CUDA cores.
+TEST_P(Mma, TilesAgree) {
+  expectEqualBits(withFormat(gemm(70, 40, 72, 0, Epilogue::BiasGelu), GetParam()), 10);
+  const std::string text = withFormat(gemm(70, 40, 72, 0, Epilogue::BiasGelu), GetParam());
+  host::test::Program host(text, "host:x86-64-v3,cores=1", /*plain=*/true);
+  std::vector<Buffer> wanted;
+  for (const std::string &config :
+       {groups(64, 32, 1, 3), groups(64, 128, 1, 3), groups(128, 32, 2, 4)}) {
+    SCOPED_TRACE(config);
+    EmulatedProgram program(text, false, "cuda:sm_90a", config);
+    ASSERT_EQ(program.error, "");
+    std::vector<Buffer> got = host.buffers(0);
+    ASSERT_TRUE(program.run(got, 1, 2, 7).ok());
+    if (wanted.empty())
+      wanted = std::move(got);
+    else
+      EXPECT_EQ(std::memcmp(got.back().data(), wanted.back().data(), got.back().size()), 0);
+  }
+}
+
+TEST(Tiles, AgreeOnCudaCores) {
+  expectEqualBits(gemm(70, 40, 33, 0, Epilogue::BiasGelu), 12);
+  Conv v;
+  v.c = 5;
+  v.f = 20;
+  v.kh = v.kw = 3;
+  v.low = v.high = 1;
+  expectEqualBits(conv(v, 0), 12);
+}
+
 /// A product whose weight, of a type, lies as stages want it.
 std::string stagedGemm(int64_t m, int64_t n, int64_t k, const std::string &type,
                        Epilogue e = Epilogue::None) {
@@ -178,6 +236,35 @@ TEST(MmaChoice, TakesWarpgroups) {
   EXPECT_TRUE(byGroup("cuda:sm_90a", 2048));
   EXPECT_FALSE(byGroup("cuda:sm_80", 2048));
   EXPECT_FALSE(byGroup("cuda:sm_90a", 1));
+}
+
+// Small shares and large ones have variants of their own, the first is a quarter's; no two of them
+// mix products of warps and of warpgroups, which nobody has seen add alike.
+TEST(MmaChoice, VariantsForShares) {
+  for (const std::string format : {"f32", "f16"}) {
+    std::string text = gemm(512, 512, 1024, 0);
+    EmulatedProgram program(format == "f32" ? text : withFormat(text, format));
+    ASSERT_EQ(program.error, "");
+    auto variants = program.kernel().getVariantsAttr().getAsRange<mt::VariantAttr>();
+    ASSERT_GT(llvm::range_size(variants), 1);
+    const auto nsOn = [](mt::VariantAttr variant, int64_t granules) {
+      int64_t ns = 0;
+      for (auto [g, time] :
+           llvm::zip(variant.getGranules().asArrayRef(), variant.getNs().asArrayRef()))
+        if (g <= granules)
+          ns = time;
+      return ns;
+    };
+    const mt::VariantAttr first = program.variant();
+    for (mt::VariantAttr variant : llvm::drop_begin(variants)) {
+      EXPECT_GE(nsOn(variant, 4), nsOn(first, 4));
+      bool isFaster = false;
+      for (int64_t granules : {1, 2, 8, 12, 16})
+        isFaster |= 1.03 * double(nsOn(variant, granules)) < double(nsOn(first, granules));
+      EXPECT_TRUE(isFaster);
+      EXPECT_EQ(variant.getConfig().contains(groupKey), first.getConfig().contains(groupKey));
+    }
+  }
 }
 
 // Without leave the sums stay in f32; -O0 too.
