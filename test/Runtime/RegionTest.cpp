@@ -269,6 +269,22 @@ TEST_P(RegionTest, Loops) {
     }
 }
 
+// A member of a round that was cancelled while it waited has no values to decide by.
+TEST_P(RegionTest, Cancelled) {
+  auto first = request("double", kRounds, true), cancelled = request("double", 5, true);
+  auto row = request("rows", 5, true);
+  fill(*row, "rows", [](int64_t) { return 1.0f; });
+  for (int round = 0; round < 50; ++round) {
+    ASSERT_TRUE(session_->submit(std::vector<Request *>{first.get()}).ok());
+    ASSERT_TRUE(session_->submit(std::vector<Request *>{cancelled.get(), row.get()}).ok());
+    const bool wasQueued = cancelled->cancel().ok();
+    EXPECT_EQ(first->wait().message, "");
+    EXPECT_EQ(cancelled->wait().code, wasQueued ? RequestCode::Cancelled : RequestCode::Ok);
+    EXPECT_EQ(row->wait().message, "");
+    ASSERT_EQ(output(*row, "y")[7], float(7 % 5 + 1 + 5)) << round;
+  }
+}
+
 // One iteration more than allowed fails the request and says so; the next request runs.
 TEST_P(RegionTest, TooManyTrips) {
   for (int64_t n : {kRounds + 1, INT64_MAX}) {

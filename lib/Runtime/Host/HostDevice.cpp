@@ -241,7 +241,8 @@ Status HostDevice::prepare(Job &base) {
   Run &run = job.run;
   for (size_t i = 0; i < job.requests.size(); ++i) {
     run.instances[i].commandsLeft = replay.commandsOf[i];
-    run.instances[i].skip = job.requests[i] == nullptr;
+    run.instances[i].isCancelled = job.requests[i] == nullptr;
+    run.instances[i].skip = run.instances[i].isCancelled;
   }
   run.recordTasks = options.recordTasks;
   if (run.recordTasks)

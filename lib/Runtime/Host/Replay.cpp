@@ -121,10 +121,13 @@ void Replay::work(int worker, void *scratch, Run &run) {
     runCommand(step, worker, scratch, run);
 }
 
-/// Every worker of the command walks the region, failed or not: they wait for each other in it.
+/// Every worker of the command walks the region, failed or not: they wait for each other in it. But
+/// of a cancelled request there is no value that decides, which all know from the start.
 void Replay::runRegionOf(Node &node, Step step, int worker, void *scratch, Run &run) {
   const Part &part = node.parts.front();
   InstanceRun &instance = run.instances[part.instance];
+  if (instance.isCancelled)
+    return;
   RegionWalk walk;
   walk.worker = worker;
   walk.rank = step.rank;

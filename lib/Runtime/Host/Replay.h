@@ -30,6 +30,7 @@ struct alignas(64) InstanceRun {
   std::atomic<int32_t> failedStatus{0}; ///< first kernel status that is not 0
   std::atomic<int32_t> failedCommand{-1};
   std::atomic<bool> skip{false}; ///< failed or cancelled: no more kernels
+  bool isCancelled = false;      ///< before the run began: nothing is bound
 };
 
 /// One walk through a plan.
