@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Branches and loops that only run time decides, against onnxruntime, bit for bit the same alone, in a round and jittered.
 
-    control_flow.py --bin build/bin --work DIR
+    control_flow.py --bin build/bin --work DIR [--cuda build/unittests/libcuda-fake.so]
 
-Each model is run with several inputs, so that other branches are taken and other numbers of iterations run.
+Each model is run with several inputs, so that other branches are taken and other numbers of iterations run. With --cuda on a
+GPU that is none (test/FakeDriver), in all ways to share its SMs and in several orders of everything.
 """
 
+import os
 import sys
 
 import numpy as np
@@ -160,8 +162,15 @@ MODELS = {
 }
 
 
+# Ways to run on a GPU; the first is compared with onnxruntime, the others with it bit for bit.
+WAYS = ([], ["--cuda-sharing", "graphs"], ["--cuda-sharing", "grids"], ["--node-by-node"])
+
+
 def main():
-    compiler = cases.compiler_of_arguments(__doc__)
+    parser = cases.argument_parser(__doc__)
+    parser.add_argument("--cuda", metavar="DRIVER", help="a CUDA driver")
+    arguments = parser.parse_args()
+    compiler = cases.Compiler(arguments.bin, arguments.work)
     failures, runs = [], 0
 
     def require(condition, text):
@@ -175,6 +184,41 @@ def main():
         exact = {o.name for o in tenants[name].graph.output} if name != "layers" else set()
         inputs = MODELS[name][1][run % len(MODELS[name][1])]
         return cases.Case(name, tenants[name], {n: np.asarray(a) for n, a in inputs.items()}, exact=exact)
+
+    if arguments.cuda:
+        error = compiler.compile([case(name, 0) for name in tenants], "set.mtb", ["--target", "cuda:sm_90a"])
+        require(not error, error)
+        kernels = str(compiler.folder / "kernels")
+        error = compiler.call("mtc-emulate-bundle", compiler.folder / "set.mtb", kernels)
+        require(not error, error)
+        os.environ["MTC_FAKE_CUDA_KERNELS"] = kernels
+        device = ["--device", "cuda", "--cuda-driver", arguments.cuda]
+        for run in range(max(len(inputs) for _, inputs in MODELS.values())):
+            batch = [case(name, run) for name in tenants]
+            for c in batch:
+                assert cases.refer(c), f"{c.name}: {c.why_not}"
+                compiler.save(c)
+            first = None
+            # The long ones once in each way: a call of the fake costs as much as a small kernel.
+            for way in WAYS if run == 0 else WAYS[:1]:
+                os.environ["MTC_FAKE_CUDA_SEED"] = str(run + 1)
+                os.environ["MTC_FAKE_CUDA_SHARED"] = "1" if "grids" in way else ""
+                error, got = compiler.run(batch, "set.mtb", more=device + way)
+                require(not error, f"{way}: {error}")
+                first = first or got
+                for c in batch:
+                    runs += 1
+                    where = f"{c.name} {' '.join(way)} run {run}:"
+                    for wrong in cases.judge(c, got[c.name]):
+                        require(False, f"{where} {wrong}")
+                    require(cases.same_bytes(first[c.name], got[c.name]), f"{where} another way gives other bits")
+            for c in batch:
+                if run >= len(MODELS[c.name][1]):
+                    continue
+                error, alone = compiler.run([c], "set.mtb", alone=True, more=device)
+                require(not error and cases.same_bytes(first[c.name], alone[c.name]), f"{c.name} run {run}: alone it differs {error}")
+        print(f"{len(tenants)} models, {runs} runs on a GPU that is none, {len(failures)} failures")
+        return 1 if failures else 0
 
     for flags in ([], ["-O0"]):
         error = compiler.compile([case(name, 0) for name in tenants], "set.mtb", flags)

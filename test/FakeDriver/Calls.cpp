@@ -175,7 +175,8 @@ CUresult fake_cuDevicePrimaryCtxRelease(CUdevice device) {
                 std::pair("events", f.events.size()), std::pair("graphs", f.graphs.size()),
                 std::pair("executable graphs", f.execs.size()),
                 std::pair("reservations", f.reservations.size()),
-                std::pair("allocations", f.allocations.size())})
+                std::pair("allocations", f.allocations.size()),
+                std::pair("pieces of host memory", f.hostMemory.size())})
             if (count > 0)
               (void)violation(
                   fmt::format("{} {} are left when the primary context ends", count, what));
@@ -633,6 +634,10 @@ void *findFunction(const std::string &name) {
   MTC_FAKE_ENTRY(cuMemcpyHtoD)
   MTC_FAKE_ENTRY(cuMemcpyDtoH)
   MTC_FAKE_ENTRY(cuMemcpyDtoDAsync)
+  MTC_FAKE_ENTRY(cuMemcpyDtoHAsync)
+  MTC_FAKE_ENTRY(cuMemsetD32Async)
+  MTC_FAKE_ENTRY(cuMemAllocHost)
+  MTC_FAKE_ENTRY(cuMemFreeHost)
   MTC_FAKE_ENTRY(cuStreamCreate)
   MTC_FAKE_ENTRY(cuStreamDestroy)
   MTC_FAKE_ENTRY(cuStreamSynchronize)

@@ -28,6 +28,15 @@ bool isDeviceMemory(uintptr_t address, size_t bytes) {
   return true;
 }
 
+bool isHostMemory(uintptr_t address, size_t bytes) {
+  for (const auto &memory : fake().hostMemory) {
+    const auto begin = reinterpret_cast<uintptr_t>(memory->data());
+    if (begin <= address && address + bytes <= begin + memory->size())
+      return true;
+  }
+  return false;
+}
+
 bool isBeingWritten(uintptr_t address, size_t bytes) {
   for (const auto &[launch, nodes] : fake().underWay)
     for (const Node &node : nodes)

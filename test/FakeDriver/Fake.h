@@ -167,6 +167,7 @@ struct Fake {
   std::set<Exec *> execs;
   std::map<uintptr_t, Reservation> reservations;
   std::map<CUmemGenericAllocationHandle, std::pair<size_t, int>> allocations; ///< bytes, maps
+  std::vector<std::unique_ptr<std::vector<char>>> hostMemory;                 ///< of cuMemAllocHost
   uint64_t nextHandle = 1;
 };
 
@@ -195,6 +196,9 @@ std::vector<Context *> &contextStack();
 
 /// Whether all bytes are device memory that is mapped and accessible.
 bool isDeviceMemory(uintptr_t address, size_t bytes);
+
+/// Whether all bytes are of cuMemAllocHost.
+bool isHostMemory(uintptr_t address, size_t bytes);
 
 /// Whether a launch that nobody has waited for writes some of these bytes.
 bool isBeingWritten(uintptr_t address, size_t bytes);

@@ -172,27 +172,110 @@ CUresult fake_cuEventElapsedTime(float *milliseconds, CUevent startHandle, CUeve
   });
 }
 
+namespace {
+
+/// Queues work on bytes: with others that nothing orders it must agree as nodes of graphs must.
+CUresult enqueue(const char *name, CUstream handle, std::vector<Touch> touches,
+                 std::function<void()> work) {
+  Fake &f = fake();
+  auto *stream = reinterpret_cast<Stream *>(handle);
+  if (!isLive(stream))
+    return noStream(name);
+  const auto isThere = [](const std::vector<Touch> &all) {
+    for (const Touch &touch : all)
+      if (!(touch.isDevice ? isDeviceMemory(touch.begin, touch.end - touch.begin)
+                           : isHostMemory(touch.begin, touch.end - touch.begin)))
+        return false;
+    return true;
+  };
+  if (!isThere(touches))
+    return violation(
+        fmt::format("{}: memory that is not mapped, or not allocated of the host", name));
+  Exec exec;
+  exec.nodes.emplace_back().touches = touches;
+  exec.isEnabled = {true};
+  if (const std::string race = findRaceWithOthers(exec, *stream); !race.empty())
+    return violation(fmt::format("{}: {}", name, race));
+  f.underWay[++f.launches] = exec.nodes;
+  stream->behind.insert(f.launches);
+  stream->work.push_back([touches, isThere, work] {
+    if (!isThere(touches))
+      return violation("memory of a copy is gone before it runs", CUDA_ERROR_ILLEGAL_ADDRESS);
+    work();
+    return CUDA_SUCCESS;
+  });
+  ++stream->queued;
+  return CUDA_SUCCESS;
+}
+
+} // namespace
+
 CUresult fake_cuMemcpyDtoDAsync(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream handle) {
   return call(
       "cuMemcpyDtoDAsync", {{"bytes", bytes}},
       [&](Json &) {
-        auto *stream = reinterpret_cast<Stream *>(handle);
-        if (!isLive(stream))
-          return noStream("cuMemcpyDtoDAsync");
-        if (!isDeviceMemory(to, bytes) || !isDeviceMemory(from, bytes) ||
-            (to < from + bytes && from < to + bytes))
-          return violation("cuMemcpyDtoDAsync: memory that is not mapped, or overlaps");
-        stream->work.push_back([to, from, bytes] {
-          if (!isDeviceMemory(to, bytes) || !isDeviceMemory(from, bytes))
-            return violation("a copy's memory was unmapped before it ran",
-                             CUDA_ERROR_ILLEGAL_ADDRESS);
-          std::memcpy(reinterpret_cast<void *>(to), reinterpret_cast<const void *>(from), bytes);
-          return CUDA_SUCCESS;
+        if (to < from + bytes && from < to + bytes)
+          return violation("cuMemcpyDtoDAsync: the memory overlaps");
+        return enqueue("cuMemcpyDtoDAsync", handle,
+                       {{from, from + bytes, false}, {to, to + bytes, true}}, [=] {
+                         std::memcpy(reinterpret_cast<void *>(to),
+                                     reinterpret_cast<const void *>(from), bytes);
+                       });
+      },
+      false, true);
+}
+
+CUresult fake_cuMemcpyDtoHAsync(void *to, CUdeviceptr from, size_t bytes, CUstream handle) {
+  return call(
+      "cuMemcpyDtoHAsync", {{"bytes", bytes}},
+      [&](Json &) {
+        const auto begin = reinterpret_cast<uintptr_t>(to);
+        const CUresult result =
+            enqueue("cuMemcpyDtoHAsync", handle,
+                    {{from, from + bytes, false}, {begin, begin + bytes, true, false}},
+                    [=] { std::memcpy(to, reinterpret_cast<const void *>(from), bytes); });
+        // Who reads it before it is there finds something else.
+        if (result == CUDA_SUCCESS)
+          std::memset(to, 0xFF, bytes);
+        return result;
+      },
+      false, true);
+}
+
+CUresult fake_cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream handle) {
+  return call(
+      "cuMemsetD32Async", {{"value", value}, {"count", count}},
+      [&](Json &) {
+        if (to % 4 != 0)
+          return violation("cuMemsetD32Async: the address is not aligned");
+        return enqueue("cuMemsetD32Async", handle, {{to, to + 4 * count, true}}, [=] {
+          for (size_t i = 0; i < count; ++i)
+            std::memcpy(reinterpret_cast<void *>(to + 4 * i), &value, 4);
         });
-        ++stream->queued;
+      },
+      false, true);
+}
+
+CUresult fake_cuMemAllocHost(void **memory, size_t bytes) {
+  return call(
+      "cuMemAllocHost", {{"bytes", bytes}},
+      [&](Json &) {
+        auto &made = fake().hostMemory.emplace_back(std::make_unique<std::vector<char>>(bytes));
+        *memory = made->data();
         return CUDA_SUCCESS;
       },
       false, true);
+}
+
+CUresult fake_cuMemFreeHost(void *memory) {
+  return call(
+      "cuMemFreeHost", {},
+      [&](Json &) {
+        const size_t count = std::erase_if(
+            fake().hostMemory, [&](const auto &known) { return known->data() == memory; });
+        return count == 1 ? CUDA_SUCCESS : violation("cuMemFreeHost: no such memory");
+      },
+      true);
 }
 
 } // namespace mtc::fake

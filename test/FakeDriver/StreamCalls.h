@@ -15,6 +15,10 @@ CUresult fake_cuEventRecord(CUevent eventHandle, CUstream handle);
 CUresult fake_cuEventQuery(CUevent handle);
 CUresult fake_cuEventSynchronize(CUevent handle);
 CUresult fake_cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end);
+CUresult fake_cuMemcpyDtoHAsync(void *to, CUdeviceptr from, size_t bytes, CUstream handle);
+CUresult fake_cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream handle);
+CUresult fake_cuMemAllocHost(void **memory, size_t bytes);
+CUresult fake_cuMemFreeHost(void *memory);
 CUresult fake_cuMemcpyDtoDAsync(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream handle);
 
 } // namespace mtc::fake

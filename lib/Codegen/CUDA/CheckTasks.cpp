@@ -31,14 +31,10 @@ static std::string lineOf(Operation *task, uint64_t id, StringRef reason) {
 
 std::string listTasks(mt::ProgramOp program, const llvm::StringMap<std::string> &reasons) {
   std::string lines;
-  program->walk([&](Operation *op) {
-    if (auto region = dyn_cast<mt::RegionTaskOp>(op)) {
-      lines += lineOf(op, region.getId(), "control flow at run time needs a host target");
-    } else if (auto task = dyn_cast<mt::TaskOp>(op)) {
-      auto reason = reasons.find(task.getKernel());
-      if (reason != reasons.end())
-        lines += lineOf(op, task.getId(), reason->second);
-    }
+  program->walk([&](mt::TaskOp task) {
+    auto reason = reasons.find(task.getKernel());
+    if (reason != reasons.end())
+      lines += lineOf(task, task.getId(), reason->second);
   });
   return lines;
 }

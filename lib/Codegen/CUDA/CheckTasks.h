@@ -7,8 +7,8 @@
 
 namespace mtc::cuda {
 
-/// A line for every use of a kernel in `reasons`, and for every task with control flow; each begins
-/// with a line break. Empty if there is none.
+/// A line for every use of a kernel in `reasons`; each begins with a line break. Empty if there is
+/// none.
 std::string listTasks(mt::ProgramOp program, const llvm::StringMap<std::string> &reasons);
 
 } // namespace mtc::cuda

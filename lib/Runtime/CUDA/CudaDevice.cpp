@@ -1,13 +1,14 @@
 //===- CudaDevice.cpp - launches graphs and waits for them ----------------===//
 //
 // Whoever starts a job launches its graph, so that events which the caller gave are waited for and
-// recorded in order; a thread of the device waits for its end. Requests of a round end together,
-// when the graph does.
+// recorded in order; a thread of the device waits for its end. A job with control flow is launched
+// by that thread, which walks it. Requests of a round end together, when the graph does.
 //
 //===----------------------------------------------------------------------===//
 #include "CudaDevice.h"
 
 #include "../Host/Signal.h"
+#include "../RegionStatus.h"
 #include "Graph.h"
 
 #include <fmt/format.h>
@@ -59,6 +60,9 @@ private:
       options.log(level, message);
   }
   Status makeReady(const PlanKey &key, Graph *&ready);
+  bool isWalked(const Job &job) const;
+  Graph::WalkOptions walkOptions(const Job &job);
+  Status awaitCallers(const Job &job);
   Status launch(Job &job);
   Status await(const Job &job);
   Status runSteps(Job &job);
@@ -82,7 +86,8 @@ private:
   host::Signal signal;
   std::atomic<Job *> running{nullptr};
   std::atomic<bool> stop{false};
-  Status launched; ///< of the running job; written before it
+  Status launched; ///< of the running job; these two: written before it, then by the thread
+  std::vector<RequestStatus> regionStatus; ///< by request: how its control flow failed, if it did
 };
 
 Status CudaDevice::open(size_t &chosen) {
@@ -191,6 +196,10 @@ std::unique_ptr<Job> CudaDevice::makeJob(ReadyPlan &plan) {
 
 Status CudaDevice::prepare(Job &job) {
   MTC_RETURN_IF_ERROR(gpu->lost());
+  if (isWalked(job) && !job.signalEvents.empty())
+    return invalidInput(
+        "a job with control flow signals no events: the host walks it, after submit "
+        "has returned");
   CurrentContext current(gpu->driver(), gpu->primary());
   Status status = current.status();
   if (status.ok())
@@ -217,16 +226,42 @@ Status CudaDevice::explain(const Job &job, const Status &status) {
   return named;
 }
 
+/// Whether the thread launches the job, as values decide how.
+bool CudaDevice::isWalked(const Job &job) const {
+  return static_cast<const Graph *>(job.plan)->hasRegions() && !options.nodeByNode;
+}
+
+Graph::WalkOptions CudaDevice::walkOptions(const Job &job) {
+  const auto instanceOf = [&job](int32_t command) {
+    return static_cast<size_t>(
+        job.plan->stored.plan.commands[static_cast<size_t>(command)].instance);
+  };
+  Graph::WalkOptions walk;
+  walk.maxTrips = options.maxTrips;
+  walk.spinNs = options.spinNs;
+  walk.isPassedOver = [this, &job, instanceOf](int32_t command) {
+    const size_t instance = instanceOf(command);
+    return !job.requests[instance] || !regionStatus[instance].ok();
+  };
+  walk.failed = [this, &job, instanceOf](int32_t command, int32_t status) {
+    const auto kernel =
+        static_cast<size_t>(job.plan->stored.plan.commands[static_cast<size_t>(command)].kernel);
+    const int64_t compiled = program.targets()[target].problem.kernels[kernel].region->maxTrips;
+    regionStatus[instanceOf(command)] =
+        statusOfTask(status, static_cast<const Graph &>(*job.plan).nameOf(command),
+                     options.maxTrips ? options.maxTrips : compiled);
+  };
+  return walk;
+}
+
 Status CudaDevice::launch(Job &job) {
   const Driver &cu = gpu->driver();
   CurrentContext current(cu, gpu->primary());
   MTC_RETURN_IF_ERROR(current.status());
-  for (void *event : job.waitEvents)
-    MTC_CU(cu, cuStreamWaitEvent, stream, static_cast<CUevent>(event), 0);
   if (options.nodeByNode)
     MTC_RETURN_IF_ERROR(runSteps(job));
   else
-    MTC_RETURN_IF_ERROR(static_cast<const Graph *>(job.plan)->launch(stream));
+    MTC_RETURN_IF_ERROR(static_cast<const Graph *>(job.plan)->launch(stream, walkOptions(job)));
   for (void *event : job.signalEvents)
     MTC_CU(cu, cuEventRecord, static_cast<CUevent>(event), stream);
   MTC_CU(cu, cuEventRecord, ended, stream);
@@ -235,21 +270,32 @@ Status CudaDevice::launch(Job &job) {
 
 /// Every command for itself, so that what goes wrong has a name.
 Status CudaDevice::runSteps(Job &job) {
-  const Driver &cu = gpu->driver();
   const auto &graph = static_cast<const Graph &>(*job.plan);
-  for (const Graph::Step &step : graph.steps()) {
-    Status status = cu.check(cu.cuGraphLaunch(step.exec, stream), "cuGraphLaunch");
-    if (status.ok())
-      status = cu.check(cu.cuStreamSynchronize(stream), "cuStreamSynchronize");
+  const Graph::WalkOptions walk = walkOptions(job);
+  for (size_t i = 0; i < graph.steps().size(); ++i) {
+    const int32_t command = graph.steps()[i].command;
+    const Status status = graph.runStep(i, stream, walk);
     if (!status.ok())
-      return step.command < 0 ? status : status.withContext(graph.nameOf(step.command));
+      return command < 0 ? status : status.withContext(graph.nameOf(command));
   }
+  return okStatus();
+}
+
+Status CudaDevice::awaitCallers(const Job &job) {
+  const Driver &cu = gpu->driver();
+  CurrentContext current(cu, gpu->primary());
+  MTC_RETURN_IF_ERROR(current.status());
+  for (void *event : job.waitEvents)
+    MTC_CU(cu, cuStreamWaitEvent, stream, static_cast<CUevent>(event), 0);
   return okStatus();
 }
 
 void CudaDevice::start(Job &job) {
   job.firstNs = nowNs();
-  launched = launch(job);
+  regionStatus.assign(job.requests.size(), {});
+  launched = awaitCallers(job);
+  if (launched.ok() && !isWalked(job))
+    launched = launch(job);
   running = &job;
   signal.notify();
 }
@@ -282,6 +328,8 @@ void CudaDevice::threadMain() {
     Job *job = running.load();
     if (!job)
       return;
+    if (launched.ok() && isWalked(*job))
+      launched = launch(*job);
     Status status = await(*job);
     if (status.ok())
       status = static_cast<const Graph *>(job->plan)->readTimes(job->firstNs, job->tasks);
@@ -289,10 +337,11 @@ void CudaDevice::threadMain() {
     running = nullptr;
     // The session is idle, or has started the next job, before anybody hears of the end.
     const std::vector<Request *> requests = job->requests;
+    const std::vector<RequestStatus> statuses = regionStatus;
     events.jobEnded(*job);
-    for (Request *request : requests)
-      if (request)
-        events.requestEnded(*request, status);
+    for (size_t i = 0; i < requests.size(); ++i)
+      if (requests[i])
+        events.requestEnded(*requests[i], status.ok() ? statuses[i] : RequestStatus(status));
   }
 }
 

@@ -3,7 +3,6 @@
 
 #include "../Host/Memory.h"
 #include "Stamp.h"
-#include "Steps.h"
 
 #include <fmt/format.h>
 
@@ -13,8 +12,6 @@
 
 namespace mtc::gpu {
 
-/// Rule R6: what takes longer is launched in ranges, so that others get SMs in between.
-static constexpr int64_t kQuantumNs = 2'000'000;
 /// Tensors and scratch slots of one range lie this far apart at least.
 static constexpr int64_t kTensorAlignment = 256;
 
@@ -72,13 +69,24 @@ StatusOr<std::unique_ptr<Graph>> Graph::create(GraphParts parts, ScheduledPlan p
   graph->nodes_.resize(commands.size());
   for (int32_t c = 0; c < static_cast<int32_t>(commands.size()); ++c)
     MTC_RETURN_IF_ERROR(graph->prepareCommand(c).withContext(graph->nameOf(c)));
+  for (const Node &node : graph->nodes_)
+    graph->hasRegions_ |= node.region != nullptr;
+  if (graph->hasRegions_) {
+    void *decisions = nullptr;
+    MTC_CU(parts.gpu.driver(), cuMemAllocHost, &decisions, commands.size() * sizeof(Decision));
+    graph->decisions_ = static_cast<Decision *>(decisions);
+  }
   return graph;
 }
 
 Graph::~Graph() {
   destroyGraphs();
-  for (auto &[context, stream] : streams_)
-    parts_.gpu.driver().cuStreamDestroy(stream);
+  const Driver &cu = parts_.gpu.driver();
+  for (CUstream stream : streams_)
+    if (stream)
+      cu.cuStreamDestroy(stream);
+  if (decisions_)
+    cu.cuMemFreeHost(decisions_);
 }
 
 void Graph::destroyGraphs() {
@@ -88,12 +96,14 @@ void Graph::destroyGraphs() {
       cu.cuGraphExecDestroy(step.exec);
     if (step.graph)
       cu.cuGraphDestroy(step.graph);
-    if (step.ended)
-      cu.cuEventDestroy(step.ended);
+    for (CUevent event : {step.ended, step.place.arrived})
+      if (event)
+        cu.cuEventDestroy(event);
   }
   steps_.clear();
   for (Node &node : nodes_)
-    node.nodes.clear();
+    if (node.region)
+      gpu::destroyGraphs(cu, *node.region);
 }
 
 std::string Graph::nameOf(int32_t index) const {
@@ -194,86 +204,53 @@ Status Graph::prepareCommand(int32_t index) {
   const Command &command = stored.plan.commands[static_cast<size_t>(index)];
   const Problem &problem = parts_.target.problem;
   const Kernel &kernel = problem.kernels[command.kernel];
-  const Variant &variant = kernel.variants[command.variant];
   Node &node = nodes_[static_cast<size_t>(index)];
+  Chain &chain = node.chain;
   if (parts_.sharing == CudaSharing::Grids) {
-    node.partition = {parts_.gpu.primary(), parts_.gpu.unitsOf(command.granules)};
+    chain.partition = {parts_.gpu.primary(), parts_.gpu.unitsOf(command.granules)};
   } else {
-    MTC_ASSIGN_OR_RETURN(node.partition, parts_.gpu.partition(command.granules));
+    MTC_ASSIGN_OR_RETURN(chain.partition, parts_.gpu.partition(command.granules));
   }
   const int32_t entry = stored.schedule.workload.instances[static_cast<size_t>(command.instance)];
-  node.priority = priorities_[problem.entries[entry].tenant];
+  chain.priority = priorities_[problem.entries[entry].tenant];
   for (const BufferRef &buffer : command.buffers) {
     MTC_ASSIGN_OR_RETURN(const CUdeviceptr address, addressOf(command, buffer));
-    node.buffers.push_back(address);
+    chain.buffers.push_back(address);
   }
-  node.buffers.push_back(scratch_[static_cast<size_t>(index)]);
-  MTC_ASSIGN_OR_RETURN(const auto *phases, parts_.kernels.phases(command.kernel, command.variant));
-  const int64_t ns = variantNs(variant, std::popcount(command.granules));
-  for (size_t p = 0; p < phases->size(); ++p) {
-    const int64_t tiles = variant.phaseTiles[p];
-    const int64_t ranges = std::clamp<int64_t>((ns + kQuantumNs - 1) / kQuantumNs, 1, tiles);
-    const GpuFunction &info = *(*phases)[p].info;
-    for (int64_t r = 0; r < ranges; ++r) {
-      Launch &launch = node.launches.emplace_back();
-      launch.kernel = (*phases)[p].kernel;
-      launch.threads = static_cast<unsigned>(info.threads);
-      launch.sharedBytes = static_cast<unsigned>(info.dynamicSharedBytes());
-      launch.lo = tiles * r / ranges;
-      launch.hi = tiles * (r + 1) / ranges;
-      const int64_t resident = int64_t(node.partition.units) * info.blocksPerUnit;
-      launch.blocks = static_cast<unsigned>(
-          std::clamp<int64_t>(resident, 1, std::max<int64_t>(1, launch.hi - launch.lo)));
-    }
+  const CUdeviceptr scratch = scratch_[static_cast<size_t>(index)];
+  const int granules = std::popcount(command.granules);
+  if (kernel.region) {
+    const RegionParts parts = {problem,  parts_.kernels, parts_.weights, chain.partition,
+                               granules, chain.priority, scratch};
+    MTC_ASSIGN_OR_RETURN(node.region, prepareRegion(parts, command.kernel, chain.buffers));
+    return okStatus();
   }
-  return okStatus();
+  chain.buffers.push_back(scratch);
+  return addLaunches(node.chain, parts_.kernels, problem, command.kernel, command.variant,
+                     granules);
 }
 
 //===- The graph ----------------------------------------------------------===//
 
-/// A kernel behind `before`, which it then is.
-Status Graph::addKernel(CUgraph graph, Node &node, Launch &launch,
-                        std::vector<CUdeviceptr> &buffers, std::vector<CUgraphNode> &before) {
-  const Driver &cu = parts_.gpu.driver();
-  std::vector<void *> parameters;
-  for (CUdeviceptr &buffer : buffers)
-    parameters.push_back(&buffer);
-  parameters.push_back(&launch.lo);
-  parameters.push_back(&launch.hi);
-  CUDA_KERNEL_NODE_PARAMS what = {};
-  what.kern = launch.kernel; // `func` would make the node ignore `ctx`
-  what.ctx = node.partition.context;
-  what.gridDimX = launch.blocks;
-  what.blockDimX = launch.threads;
-  what.sharedMemBytes = launch.sharedBytes;
-  what.gridDimY = what.gridDimZ = what.blockDimY = what.blockDimZ = 1;
-  what.kernelParams = parameters.data();
-  CUgraphNode added = nullptr;
-  MTC_CU(cu, cuGraphAddKernelNode, &added, graph, before.data(), before.size(), &what);
-  CUkernelNodeAttrValue value = {};
-  value.priority = node.priority;
-  MTC_CU(cu, cuGraphKernelNodeSetAttribute, added, CU_KERNEL_NODE_ATTRIBUTE_PRIORITY, &value);
-  node.nodes.push_back(added);
-  before = {added};
-  return okStatus();
+/// Behind `before`, which it then is; nothing if tasks are not recorded.
+Status Graph::addStamp(CUgraph graph, int32_t index, int end, std::vector<CUgraphNode> &before) {
+  if (!stamp_)
+    return okStatus();
+  Launch launch;
+  launch.kernel = stamp_;
+  const int64_t offset = (2 * int64_t(index) + end) * kStampBytes;
+  return addNode(parts_.gpu.driver(), graph, nodes_[static_cast<size_t>(index)].chain, launch,
+                 {stamps_ + static_cast<CUdeviceptr>(offset)}, before);
 }
 
 Status Graph::addCommand(CUgraph graph, int32_t index, const std::vector<CUgraphNode> &waits) {
   Node &node = nodes_[static_cast<size_t>(index)];
   std::vector<CUgraphNode> before = waits;
-  const auto addStamp = [&](int end) {
-    if (!stamp_)
-      return okStatus();
-    Launch launch;
-    launch.kernel = stamp_;
-    std::vector<CUdeviceptr> at = {
-        stamps_ + static_cast<CUdeviceptr>((2 * int64_t(index) + end) * kStampBytes)};
-    return addKernel(graph, node, launch, at, before);
-  };
-  MTC_RETURN_IF_ERROR(addStamp(0));
-  for (Launch &launch : node.launches)
-    MTC_RETURN_IF_ERROR(addKernel(graph, node, launch, node.buffers, before));
-  return addStamp(1);
+  MTC_RETURN_IF_ERROR(addStamp(graph, index, 0, before));
+  MTC_RETURN_IF_ERROR(addNodes(parts_.gpu.driver(), graph, node.chain, before));
+  MTC_RETURN_IF_ERROR(addStamp(graph, index, 1, before));
+  node.last = before.front();
+  return okStatus();
 }
 
 /// One row of bytes between a request's memory and the device's.
@@ -310,14 +287,6 @@ Status Graph::addCopy(CUgraph graph, Copy &copy, const std::vector<CUgraphNode> 
   return okStatus();
 }
 
-Status Graph::finishStep(Step &step, CUstream stream) {
-  const Driver &cu = parts_.gpu.driver();
-  MTC_CU(cu, cuGraphInstantiateWithFlags, &step.exec, step.graph,
-         CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY);
-  MTC_CU(cu, cuGraphUpload, step.exec, stream);
-  return okStatus();
-}
-
 /// Adds commands to the last step, behind those of the same step that they wait for.
 Status Graph::addCommands(const std::vector<int32_t> &indices) {
   Step &step = steps_.back();
@@ -330,7 +299,7 @@ Status Graph::addCommands(const std::vector<int32_t> &indices) {
           waits.push_back(copy.node);
     for (int32_t wait : stored.plan.commands[static_cast<size_t>(c)].waits)
       if (const Node &other = nodes_[static_cast<size_t>(wait)]; other.step == steps_.size())
-        waits.push_back(other.nodes.back());
+        waits.push_back(other.last);
     nodes_[static_cast<size_t>(c)].step = steps_.size();
     MTC_RETURN_IF_ERROR(addCommand(step.graph, c, waits).withContext(nameOf(c)));
   }
@@ -338,111 +307,34 @@ Status Graph::addCommands(const std::vector<int32_t> &indices) {
 }
 
 Status Graph::instantiate(CUstream stream) {
-  const Driver &cu = parts_.gpu.driver();
   destroyGraphs();
-  const auto begin = [&](int32_t command) {
-    Step &step = steps_.emplace_back();
-    step.command = command;
-    return cu.check(cu.cuGraphCreate(&step.graph, 0), "cuGraphCreate");
-  };
   const auto nameTenant = [&](const Copy &copy) {
     return fmt::format("tenant '{}': copy of {} {}",
                        tenantOf(parts_.target.problem, stored.schedule, copy.instance).name,
                        copy.isInput ? "input" : "output", copy.index);
   };
-  MTC_RETURN_IF_ERROR(begin(-1));
+  MTC_RETURN_IF_ERROR(beginStep(-1));
   for (Copy &copy : copies_)
     if (copy.isInput)
       MTC_RETURN_IF_ERROR(addCopy(steps_.back().graph, copy, {}).withContext(nameTenant(copy)));
-  const auto &commands = stored.plan.commands;
-  std::vector<int32_t> all(commands.size());
-  std::iota(all.begin(), all.end(), 0);
-  const bool isOne = !parts_.nodeByNode && parts_.sharing != CudaSharing::Graphs;
+  const bool isOne = !parts_.nodeByNode && parts_.sharing != CudaSharing::Graphs && !hasRegions_;
   if (isOne) {
+    std::vector<int32_t> all(stored.plan.commands.size());
+    std::iota(all.begin(), all.end(), 0);
     MTC_RETURN_IF_ERROR(addCommands(all));
-  } else if (parts_.nodeByNode) {
-    for (int32_t c : all) {
-      MTC_RETURN_IF_ERROR(finishStep(steps_.back(), stream));
-      MTC_RETURN_IF_ERROR(begin(c));
-      MTC_RETURN_IF_ERROR(addCommands({c}));
-    }
   } else {
-    std::vector<CUcontext> contexts; // by number
-    std::vector<int32_t> contextOf;
-    for (const Node &node : nodes_) {
-      const auto known = std::find(contexts.begin(), contexts.end(), node.partition.context);
-      contextOf.push_back(static_cast<int32_t>(known - contexts.begin()));
-      if (known == contexts.end())
-        contexts.push_back(node.partition.context);
-    }
-    for (const StepCut &cut : cutByContexts(commands, contextOf)) {
-      MTC_RETURN_IF_ERROR(finishStep(steps_.back(), stream));
-      MTC_RETURN_IF_ERROR(begin(-1));
-      Step &step = steps_.back();
-      CUcontext context = contexts[static_cast<size_t>(cut.context)];
-      if (streams_.count(context) == 0) {
-        MTC_CU(cu, cuStreamCreate, &step.stream, CU_STREAM_NON_BLOCKING);
-        streams_[context] = step.stream;
-      }
-      step.stream = streams_[context];
-      step.after = {0}; // the inputs
-      for (int32_t other : cut.after)
-        step.after.push_back(static_cast<size_t>(other) + 1);
-      MTC_RETURN_IF_ERROR(addCommands(cut.commands));
-    }
-  }
-  if (!isOne) {
-    MTC_RETURN_IF_ERROR(finishStep(steps_.back(), stream));
-    MTC_RETURN_IF_ERROR(begin(-1));
+    MTC_RETURN_IF_ERROR(addSteps(stream));
+    MTC_RETURN_IF_ERROR(beginStep(-1));
   }
   for (Copy &copy : copies_)
     if (!copy.isInput) {
       std::vector<CUgraphNode> waits;
       if (isOne)
-        waits.push_back(nodes_[static_cast<size_t>(copy.commands.front())].nodes.back());
+        waits.push_back(nodes_[static_cast<size_t>(copy.commands.front())].last);
       MTC_RETURN_IF_ERROR(addCopy(steps_.back().graph, copy, waits).withContext(nameTenant(copy)));
     }
-  MTC_RETURN_IF_ERROR(finishStep(steps_.back(), stream));
+  MTC_RETURN_IF_ERROR(finishStep(stream));
   return joinSteps();
-}
-
-/// Outputs are copied behind the last step of each stream; who is waited for in another stream has
-/// an event.
-Status Graph::joinSteps() {
-  const Driver &cu = parts_.gpu.driver();
-  std::map<CUstream, size_t> last;
-  for (size_t i = 0; i < steps_.size(); ++i)
-    if (steps_[i].stream)
-      last[steps_[i].stream] = i;
-  for (const auto &[stream, step] : last)
-    steps_.back().after.push_back(step);
-  for (size_t i = 0; i < steps_.size(); ++i)
-    for (size_t before : steps_[i].after)
-      if (!steps_[before].ended)
-        MTC_CU(cu, cuEventCreate, &steps_[before].ended, CU_EVENT_DISABLE_TIMING);
-  return okStatus();
-}
-
-Status Graph::launch(CUstream stream) const {
-  const Driver &cu = parts_.gpu.driver();
-  for (const Step &step : steps_) {
-    CUstream own = step.stream ? step.stream : stream;
-    for (size_t before : step.after)
-      MTC_CU(cu, cuStreamWaitEvent, own, steps_[before].ended, 0);
-    MTC_CU(cu, cuGraphLaunch, step.exec, own);
-    if (step.ended)
-      MTC_CU(cu, cuEventRecord, step.ended, own);
-  }
-  return okStatus();
-}
-
-CUresult Graph::synchronize(CUstream stream) const {
-  const Driver &cu = parts_.gpu.driver();
-  CUresult result = cu.cuStreamSynchronize(stream);
-  for (const auto &[context, own] : streams_)
-    if (const CUresult other = cu.cuStreamSynchronize(own); result == CUDA_SUCCESS)
-      result = other;
-  return result;
 }
 
 Status Graph::readTimes(int64_t firstNs, std::vector<TaskRecord> &tasks) const {

@@ -1,9 +1,9 @@
 //===- Graph.h - a plan as a CUDA graph -----------------------------------===//
 //
-// A command is a chain of kernel nodes: a node per phase, and per range of tiles where the variant
-// takes longer than a quantum (rule R6). Each node carries the context of its command's granules
-// and the priority of its tenant. Edges are the plan's waits and nothing else (rule R1); inputs are
-// copied in by root nodes, outputs out behind the commands that write them.
+// A command is a chain of kernel nodes (Chain.h). Each node carries the context of its command's
+// granules and the priority of its tenant. Edges are the plan's waits and nothing else (rule R1);
+// inputs are copied in by root nodes, outputs out behind the commands that write them. A plan with
+// control flow is several graphs, cut at regions and where one request waits for another.
 //
 // The graph's addresses never change: what grows, grows in place (Memory.h). Only the host ends of
 // copies differ from run to run.
@@ -13,8 +13,12 @@
 #pragma once
 
 #include "../Device.h"
-#include "Kernels.h"
+#include "Chain.h"
 #include "Memory.h"
+#include "Regions.h"
+#include "Walk.h"
+
+#include <optional>
 
 namespace mtc::gpu {
 
@@ -44,18 +48,33 @@ public:
   /// Instantiates at the first call. The primary context is current and no run is under way.
   Status bind(const std::vector<Request *> &requests, CUstream stream);
 
-  /// What one step launches: the whole plan; or its copies, and commands that belong together.
+  /// What one step launches: the whole plan; or its copies, and commands that belong together; or
+  /// a region, which is walked.
   struct Step {
     CUgraph graph = nullptr;
     CUgraphExec exec = nullptr;
     int32_t command = -1; ///< -1: copies, or several
-    // of CudaSharing::Graphs
-    CUstream stream = nullptr; ///< null: the caller's
-    CUevent ended = nullptr;   ///< null: nobody in another stream waits
-    std::vector<size_t> after; ///< steps in other streams
+    const GpuRegion *region = nullptr;
+    RegionWalk::Place place; ///< of the region's walk
+    // of several streams
+    CUstream stream = nullptr;      ///< null: the caller's
+    CUevent ended = nullptr;        ///< null: nobody in another stream waits
+    std::vector<size_t> after;      ///< steps in other streams
+    std::optional<size_t> previous; ///< in the same stream
   };
-  /// Launches all steps; what follows in `stream` runs behind them.
-  Status launch(CUstream stream) const;
+  /// How regions are walked.
+  struct WalkOptions {
+    int64_t maxTrips = 0; ///< 0: as the region says
+    int64_t spinNs = 0;
+    std::function<bool(int32_t command)> isPassedOver; ///< its request has failed, or is none
+    std::function<void(int32_t command, int32_t status)> failed;
+  };
+  bool hasRegions() const { return hasRegions_; }
+  /// Launches all steps; what follows in `stream` runs behind them. Without regions at once, else
+  /// it returns when the last region is over.
+  Status launch(CUstream stream, const WalkOptions &options) const;
+  /// One step and its end, behind all before it.
+  Status runStep(size_t step, CUstream stream, const WalkOptions &options) const;
   /// Waits for all that was launched.
   CUresult synchronize(CUstream stream) const;
   const std::vector<Step> &steps() const { return steps_; }
@@ -80,18 +99,11 @@ private:
     bool onDevice = false; ///< where that is
     bool isEnabled = true;
   };
-  struct Launch {
-    CUkernel kernel = nullptr;
-    unsigned blocks = 1, threads = 1, sharedBytes = 0;
-    int64_t lo = 0, hi = 0;
-  };
   struct Node {
-    Gpu::Partition partition;
-    int priority = 0;
-    std::vector<CUdeviceptr> buffers; ///< operands, then scratch
-    std::vector<Launch> launches;     ///< one after the other
-    std::vector<CUgraphNode> nodes;   ///< in the graph, as launches
-    size_t step = 0;                  ///< its number, from 1
+    Chain chain;
+    std::unique_ptr<GpuRegion> region; ///< in place of launches
+    CUgraphNode last = nullptr;        ///< in its graph
+    size_t step = 0;                   ///< its number, from 1
   };
 
   explicit Graph(GraphParts parts) : parts_(parts) {}
@@ -103,10 +115,19 @@ private:
   Status instantiate(CUstream stream);
   Status addCommands(const std::vector<int32_t> &commands);
   Status addCommand(CUgraph graph, int32_t command, const std::vector<CUgraphNode> &waits);
-  Status addKernel(CUgraph graph, Node &node, Launch &launch, std::vector<CUdeviceptr> &buffers,
-                   std::vector<CUgraphNode> &before);
+  Status addStamp(CUgraph graph, int32_t command, int end, std::vector<CUgraphNode> &before);
+  std::vector<int32_t> groupCommands() const;
+  Status addSteps(CUstream stream);
+  Status addCut(const std::vector<int32_t> &commands, CUstream own, std::vector<size_t> after,
+                CUstream stream);
+  Status addStampStep(int32_t command, int end, CUstream own, std::vector<size_t> after,
+                      CUstream stream);
+  RegionWalk walkOf(const Step &step, const WalkOptions &options) const;
+  Status queue(const Step &step, CUstream stream) const;
+  Status endStep(const Step &step, CUstream stream) const;
   Status addCopy(CUgraph graph, Copy &copy, const std::vector<CUgraphNode> &waits);
-  Status finishStep(Step &step, CUstream stream);
+  Status beginStep(int32_t command);
+  Status finishStep(CUstream stream);
   Status joinSteps();
   void destroyGraphs();
 
@@ -120,7 +141,9 @@ private:
   std::vector<Node> nodes_;     ///< by command
   std::vector<int> priorities_; ///< by tenant
   std::vector<Step> steps_;
-  std::map<CUcontext, CUstream> streams_; ///< of CudaSharing::Graphs
+  std::vector<CUstream> streams_; ///< by group of commands that follow each other
+  bool hasRegions_ = false;
+  Decision *decisions_ = nullptr; ///< by command, if there are regions
 };
 
 } // namespace mtc::gpu

@@ -69,8 +69,6 @@ StatusOr<const std::vector<LoadedFunction> *> Kernels::phases(int32_t kernel, in
       k < target_.symbols.size() && v < target_.symbols[k].size() ? target_.symbols[k][v] : "";
   if (auto known = loaded_.find(symbol); known != loaded_.end())
     return &known->second;
-  if (target_.problem.kernels[k].region)
-    return bundleRefused("control flow at run time does not run on a GPU");
   const auto found = modules_.find(symbol);
   const size_t wanted = target_.problem.kernels[k].variants[v].phaseTiles.size();
   if (found == modules_.end() || found->second.phases.size() != wanted)

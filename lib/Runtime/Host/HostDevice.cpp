@@ -189,22 +189,15 @@ void HostDevice::workerMain(int worker) {
 
 RequestStatus HostDevice::statusOf(const HostJob &job, int32_t instance) const {
   const InstanceRun &run = job.run.instances[instance];
-  const int32_t status = run.failedStatus;
-  if (status == 0)
+  if (run.failedStatus == 0)
     return {};
   const Request &request = *job.requests[instance];
   const Task &task = request.entry().tasks[job.plan->stored.plan.commands[run.failedCommand].task];
   const auto &region = program.targets()[target].problem.kernels[task.kernel].region;
   const int64_t allowed = options.maxTrips ? options.maxTrips : region ? region->maxTrips : 0;
-  const std::string where =
-      fmt::format("tenant '{}': task {} ({})", request.tenant().name, task.id, task.name);
-  if (status == kTooManyTrips)
-    return {RequestCode::TooManyTrips,
-            fmt::format("{}: a loop goes on after {} iterations", where, allowed)};
-  if (status == kWrongLength)
-    return {RequestCode::KernelFailed,
-            where + ": a loop has not as many iterations as its tensors have elements"};
-  return {RequestCode::KernelFailed, fmt::format("{} failed with status {}", where, status)};
+  return statusOfTask(
+      run.failedStatus,
+      fmt::format("tenant '{}': task {} ({})", request.tenant().name, task.id, task.name), allowed);
 }
 
 void HostDevice::endJob(HostJob &job) {

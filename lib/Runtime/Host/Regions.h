@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "../RegionStatus.h"
 #include "Code.h"
 #include "Signal.h"
 #include "Weights.h"
@@ -19,12 +20,6 @@
 #include <vector>
 
 namespace mtc::host {
-
-/// Statuses of regions; those of kernels are positive.
-enum : int32_t {
-  kTooManyTrips = -1, ///< a Loop goes on after the last allowed iteration
-  kWrongLength = -2,  ///< a Loop ended early or late for the lengths of its operands
-};
 
 struct PreparedRegion;
 

@@ -30,8 +30,8 @@ struct CompiledCode {
   size_t compiled = 0, fromCache = 0;
 };
 
-/// Fails (Unsupported) if a task of `program` is control flow at run time, or uses a kernel that no
-/// emitter takes; the message has a line for each such task with tenant, entry and ONNX nodes.
+/// Fails (Unsupported) if a task of `program` uses a kernel that no emitter takes; the message has a
+/// line for each such task with tenant, entry and ONNX nodes.
 Status checkTasks(mt::ProgramOp program, const CudaTarget &target);
 
 /// Compiles every variant of every kernel of `program` for `target`.

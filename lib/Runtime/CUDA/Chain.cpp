@@ -1,0 +1,67 @@
+//===- Chain.cpp - kernels one after the other on one partition -----------===//
+#include "Chain.h"
+
+#include <algorithm>
+
+namespace mtc::gpu {
+
+/// Rule R6: what takes longer is launched in ranges, so that others get SMs in between.
+static constexpr int64_t kQuantumNs = 2'000'000;
+
+Status addLaunches(Chain &chain, Kernels &kernels, const Problem &problem, int32_t kernel,
+                   int32_t variantIndex, int granules) {
+  const Variant &variant =
+      problem.kernels[static_cast<size_t>(kernel)].variants[static_cast<size_t>(variantIndex)];
+  MTC_ASSIGN_OR_RETURN(const auto *phases, kernels.phases(kernel, variantIndex));
+  const int64_t ns = variantNs(variant, granules);
+  for (size_t p = 0; p < phases->size(); ++p) {
+    const int64_t tiles = variant.phaseTiles[p];
+    const int64_t ranges = std::clamp<int64_t>((ns + kQuantumNs - 1) / kQuantumNs, 1, tiles);
+    const GpuFunction &info = *(*phases)[p].info;
+    for (int64_t r = 0; r < ranges; ++r) {
+      Launch &launch = chain.launches.emplace_back();
+      launch.kernel = (*phases)[p].kernel;
+      launch.threads = static_cast<unsigned>(info.threads);
+      launch.sharedBytes = static_cast<unsigned>(info.dynamicSharedBytes());
+      launch.lo = tiles * r / ranges;
+      launch.hi = tiles * (r + 1) / ranges;
+      const int64_t resident = int64_t(chain.partition.units) * info.blocksPerUnit;
+      launch.blocks = static_cast<unsigned>(
+          std::clamp<int64_t>(resident, 1, std::max<int64_t>(1, launch.hi - launch.lo)));
+    }
+  }
+  return okStatus();
+}
+
+Status addNode(const Driver &cu, CUgraph graph, const Chain &chain, Launch launch,
+               std::vector<CUdeviceptr> buffers, std::vector<CUgraphNode> &before) {
+  std::vector<void *> parameters;
+  for (CUdeviceptr &buffer : buffers)
+    parameters.push_back(&buffer);
+  parameters.push_back(&launch.lo);
+  parameters.push_back(&launch.hi);
+  CUDA_KERNEL_NODE_PARAMS what = {};
+  what.kern = launch.kernel; // `func` would make the node ignore `ctx`
+  what.ctx = chain.partition.context;
+  what.gridDimX = launch.blocks;
+  what.blockDimX = launch.threads;
+  what.sharedMemBytes = launch.sharedBytes;
+  what.gridDimY = what.gridDimZ = what.blockDimY = what.blockDimZ = 1;
+  what.kernelParams = parameters.data();
+  CUgraphNode added = nullptr;
+  MTC_CU(cu, cuGraphAddKernelNode, &added, graph, before.data(), before.size(), &what);
+  CUkernelNodeAttrValue value = {};
+  value.priority = chain.priority;
+  MTC_CU(cu, cuGraphKernelNodeSetAttribute, added, CU_KERNEL_NODE_ATTRIBUTE_PRIORITY, &value);
+  before = {added};
+  return okStatus();
+}
+
+Status addNodes(const Driver &cu, CUgraph graph, const Chain &chain,
+                std::vector<CUgraphNode> &before) {
+  for (const Launch &launch : chain.launches)
+    MTC_RETURN_IF_ERROR(addNode(cu, graph, chain, launch, chain.buffers, before));
+  return okStatus();
+}
+
+} // namespace mtc::gpu
