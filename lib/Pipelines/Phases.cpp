@@ -9,6 +9,7 @@
 #include "Diagnostics.h"
 #include "KeepValues.h"
 #include "PriceKernels.h"
+#include "TunedTarget.h"
 #include "UseTuning.h"
 #include "mtc/Bundle/Writer.h"
 #include "mtc/Codegen/CUDA/Compile.h"
@@ -20,6 +21,7 @@
 #include "mtc/Dialect/MT/Transforms/ExportProblem.h"
 #include "mtc/Dialect/MT/Transforms/Passes.h"
 #include "mtc/Import/ONNX/Import.h"
+#include "mtc/Pipelines/Tune.h"
 #include "mtc/Runtime/Cpu.h"
 #include "mtc/Scheduling/Mixes.h"
 #include "mtc/Scheduling/ProblemText.h"
@@ -217,17 +219,18 @@ Status formTasks(Compilation &compilation, const CompileOptions &options) {
 
 /// Takes measured variants from the database; without it only if that was asked for.
 static Status useTuning(Compilation &compilation, TargetCompilation &target,
-                        const host::HostTarget &host, const CompileOptions &options) {
-  StatusOr<TuningRecords> records = readTuning(options.tuningDatabase, host::codeVersion());
+                        const CompileOptions &options) {
+  StatusOr<TuningRecords> records = readTuning(options.tuningDatabase, tuningVersion());
   if (!records.ok()) {
     if (!options.tuningOptional)
       return records.status();
     compilation.warnings.push_back(records.status().message() + "; times are modelled");
     return okStatus();
   }
-  const std::string device = options.tuningDevice.empty() ? host::cpuModel() : options.tuningDevice;
-  useRecords(programOf(*target.module), host, *records, device);
-  return okStatus();
+  const bool isHost = std::holds_alternative<host::HostTarget>(target.target);
+  const std::string device =
+      isHost && options.tuningDevice.empty() ? host::cpuModel() : options.tuningDevice;
+  return useRecords(programOf(*target.module), target.target, *records, device);
 }
 
 /// Takes measured variants that came with the compiler; returns for how many kernels.
@@ -259,13 +262,16 @@ Status tuneKernels(Compilation &compilation, const CompileOptions &options) {
     }));
     target.tuning.target = target.name;
     const auto *host = std::get_if<host::HostTarget>(&target.target);
-    if (!host)
-      continue;
     // What was measured itself counts most; the rest is priced by this host's calibration, without
     // one by what the records teach. Shipped times are of kernels alone with warm caches, on
     // another machine: beside a calibration they only choose variants.
     if (options.optimize && !options.tuningDatabase.empty())
-      MTC_RETURN_IF_ERROR(useTuning(compilation, target, *host, options));
+      MTC_RETURN_IF_ERROR(useTuning(compilation, target, options));
+    if (!host) {
+      if (!options.tuningDatabase.empty())
+        countOrigins(programOf(*target.module), target.tuning);
+      continue;
+    }
     int64_t shipped = 0;
     if (options.optimize && options.tuningDatabase.empty() && !options.shippedTuning.empty())
       shipped = useShippedTuning(compilation, target, *host, options);
@@ -391,8 +397,8 @@ static Status compileKernels(TargetCompilation &target, const CompileOptions &op
   MTC_ASSIGN_OR_RETURN(mt::ExportedProblem exported,
                        mt::exportProblem(compiled.program, mt::deviceOf(compiled.program)));
   target.problem.kernels = std::move(exported.problem.kernels);
-  if (const auto *host = std::get_if<host::HostTarget>(&target.target); host && options.optimize)
-    tuningText += printCandidates(describeKernels(exported.kernels, *host));
+  if (options.optimize)
+    tuningText += printCandidates(describeKernels(exported.kernels, *tunedTarget(target.target)));
   compiled.weights = std::move(exported.weights);
   compiled.data.features = std::move(code.features);
   compiled.data.code = std::move(code.bytes);

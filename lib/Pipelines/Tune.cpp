@@ -1,9 +1,8 @@
 //===- Tune.cpp - tuneSet: rank, compile, hand out, keep ------------------===//
 #include "mtc/Pipelines/Tune.h"
+#include "TunedTarget.h"
 #include "UseTuning.h"
 #include "mtc/Bundle/Writer.h"
-#include "mtc/Codegen/Host/Compile.h"
-#include "mtc/Codegen/Host/KernelSpace.h"
 #include "mtc/Dialect/MT/Evaluation/Evaluate.h"
 #include "mtc/Dialect/MT/Transforms/ExportProblem.h"
 #include "mtc/Pipelines/Phases.h"
@@ -84,9 +83,9 @@ Entry entryOf(mt::KernelOp kernel, int32_t index) {
 class Tuning {
 public:
   Tuning(const TuneOptions &options, const Log &log, TargetCompilation &compilation,
-         const host::HostTarget &target)
-      : options(options), log(log), target(target),
-        program(*compilation.module->getOps<mt::ProgramOp>().begin()),
+         const TunedTarget &target)
+      : options(options), log(log), host(std::get_if<host::HostTarget>(&compilation.target)),
+        target(target), program(*compilation.module->getOps<mt::ProgramOp>().begin()),
         learned(LearnedTimes::train(options.known, options.device)) {}
 
   StatusOr<TuneReport> run() {
@@ -99,7 +98,7 @@ public:
 private:
   Status search() {
     const auto start = std::chrono::steady_clock::now();
-    report.target = target.name;
+    report.target = target.name();
     collect();
     if (!options.pack.empty()) {
       std::vector<Searched *> all;
@@ -109,6 +108,8 @@ private:
       MTC_RETURN_IF_ERROR(writeCandidates(all, options.pack).status());
       return okStatus();
     }
+    if (!host) // `mtrt tune-run` measures where the GPU is
+      return okStatus();
     const int64_t total = std::accumulate(
         kernels.begin(), kernels.end(), int64_t(0),
         [](int64_t sum, const Searched &k) { return sum + (k.isKnown ? 0 : k.candidates); });
@@ -150,27 +151,24 @@ private:
       std::vector<TimeRecord> times;
       for (const auto &[key, record] : timesOf[kernel.hash])
         times.push_back(record);
-      if (!times.empty())
-        report.toShip.append(recordsToShip(kernel.kernel, target, times));
+      if (!times.empty() && host)
+        report.toShip.append(recordsToShip(kernel.kernel, *host, times));
     }
   }
 
   /// The kernels of the program, the most expensive first, with their candidates counted.
   void collect() {
     auto uses = countUses(program);
-    const CoreShape core = host::coreShape(target);
     for (auto kernel : program.getBody().getOps<mt::KernelOp>()) {
       Searched searched;
       searched.kernel = kernel;
-      searched.hash = host::kernelHash(kernel, target);
+      searched.hash = target.kernelHash(kernel);
       searched.uses = uses.lookup(kernel);
       auto variant = cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]);
       searched.weight = double(variant.getNs()[0]) * double(std::max<int64_t>(1, searched.uses));
-      const KernelShape shape = host::kernelShape(kernel, target);
-      if (FailureOr<Config> first = host::configOf(variant.getConfig());
-          succeeded(first) && check(shape, core).ok()) {
+      if (FailureOr<Config> first = target.configOf(variant); succeeded(first)) {
         searched.first = *first;
-        const std::vector<Config> space = configSpace(shape, core);
+        const std::vector<Config> space = target.configSpace(kernel);
         searched.configs = int64_t(space.size()) + !llvm::is_contained(space, *first);
       }
       kernels.push_back(std::move(searched));
@@ -203,16 +201,14 @@ private:
   }
 
   std::vector<Config> candidatesOf(const Searched &kernel) {
-    const KernelShape shape = host::kernelShape(kernel.kernel, target);
-    const CoreShape core = host::coreShape(target);
-    const KernelFeatureMap features = host::kernelFeatures(kernel.kernel, target);
+    const KernelFeatureMap features = target.kernelFeatures(kernel.kernel);
     const bool isLearned = learned.knows(features);
+    const RankConfig modelled = target.rank(kernel.kernel);
     return chooseCandidates(
-        configSpace(shape, core), kernel.first, kernel.candidates, target.cores,
+        target.configSpace(kernel.kernel), kernel.first, kernel.candidates, target.granules(),
         uint64_t(options.seed),
         [&](const Config &config, int32_t granules) {
-          return isLearned ? learned.ns(features, config, granules)
-                           : modelledCycles(shape, core, config, granules);
+          return isLearned ? learned.ns(features, config, granules) : modelled(config, granules);
         },
         options.drawnPercent);
   }
@@ -225,9 +221,8 @@ private:
     auto priced = cast<mt::VariantAttr>(original.getVariantsAttr()[0]);
     SmallVector<Attribute> variants;
     for (const Config &config : candidatesOf(kernel)) {
-      FailureOr<mt::VariantAttr> variant = host::variantOf(
-          copy, target, host::configAttr(copy.getContext(), config),
-          priced.getGranules().asArrayRef(), priced.getNs().asArrayRef(), "modelled");
+      FailureOr<mt::VariantAttr> variant = target.variantOf(
+          copy, config, priced.getGranules().asArrayRef(), priced.getNs().asArrayRef(), "modelled");
       if (failed(variant))
         return internalError(fmt::format("kernel '{}' has no variant '{}'", copy.getSymName().str(),
                                          printConfig(config)));
@@ -248,13 +243,7 @@ private:
     for (const Searched *kernel : batch)
       MTC_RETURN_IF_ERROR(addKernel(*kernel, subset));
 
-    host::CompileOptions compileOptions;
-    compileOptions.jobs = int(options.compile.jobs);
-    compileOptions.cacheDir = options.compile.cacheFolder;
-    compileOptions.limits = {options.compile.kernelMib, options.compile.kernelSeconds};
-    compileOptions.leaveOutFailures = true;
-    MTC_ASSIGN_OR_RETURN(host::CompiledCode code,
-                         host::compileProgram(subset, target, compileOptions));
+    MTC_ASSIGN_OR_RETURN(CandidateCode code, target.compile(subset, options.compile));
     TuningRecords failed;
     for (const host::FailedVariant &failure : code.failures) {
       TimeRecord record;
@@ -284,23 +273,23 @@ private:
     text.seed = options.seed;
     for (auto [candidate, kernel] : llvm::zip(text.kernels, batch)) {
       candidate.searched = kernel->candidates;
-      text.features.push_back({kernel->hash, host::kernelFeatures(kernel->kernel, target)});
+      text.features.push_back({kernel->hash, target.kernelFeatures(kernel->kernel)});
     }
     MTC_RETURN_IF_ERROR(write(ops, std::move(code), printCandidates(text), path));
     report.searched += int64_t(batch.size());
     return failed;
   }
 
-  Status write(llvm::ArrayRef<mt::KernelOp> ops, host::CompiledCode code, std::string text,
+  Status write(llvm::ArrayRef<mt::KernelOp> ops, CandidateCode code, std::string text,
                const std::string &path) {
     Contents contents;
     contents.compilerVersion = compilerVersion();
     contents.compileCommand = "mtc tune --pack";
     contents.texts.push_back({kTuningTextName, std::move(text)});
     TargetProgram &data = contents.targets.emplace_back();
-    data.target = target.name;
-    data.features = target.required;
-    data.code = std::move(code.code);
+    data.target = target.name();
+    data.features = target.features();
+    data.code = std::move(code.bytes);
     data.symbols = std::move(code.symbols);
     data.problem.device = mt::deviceOf(program);
     data.problem.tenants.emplace_back().name = "candidates";
@@ -323,7 +312,7 @@ private:
     unlink(path.c_str());
     MTC_RETURN_IF_ERROR(lines.status());
     MTC_ASSIGN_OR_RETURN(TuningRecords records,
-                         parseRecords(*lines, host::codeVersion(), "what was measured"));
+                         parseRecords(*lines, tuningVersion(), "what was measured"));
     records.append(std::move(*failed));
     measured.append(records);
     return options.keep(records);
@@ -331,7 +320,8 @@ private:
 
   const TuneOptions &options;
   const Log &log;
-  const host::HostTarget &target;
+  const host::HostTarget *host; ///< null: a GPU's
+  const TunedTarget &target;
   mt::ProgramOp program;
   LearnedTimes learned; ///< from what was known at the start: it ranks what is new
   std::vector<Searched> kernels;
@@ -347,16 +337,11 @@ StatusOr<TuneReport> tuneSet(const TuneOptions &options, const Log &log) {
                        Compilation::create(std::move(set)));
   for (auto phase : {buildModel, formTasks, tuneKernels})
     MTC_RETURN_IF_ERROR(phase(*compilation, options.compile));
-  TargetCompilation *found = nullptr;
-  for (TargetCompilation &target : compilation->targets)
-    if (std::holds_alternative<host::HostTarget>(target.target)) {
-      if (found)
-        return invalidInput("a set is tuned for one host target at a time; name it by --target");
-      found = &target;
-    }
-  if (!found)
-    return invalidInput("tuning needs a host target; the set has none");
-  return Tuning(options, log, *found, std::get<host::HostTarget>(found->target)).run();
+  if (compilation->targets.size() != 1)
+    return invalidInput("a set is tuned for one target at a time; name it by --target");
+  TargetCompilation &found = compilation->targets.front();
+  const std::unique_ptr<TunedTarget> target = tunedTarget(found.target);
+  return Tuning(options, log, found, *target).run();
 }
 
 } // namespace mtc

@@ -1,11 +1,14 @@
 //===- UseTuning.cpp - measured variants in, descriptions of kernels out --===//
 #include "UseTuning.h"
+#include "TunedTarget.h"
 
 #include "mtc/Codegen/Host/KernelSpace.h"
+#include "mtc/Pipelines/Tune.h"
 #include "mtc/Support/File.h"
 #include "mtc/Tuning/Learn.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -15,13 +18,13 @@ using namespace mlir;
 
 namespace mtc {
 
-std::string printedConfig(mt::VariantAttr variant) {
-  FailureOr<Config> config = host::configOf(variant.getConfig());
+static std::string printedConfig(const TunedTarget &target, mt::VariantAttr variant) {
+  FailureOr<Config> config = target.configOf(variant);
   return succeeded(config) ? printConfig(*config) : "";
 }
 
 /// The attributes of chosen variants; empty if one does not fit the kernel.
-static SmallVector<Attribute> variantAttrs(mt::KernelOp kernel, const host::HostTarget &target,
+static SmallVector<Attribute> variantAttrs(mt::KernelOp kernel, const TunedTarget &target,
                                            llvm::ArrayRef<ChosenVariant> chosen) {
   SmallVector<Attribute> attributes;
   for (const ChosenVariant &variant : chosen) {
@@ -33,8 +36,8 @@ static SmallVector<Attribute> variantAttrs(mt::KernelOp kernel, const host::Host
     }
     if (!config.ok())
       return {};
-    FailureOr<mt::VariantAttr> attribute = host::variantOf(
-        kernel, target, host::configAttr(kernel.getContext(), *config), granules, ns, "measured");
+    FailureOr<mt::VariantAttr> attribute =
+        target.variantOf(kernel, *config, granules, ns, "measured");
     if (failed(attribute))
       return {};
     attributes.push_back(*attribute);
@@ -80,32 +83,57 @@ static llvm::StringMap<std::vector<TimeRecord>> timesByKernel(const TuningRecord
   return timesOf;
 }
 
-std::vector<ChosenVariant> chooseFor(mt::KernelOp kernel, const host::HostTarget &target,
-                                     llvm::ArrayRef<TimeRecord> times, double margin) {
-  const std::string first = printedConfig(cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]));
-  const KernelShape shape = host::kernelShape(kernel, target);
-  const CoreShape core = host::coreShape(target);
-  auto isUsable = [&](const std::string &text) {
-    StatusOr<Config> config = parseConfig(text);
-    return text == first || (config.ok() && verify(shape, core, *config).ok());
-  };
-  return chooseVariants(times, first, target.cores, isUsable, margin);
+/// The variants to offer of a kernel with such records; see chooseVariants.
+static std::vector<ChosenVariant> chooseFor(mt::KernelOp kernel, const TunedTarget &target,
+                                            llvm::ArrayRef<TimeRecord> times,
+                                            double margin = 0.03) {
+  const std::string first =
+      printedConfig(target, cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]));
+  const auto isUsable = target.isUsable(kernel);
+  return chooseVariants(
+      times, first, target.granules(),
+      [&](const std::string &text) { return text == first || isUsable(text); }, margin);
 }
 
-void useRecords(mt::ProgramOp program, const host::HostTarget &target, const TuningRecords &records,
-                const std::string &device) {
+/// The device whose times are meant: the one that is named, or the only one that has times of the
+/// program's kernels; empty: none has.
+static StatusOr<std::string> gpuOf(mt::ProgramOp program, const TunedTarget &target,
+                                   const TuningRecords &records, const std::string &named) {
+  if (!named.empty())
+    return named;
+  std::set<std::string> hashes, devices;
+  for (auto kernel : program.getBody().getOps<mt::KernelOp>())
+    hashes.insert(target.kernelHash(kernel));
+  for (const TimeRecord &record : records.times)
+    if (hashes.contains(record.key.kernel))
+      devices.insert(record.key.device);
+  if (devices.size() > 1)
+    return invalidInput(fmt::format("the tuning records have times of several GPUs ({}): name one "
+                                    "by --tuning-device",
+                                    fmt::join(devices, "; ")));
+  return devices.empty() ? "" : *devices.begin();
+}
+
+Status useRecords(mt::ProgramOp program, const AnyTarget &any, const TuningRecords &records,
+                  std::string device) {
+  const std::unique_ptr<TunedTarget> target = tunedTarget(any);
+  const auto *host = std::get_if<host::HostTarget>(&any);
+  if (!host) {
+    MTC_ASSIGN_OR_RETURN(device, gpuOf(program, *target, records, device));
+  }
   const auto timesOf = timesByKernel(records, device);
-  const LearnedTimes learned = LearnedTimes::train(records, device);
+  const LearnedTimes learned = LearnedTimes::train(host ? records : TuningRecords(), device);
   for (auto kernel : program.getBody().getOps<mt::KernelOp>()) {
-    auto known = timesOf.find(host::kernelHash(kernel, target));
+    auto known = timesOf.find(target->kernelHash(kernel));
     SmallVector<Attribute> attributes;
     if (known != timesOf.end())
-      attributes = variantAttrs(kernel, target, chooseFor(kernel, target, known->second));
-    if (attributes.empty())
-      attributes = learnedAttrs(kernel, target, learned);
+      attributes = variantAttrs(kernel, *target, chooseFor(kernel, *target, known->second));
+    if (attributes.empty() && host)
+      attributes = learnedAttrs(kernel, *host, learned);
     if (!attributes.empty())
       kernel.setVariantsAttr(ArrayAttr::get(kernel.getContext(), attributes));
   }
+  return okStatus();
 }
 
 //===----------------------------------------------------------------------===//
@@ -134,6 +162,7 @@ TuningRecords readShipped(const std::string &folder, std::vector<std::string> &n
 int64_t useShipped(mt::ProgramOp program, const host::HostTarget &target,
                    const TuningRecords &records, const std::string &device,
                    std::vector<std::string> &notes) {
+  const std::unique_ptr<TunedTarget> tuned = tunedTarget(target);
   const auto timesOf = timesByKernel(records, device);
   if (records.times.empty())
     return 0;
@@ -167,7 +196,7 @@ int64_t useShipped(mt::ProgramOp program, const host::HostTarget &target,
     }
     SmallVector<Attribute> attributes;
     if (cores == target.cores)
-      attributes = variantAttrs(kernel, target, chooseFor(kernel, target, times));
+      attributes = variantAttrs(kernel, *tuned, chooseFor(kernel, *tuned, times));
     if (attributes.empty()) {
       ++stale;
       continue;
@@ -184,8 +213,10 @@ TuningRecords recordsToShip(mt::KernelOp kernel, const host::HostTarget &target,
   // Whoever takes them cannot measure again: what wins must win by more than a search asks for.
   constexpr double margin = 0.05;
   TuningRecords records;
-  std::set<std::string> kept = {printedConfig(cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]))};
-  for (const ChosenVariant &variant : chooseFor(kernel, target, times, margin))
+  const std::unique_ptr<TunedTarget> tuned = tunedTarget(target);
+  std::set<std::string> kept = {
+      printedConfig(*tuned, cast<mt::VariantAttr>(kernel.getVariantsAttr()[0]))};
+  for (const ChosenVariant &variant : chooseFor(kernel, *tuned, times, margin))
     kept.insert(variant.config);
   if (kept.size() == 1)
     return records;
@@ -215,18 +246,18 @@ void countOrigins(mt::ProgramOp program, TuningSummary &summary) {
   }
 }
 
-Candidates describeKernels(llvm::ArrayRef<mt::KernelOp> kernels, const host::HostTarget &target) {
+Candidates describeKernels(llvm::ArrayRef<mt::KernelOp> kernels, const TunedTarget &target) {
   Candidates candidates;
-  candidates.target = target.name;
-  candidates.compiler = host::codeVersion();
+  candidates.target = target.name();
+  candidates.compiler = tuningVersion();
   for (mt::KernelOp kernel : kernels) {
     CandidateKernel &candidate = candidates.kernels.emplace_back();
     if (!kernel)
       continue;
     for (auto variant : kernel.getVariantsAttr().getAsRange<mt::VariantAttr>())
-      candidate.configs.push_back(printedConfig(variant));
+      candidate.configs.push_back(printedConfig(target, variant));
     if (!llvm::is_contained(candidate.configs, ""))
-      candidate.kernel = host::kernelHash(kernel, target);
+      candidate.kernel = target.kernelHash(kernel);
     else
       candidate.configs.clear();
   }

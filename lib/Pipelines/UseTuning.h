@@ -3,21 +3,21 @@
 
 #include "mtc/Codegen/Host/HostTarget.h"
 #include "mtc/Dialect/MT/IR/MT.h"
-#include "mtc/Pipelines/Compile.h"
+#include "mtc/Pipelines/Phases.h"
 #include "mtc/Tuning/Candidates.h"
 #include "mtc/Tuning/Search.h"
 
 namespace mtc {
 
-/// Replaces the variants of every kernel that `records` know on `device` by the measured ones
-/// (chooseVariants). Others keep theirs, with times learned from the records where these are enough
-/// for their form.
-void useRecords(mt::ProgramOp program, const host::HostTarget &target, const TuningRecords &records,
-                const std::string &device);
+class TunedTarget;
 
-/// The variants to offer of a kernel with such records; see chooseVariants.
-std::vector<ChosenVariant> chooseFor(mt::KernelOp kernel, const host::HostTarget &target,
-                                     llvm::ArrayRef<TimeRecord> times, double margin = 0.03);
+/// Replaces the variants of every kernel that `records` know on `device` by the measured ones
+/// (chooseVariants). Others keep theirs; on a host with times learned from the records where these
+/// are enough for their form. Without a device: the only GPU that has times of the kernels.
+///
+/// Fails if there are several such GPUs (InvalidInput).
+Status useRecords(mt::ProgramOp program, const AnyTarget &target, const TuningRecords &records,
+                  std::string device);
 
 /// The records of all files *.jsonl of a folder, whatever compiler they are of; what cannot be read
 /// is left out and noted. No such folder: none.
@@ -39,9 +39,6 @@ TuningRecords recordsToShip(mt::KernelOp kernel, const host::HostTarget &target,
 void countOrigins(mt::ProgramOp program, TuningSummary &summary);
 
 /// What a bundle says of its kernels to a tuner. A null kernel is control flow.
-Candidates describeKernels(llvm::ArrayRef<mt::KernelOp> kernels, const host::HostTarget &target);
-
-/// The printed config of a variant; empty if it is none that a tuner knows.
-std::string printedConfig(mt::VariantAttr variant);
+Candidates describeKernels(llvm::ArrayRef<mt::KernelOp> kernels, const TunedTarget &target);
 
 } // namespace mtc

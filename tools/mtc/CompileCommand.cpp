@@ -195,7 +195,8 @@ std::function<Status()> declareCompile(CLI::App &app) {
   app.add_flag("--tuning-db-optional", options.tuningOptional,
                "go on with modelled times if the database is refused");
   app.add_option("--tuning-device", options.tuningDevice,
-                 "whose times to take from it, as 'mtc tune --export' names it; default: this CPU")
+                 "whose times to take from it, as 'mtc tune --export' names it; default: this CPU, "
+                 "or the only GPU with times")
       ->type_name("NAME");
   app.add_option("--shipped-tuning", options.shippedTuning,
                  "folder of measured variants that came with mtc, '' for none; default: "

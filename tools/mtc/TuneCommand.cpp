@@ -11,7 +11,6 @@
 #include "ProgressLine.h"
 #include "SetOptions.h"
 #include "StartRuntime.h"
-#include "mtc/Codegen/Host/KernelSpace.h"
 #include "mtc/Pipelines/Tune.h"
 #include "mtc/Runtime/Cpu.h"
 #include "mtc/Support/File.h"
@@ -21,6 +20,7 @@
 #include "mtc/Tuning/Report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -28,6 +28,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 
 namespace mtc::tool {
 namespace {
@@ -47,7 +48,7 @@ Status importFiles(TuneArguments &arguments, TuningDatabase &database) {
     std::error_code error;
     if (std::filesystem::equivalent(file, database.path(), error))
       return invalidInput(fmt::format("'{}' cannot be imported into itself", file));
-    MTC_ASSIGN_OR_RETURN(const TuningRecords records, readTuning(file, host::codeVersion()));
+    MTC_ASSIGN_OR_RETURN(const TuningRecords records, readTuning(file, tuningVersion()));
     MTC_RETURN_IF_ERROR(database.add(records));
     if (!arguments.quiet)
       fmt::print(stderr, "mtc: imported {} times of {} kernels from {}\n", records.times.size(),
@@ -115,6 +116,25 @@ Status calibrate(const TuneArguments &arguments) {
   return status;
 }
 
+/// The only GPU that has times of a set's kernels.
+StatusOr<std::string> measuredGpu(const TuneReport &report, const TuningRecords &records) {
+  std::set<std::string> kernels, devices;
+  for (const TuneReport::Row &row : report.rows)
+    kernels.insert(row.kernel);
+  for (const TimeRecord &record : records.times)
+    if (kernels.contains(record.key.kernel))
+      devices.insert(record.key.device);
+  if (devices.empty())
+    return invalidInput(fmt::format(
+        "no times of these kernels for {} are known: write candidates by --pack, measure "
+        "them by 'mtrt tune-run --device cuda', read its lines by --import",
+        report.target));
+  if (devices.size() > 1)
+    return invalidInput(
+        fmt::format("there are times of several GPUs: {}", fmt::join(devices, "; ")));
+  return *devices.begin();
+}
+
 Status tune(TuneArguments &arguments) {
   TuneOptions &options = arguments.options;
   if (!arguments.budget.empty()) {
@@ -149,7 +169,7 @@ Status tune(TuneArguments &arguments) {
   if (!folder.empty())
     std::filesystem::create_directories(folder, error);
   MTC_ASSIGN_OR_RETURN(TuningDatabase database,
-                       TuningDatabase::open(arguments.database, host::codeVersion()));
+                       TuningDatabase::open(arguments.database, tuningVersion()));
   MTC_RETURN_IF_ERROR(importFiles(arguments, database));
   if (hasSet) {
     MTC_ASSIGN_OR_RETURN(options.known, database.read(options.device));
@@ -169,6 +189,11 @@ Status tune(TuneArguments &arguments) {
     StatusOr<TuneReport> report = tuneSet(options, log);
     line.clear();
     MTC_RETURN_IF_ERROR(report.status());
+    const bool isGpu = report->target.starts_with("cuda:");
+    if (isGpu) {
+      MTC_ASSIGN_OR_RETURN(const TuningRecords all, database.read());
+      MTC_ASSIGN_OR_RETURN(options.device, measuredGpu(*report, all));
+    }
     MTC_ASSIGN_OR_RETURN(const TuningRecords records, database.read(options.device));
     std::vector<TunedKernel> tuned;
     for (const TuneReport::Row &row : report->rows)
@@ -179,9 +204,9 @@ Status tune(TuneArguments &arguments) {
                  report->candidates, report->isComplete ? "" : "; the budget ended first");
       for (const ShareGain &gain : gainsOf(tuned))
         fmt::print(stderr,
-                   "mtc: on {} core{}, {}: {} -> {} a pass of all tasks, {:.2f}x in "
+                   "mtc: on {} {}{}, {}: {} -> {} a pass of all tasks, {:.2f}x in "
                    "geometric mean (measured)\n",
-                   gain.granules, gain.granules == 1 ? "" : "s",
+                   gain.granules, isGpu ? "granule" : "core", gain.granules == 1 ? "" : "s",
                    gain.neighbour == kFlushed ? "caches flushed" : "neighbours " + gain.neighbour,
                    formatNs(gain.defaultNs), formatNs(gain.tunedNs), gain.geomean);
     }
@@ -190,14 +215,14 @@ Status tune(TuneArguments &arguments) {
           writeFile(arguments.report, tuningTable(tuned, report->target, options.device) +
                                           rankingText(*report, records, options.device)));
     if (!arguments.shipFile.empty())
-      MTC_RETURN_IF_ERROR(writeFile(arguments.shipFile, printHeader(host::codeVersion()) +
-                                                            printRecords(report->toShip)));
+      MTC_RETURN_IF_ERROR(writeFile(arguments.shipFile,
+                                    printHeader(tuningVersion()) + printRecords(report->toShip)));
     MTC_RETURN_IF_ERROR(writeReport(arguments.json, summarize(*report, tuned).dump(2) + "\n"));
   }
   if (arguments.exportFile.empty())
     return okStatus();
   MTC_ASSIGN_OR_RETURN(const TuningRecords records, database.read());
-  const std::string text = printHeader(host::codeVersion()) + printRecords(records);
+  const std::string text = printHeader(tuningVersion()) + printRecords(records);
   return arguments.exportFile == "-" ? print(text) : writeFile(arguments.exportFile, text);
 }
 

@@ -12,6 +12,9 @@
 
 namespace mtc {
 
+/// Whose times a record's are: host and GPU kernels of one compiler are kept together.
+std::string tuningVersion();
+
 struct TuneOptions {
   CompileOptions compile;    ///< the set, workers, cache and limits; the rest does not matter
   int64_t steps = 0;         ///< candidates to compile and measure; 0: 12 a kernel
@@ -48,12 +51,13 @@ struct TuneReport {
   TuningRecords toShip;
 };
 
-/// Searches the kernels of a set on its host target.
+/// Searches the kernels of a set on its target. Those of a GPU are packed or only listed: measuring
+/// them is `mtrt tune-run --device cuda`'s.
 ///
 /// Kernels that take longest come first, in batches: candidates of a batch are compiled by parallel
 /// workers, then measured alone, then kept. Equal options, seed and known records give equal
-/// candidates. Fails as compileSet does, if the set has no single host target (InvalidInput), or if
-/// measuring or keeping fails.
+/// candidates. Fails as compileSet does, if the set has not one target, or a GPU's kernels are to
+/// be measured here (InvalidInput), or if measuring or keeping fails.
 StatusOr<TuneReport> tuneSet(const TuneOptions &options, const Log &log);
 
 } // namespace mtc

@@ -1,5 +1,6 @@
 //===- Compile.cpp - from kernels and their variants to PTX and cubins ----===//
 #include "mtc/Codegen/CUDA/Compile.h"
+#include "mtc/Codegen/CUDA/KernelSpace.h"
 
 #include "../Host/ObjectCache.h"
 #include "../Host/Workers.h"
@@ -26,9 +27,6 @@ namespace {
 /// Changes whenever emission does: modules of older revisions are not taken from the cache.
 constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 11";
 
-/// What ptxas says goes here in a config; it decides no code.
-constexpr llvm::StringLiteral resourcesKey = "resources";
-
 /// One module to make: the first kernel that needs it, and how.
 struct Job {
   mt::KernelOp kernel;
@@ -42,6 +40,18 @@ DictionaryAttr withoutResources(DictionaryAttr config) {
   NamedAttrList entries(config);
   entries.erase(resourcesKey);
   return entries.getDictionary(config.getContext());
+}
+
+/// The kernel without what does not decide its code: name, locations, variants.
+std::string canonicalText(mt::KernelOp kernel) {
+  auto clone = cast<mt::KernelOp>(kernel->clone());
+  clone.setSymName("k");
+  clone.removeVariantsAttr();
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  clone->print(stream, OpPrintingFlags().useLocalScope());
+  clone->destroy();
+  return text;
 }
 
 /// Compiles one variant in this process.
@@ -101,6 +111,10 @@ public:
       if (!takeFromCache(jobs[i]))
         missing.push_back(i);
     MTC_RETURN_IF_ERROR(compile(missing));
+    if (options.leaveOutFailures) {
+      leaveOut();
+      return finish();
+    }
     MTC_RETURN_IF_ERROR(fallBack(missing));
     MTC_RETURN_IF_ERROR(mendSpills());
     return finish();
@@ -122,13 +136,8 @@ private:
   }
 
   void setKey(Job &job) {
-    auto clone = cast<mt::KernelOp>(job.kernel->clone());
-    clone.setSymName("k");
-    clone.removeVariantsAttr();
-    std::string text;
+    std::string text = canonicalText(job.kernel);
     llvm::raw_string_ostream stream(text);
-    clone->print(stream, OpPrintingFlags().useLocalScope());
-    clone->destroy();
     stream << '\0' << withoutResources(job.config);
     Hasher hasher;
     for (std::string_view part :
@@ -290,6 +299,20 @@ private:
     return bytes;
   }
 
+  /// What did not compile, or spills registers, gets no symbol.
+  void leaveOut() {
+    for (Job &job : jobs) {
+      if (job.failure.empty() && spillBytes(job) > 0)
+        job.failure = "spills " + std::to_string(spillBytes(job)) + " bytes of registers";
+      if (!job.failure.empty())
+        job.symbol.clear();
+    }
+    for (size_t k = 0; k < kernels.size(); ++k)
+      for (size_t v = 0; v < jobOfVariant[k].size(); ++v)
+        if (const Job &job = jobs[jobOfVariant[k][v]]; !job.failure.empty())
+          result.failures.push_back({k, v, job.failure});
+  }
+
   /// What spills registers gets a tile that needs fewer, if that spills less.
   Status mendSpills() {
     for (size_t next = 0; next < jobs.size();) {
@@ -366,6 +389,8 @@ private:
       for (size_t v = 0; v < jobOfVariant[k].size(); ++v) {
         const Job &job = jobs[jobOfVariant[k][v]];
         names.push_back(job.symbol);
+        if (job.symbol.empty())
+          continue;
         auto old = cast<mt::VariantAttr>(kernels[k].getVariantsAttr()[v]);
         if (!ptxas.empty())
           replaceVariant(kernels[k], v, withResources(old.getConfig(), job.module), old.getTiles(),
@@ -376,7 +401,7 @@ private:
     llvm::StringSet<> seen;
     for (const std::vector<size_t> &uses : jobOfVariant)
       for (size_t use : uses)
-        if (seen.insert(jobs[use].symbol).second)
+        if (!jobs[use].symbol.empty() && seen.insert(jobs[use].symbol).second)
           result.modules.push_back(std::move(jobs[use].module));
     return std::move(result);
   }
@@ -393,6 +418,17 @@ private:
 };
 
 } // namespace
+
+std::string codeVersion() { return codegenRevision.str().substr(4); }
+
+std::string kernelHash(mt::KernelOp kernel, const CudaTarget &target) {
+  Hasher hasher;
+  for (const std::string &part : {canonicalText(kernel), std::string(target.gpu.architecture)}) {
+    hasher.update(std::string_view(part));
+    hasher.update(std::string_view("\0", 1));
+  }
+  return hasher.finish().hex();
+}
 
 StatusOr<CompiledCode> compileProgram(mt::ProgramOp program, const CudaTarget &target,
                                       const CompileOptions &options) {

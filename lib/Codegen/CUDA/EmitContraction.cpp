@@ -190,6 +190,14 @@ ArrayRef<std::pair<ContractionTile, double>> contractionTiles() {
   return tiles;
 }
 
+double efficiencyOf(const ContractionTile &t) {
+  for (const auto &[tile, efficiency] : contractionTiles())
+    if (std::tuple(tile.bm, tile.bn, tile.tm, tile.tn) == std::tuple(t.bm, t.bn, t.tm, t.tn))
+      return efficiency;
+  // Shared memory is read tm + tn times for tm * tn products.
+  return std::min(0.8, 0.16 * static_cast<double>(t.tm * t.tn) / static_cast<double>(t.tm + t.tn));
+}
+
 static int64_t sharedBytes(const ContractionTile &t) {
   return 4 * t.bk * (t.bm + t.bn + 2 * sharedPad);
 }

@@ -18,6 +18,9 @@ struct ContractionTile {
 /// The tiles to choose from, each with the part of the CUDA cores' peak that it reaches.
 llvm::ArrayRef<std::pair<ContractionTile, double>> contractionTiles();
 
+/// That part of any valid tile: its table's, or what its size suggests.
+double efficiencyOf(const ContractionTile &tile);
+
 /// What a block of such tiles takes of an SM, registers by an estimate.
 GpuBlock blockOf(const ContractionTile &tile);
 

@@ -1,6 +1,8 @@
 //===- MmaTile.cpp - how a contraction is cut for tensor cores ------------===//
 #include "MmaTile.h"
 
+#include <cmath>
+
 using namespace mlir;
 using mtc::host::Contraction;
 
@@ -154,6 +156,18 @@ SmallVector<std::pair<MmaTile, double>> mmaTiles(const Contraction &c, MmaFormat
       tiles.push_back({tile, cut.efficiency * peak / gpu.f32FlopsPerNs});
   }
   return tiles;
+}
+
+double efficiencyOf(const MmaTile &t, const GpuRow &gpu) {
+  const double peak =
+      gpu.f16TensorFlopsPerNs * 2 / static_cast<double>(elementBytes(t.format)) / gpu.f32FlopsPerNs;
+  for (const Cut &cut : t.staged ? ArrayRef<Cut>(stagedCuts) : ArrayRef<Cut>(plainCuts))
+    if (std::tuple(cut.bm, cut.bn, cut.wm, cut.wn, cut.byGroup, cut.producers) ==
+        std::tuple(t.bm, t.bn, t.wm, t.wn, t.byGroup, t.producers))
+      return cut.efficiency * peak;
+  // Reuse goes with a tile's sides.
+  const double sides = std::sqrt(static_cast<double>(t.bm * t.bn)) / 128;
+  return std::min(0.7, (t.byGroup ? 0.65 : 0.5) * sides) * peak;
 }
 
 bool isValid(const MmaTile &t) {

@@ -52,6 +52,10 @@ GpuBlock blockOf(const MmaTile &tile);
 llvm::SmallVector<std::pair<MmaTile, double>> mmaTiles(const host::Contraction &c, MmaFormat format,
                                                        bool staged, const GpuRow &gpu);
 
+/// The part of the CUDA cores' peak that any valid tile reaches: its table's, or what its size and
+/// the next table entries suggest.
+double efficiencyOf(const MmaTile &tile, const GpuRow &gpu);
+
 /// Whether a tile is for the factors of a contraction: bytes, or what is rounded to its format. A
 /// staged weight is of the format already, and tiles and steps divide it.
 bool fits(const MmaTile &tile, const host::Contraction &c);

@@ -29,9 +29,6 @@ DictionaryAttr makeConfig(MLIRContext *context, StringRef emitter,
   return b.getDictionaryAttr(entries);
 }
 
-/// Names the format of factors in a config of tensor cores.
-constexpr llvm::StringLiteral mmaKey = "mma";
-
 /// Counts the warpgroups that only copy, if there are any.
 constexpr llvm::StringLiteral producersKey = "producers";
 
@@ -239,6 +236,17 @@ static mt::VariantAttr variantOf(const Choice &choice, ArrayRef<ShareTime> times
                               StringAttr::get(context, "modelled"));
 }
 
+static std::vector<ShareTime> timesOf(mt::KernelOp kernel, const Candidate &candidate,
+                                      const GpuRow &gpu) {
+  GpuCut cut;
+  cut.flops = mt::flopsOf(kernel);
+  cut.bytes = mt::bytesOf(kernel);
+  cut.phaseTiles.assign(candidate.choice.tiles.begin(), candidate.choice.tiles.end());
+  cut.efficiency = candidate.efficiency;
+  cut.tile = candidate.tile;
+  return gpuTimes(cut, gpu);
+}
+
 FailureOr<SmallVector<mt::VariantAttr>> chooseVariants(mt::KernelOp kernel,
                                                        const CudaTarget &target, bool plain) {
   SmallVector<Candidate> candidates;
@@ -258,26 +266,66 @@ FailureOr<SmallVector<mt::VariantAttr>> chooseVariants(mt::KernelOp kernel,
   llvm::stable_sort(candidates, [](const Candidate &a, const Candidate &b) {
     return a.efficiency > b.efficiency;
   });
-  GpuCut cut;
-  cut.flops = mt::flopsOf(kernel);
-  cut.bytes = mt::bytesOf(kernel);
-  auto timesOf = [&](const Candidate &candidate) {
-    cut.phaseTiles.assign(candidate.choice.tiles.begin(), candidate.choice.tiles.end());
-    cut.efficiency = candidate.efficiency;
-    cut.tile = candidate.tile;
-    return gpuTimes(cut, target.gpu);
-  };
+  auto price = [&](const Candidate &candidate) { return timesOf(kernel, candidate, target.gpu); };
   const int32_t granules = target.gpu.units / target.gpu.unitsPerGranule;
-  auto times = llvm::map_to_vector<0>(candidates, timesOf);
+  auto times = llvm::map_to_vector<0>(candidates, price);
   const DictionaryAttr first =
       candidates[chooseCuts(times, granules, /*margin=*/0, /*most=*/1).front()].choice.config;
   llvm::erase_if(candidates, [&](const Candidate &candidate) {
     return !addAlike(first, candidate.choice.config);
   });
-  times = llvm::map_to_vector<0>(candidates, timesOf);
+  times = llvm::map_to_vector<0>(candidates, price);
   SmallVector<mt::VariantAttr> variants;
   for (size_t at : chooseCuts(times, granules))
     variants.push_back(variantOf(candidates[at].choice, times[at]));
+  return variants;
+}
+
+SmallVector<mt::VariantAttr> priceVariants(mt::KernelOp kernel, const CudaTarget &target,
+                                           ArrayRef<DictionaryAttr> configs) {
+  PlainKernel plain(kernel);
+  const bool isStaged = plain.stagedArgument() >= 0;
+  FailureOr<host::Contraction> c = analyseContraction(plain.kernel(), plain.stagedArgument());
+  std::optional<MmaFormat> format;
+  if (succeeded(c))
+    format = mmaFormatOf(kernel, *c);
+  FailureOr<Choice> rows = chooseRows(kernel);
+  // What a block may have of an SM, with one block there.
+  auto hasRoom = [&](const GpuBlock &block) {
+    return block.registers <= 255 && block.registers * block.threads <= target.gpu.unitRegisters &&
+           block.threads <= std::min(1024, target.gpu.unitThreads) &&
+           block.sharedBytes <= target.gpu.blockSharedBytes;
+  };
+  auto candidate = [&](DictionaryAttr config) -> FailureOr<Candidate> {
+    auto name = config.getAs<StringAttr>("emitter");
+    const StringRef emitter = name ? name.getValue() : "";
+    if (emitter == "contraction" && succeeded(c)) {
+      std::optional<MmaTile> tile = mmaTileOf(config);
+      if (tile && format == tile->format && tile->staged == isStaged && isValid(*tile) &&
+          fits(*tile, *c) && hasRoom(blockOf(*tile)) &&
+          (!tile->byGroup || StringRef(target.gpu.architecture) == "sm_90a"))
+        return candidateOf(kernel, *c, *tile, efficiencyOf(*tile, target.gpu), target.gpu);
+      const ContractionTile cores = tileOf(config);
+      if (!tile && !format && !isStaged && !config.contains(mmaKey) && isValid(cores) &&
+          hasRoom(blockOf(cores)))
+        return candidateOf(kernel, *c, cores, efficiencyOf(cores), target.gpu);
+    } else if (emitter == "rows" && succeeded(rows) && rows->config == config) {
+      return Candidate{*rows};
+    } else if (const int64_t threads = numberOf(config, "threads");
+               emitter == "phases" && threads >= 32 && threads <= 1024 && threads % 32 == 0) {
+      if (FailureOr<Phases> phases = analysePhases(kernel, threads); succeeded(phases))
+        return Candidate{{config, phases->tiles, phases->plan.scratchBytes}};
+    }
+    return failure();
+  };
+  SmallVector<mt::VariantAttr> variants;
+  for (DictionaryAttr config : configs) {
+    FailureOr<Candidate> made = candidate(config);
+    // What the config says beyond what is known of it would be lost.
+    variants.push_back(succeeded(made) && made->choice.config == config
+                           ? variantOf(made->choice, timesOf(kernel, *made, target.gpu))
+                           : mt::VariantAttr());
+  }
   return variants;
 }
 

@@ -16,6 +16,12 @@ namespace mtc::cuda {
 /// Marks a config whose weight comes by bulk copies (StagedWeight.h).
 inline constexpr llvm::StringLiteral stagedKey = "staged";
 
+/// Names the format of factors in a config of tensor cores.
+inline constexpr llvm::StringLiteral mmaKey = "mma";
+
+/// What ptxas says goes here in a config; it decides no code.
+inline constexpr llvm::StringLiteral resourcesKey = "resources";
+
 /// Marks a config whose products are a warpgroup's.
 inline constexpr llvm::StringLiteral groupKey = "wgmma";
 
@@ -41,6 +47,11 @@ mlir::FailureOr<llvm::SmallVector<Choice>> contractionConfigs(mt::KernelOp kerne
 /// Fails if the body holds an operation no emitter knows (an error is emitted on it).
 mlir::FailureOr<llvm::SmallVector<mt::VariantAttr>>
 chooseVariants(mt::KernelOp kernel, const CudaTarget &target, bool plain);
+
+/// The variants of `kernel` with given configs and modelled times; null where config and kernel do
+/// not fit, or the target's GPU has no room for a block (registers by an estimate).
+llvm::SmallVector<mt::VariantAttr> priceVariants(mt::KernelOp kernel, const CudaTarget &target,
+                                                 llvm::ArrayRef<mlir::DictionaryAttr> configs);
 
 /// Whether two configs of a kernel add in the same order: what a warp and what a warpgroup
 /// multiplies at once is not known to be added alike, other than of bytes.

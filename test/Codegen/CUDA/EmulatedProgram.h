@@ -16,12 +16,9 @@ namespace mtc::cuda::test {
 
 using host::test::Buffer;
 
-/// A program given as text (the inside of mt.program), tuned for a CUDA target and emulated.
-class EmulatedProgram {
-public:
-  /// `config`, if there is one, takes the place of the chosen one; of a contraction.
-  EmulatedProgram(const std::string &body, bool plain = false,
-                  const std::string &targetName = "cuda:sm_90a", const std::string &config = "") {
+/// A program given as text (the inside of mt.program), tuned for a CUDA target.
+struct TunedProgram {
+  TunedProgram(const std::string &body, const std::string &targetName, bool plain = false) {
     mlir::DialectRegistry registry;
     registerMtcDialects(registry);
     registry.insert<mlir::gpu::GPUDialect>();
@@ -43,10 +40,28 @@ public:
     TuneCudaKernelsOptions tune;
     tune.plain = plain;
     pm.addNestedPass<mt::ProgramOp>(createTuneCudaKernels(tune));
-    if (mlir::failed(pm.run(*module))) {
+    if (mlir::failed(pm.run(*module)))
       error = "cannot be tuned";
+  }
+
+  mt::KernelOp kernel() { return *program.getBody().getOps<mt::KernelOp>().begin(); }
+  mt::VariantAttr variant() { return mlir::cast<mt::VariantAttr>(kernel().getVariantsAttr()[0]); }
+
+  std::unique_ptr<mlir::MLIRContext> context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mt::ProgramOp program;
+  std::string error; ///< empty: ready
+};
+
+/// Such a program, emulated.
+class EmulatedProgram : public TunedProgram {
+public:
+  /// `config`, if there is one, takes the place of the chosen one; of a contraction.
+  EmulatedProgram(const std::string &body, bool plain = false,
+                  const std::string &targetName = "cuda:sm_90a", const std::string &config = "")
+      : TunedProgram(body, targetName, plain) {
+    if (!error.empty())
       return;
-    }
     if (!config.empty() && !setConfig(config)) {
       error = "has no such config";
       return;
@@ -92,8 +107,6 @@ public:
     return true;
   }
 
-  mt::KernelOp kernel() { return *program.getBody().getOps<mt::KernelOp>().begin(); }
-  mt::VariantAttr variant() { return mlir::cast<mt::VariantAttr>(kernel().getVariantsAttr()[0]); }
   std::string emitter() {
     return variant().getConfig().getAs<mlir::StringAttr>("emitter").getValue().str();
   }
@@ -127,11 +140,7 @@ public:
     return okStatus();
   }
 
-  std::unique_ptr<mlir::MLIRContext> context;
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-  mt::ProgramOp program;
   emulator::EmulatedCode code;
-  std::string error; ///< empty: ready to run
   void *handle = nullptr;
   int fd = -1;
 };
