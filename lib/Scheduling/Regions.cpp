@@ -1,6 +1,8 @@
 //===- Regions.cpp - memory and proof of control flow ---------------------===//
 #include "mtc/Scheduling/Regions.h"
 
+#include "TaskGraph.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -237,6 +239,10 @@ Status checkRegionTask(const Problem &problem, const Kernel &kernel, const Entry
   return okStatus();
 }
 
+/// On a GPU the host decides: from the end of an iteration's kernels over the copy of a byte, which
+/// it polls for, to the start of the next. An estimate: no GPU has run it.
+static constexpr int64_t kTurnNs = 20'000;
+
 int64_t regionNs(const Problem &problem, const Region &region, int64_t trips, int32_t granules) {
   int64_t longest = 0;
   for (size_t i = 0; i < region.bodies.size(); ++i) {
@@ -246,6 +252,8 @@ int64_t regionNs(const Problem &problem, const Region &region, int64_t trips, in
             problem.device.barrierNs;
     longest = std::max(longest, ns);
   }
+  if (!isHost(problem.device))
+    longest += kTurnNs;
   constexpr int64_t day = int64_t(86400) * 1000000000;
   const int64_t runs = region.kind == RegionKind::Loop ? std::max<int64_t>(trips, 1) : 1;
   return std::clamp<int64_t>(longest > day / runs ? day : longest * runs, 1, day);

@@ -114,6 +114,10 @@ TEST(Regions, Time) {
   EXPECT_EQ(regionNs(problem, region, INT64_MAX, 1), int64_t(86400) * 1000000000);
   for (const Policy &policy : policies())
     EXPECT_TRUE(runPolicy(policy.name, problem, soloWorkload(problem, 0, 2)).ok()) << policy.name;
+  // A GPU waits for the host in each iteration.
+  const int64_t onHost = regionNs(problem, region, 7, 1);
+  problem.device.target = "cuda:sm_90a,units=132";
+  EXPECT_EQ(regionNs(problem, region, 7, 1), onHost + 7 * 20'000);
 }
 
 // Whatever contradicts the bodies is refused, so that the runtime need not look again.

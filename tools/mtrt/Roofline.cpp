@@ -26,9 +26,9 @@ static StatusOr<std::vector<host::Peak>> peaksOf(const DeviceOptions &device, in
 /// architecture that the bundle is compiled for.
 static const GpuRow *rowOf(std::string name, const std::string &target) {
   std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  for (const GpuRow &row : gpuRows())
-    if (name.find(row.name) != std::string::npos)
+                 [](unsigned char c) { return std::isalnum(c) ? std::tolower(c) : ' '; });
+  for (const GpuRow &row : gpuRows()) // as a word: an L40 is no L4
+    if ((' ' + name + ' ').find(fmt::format(" {} ", row.name)) != std::string::npos)
       return &row;
   for (const GpuRow &row : gpuRows())
     if (target.find(row.architecture) != std::string::npos)

@@ -55,7 +55,8 @@ Status checkRegion(const Problem &problem, const Kernel &kernel);
 Status checkRegionTask(const Problem &problem, const Kernel &kernel, const Entry &entry,
                        const Task &task);
 
-/// Duration of a region on `granules`: its longest body, `trips` times if it is a Loop.
+/// Duration of a region on `granules`: its longest body, `trips` times if it is a Loop, and on a GPU
+/// as often the turn of the host that decides.
 /// Precondition: its bodies' kernels have variants. Units: ns.
 int64_t regionNs(const Problem &problem, const Region &region, int64_t trips, int32_t granules);
 
