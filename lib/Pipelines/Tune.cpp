@@ -239,6 +239,7 @@ private:
     OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context));
     OpBuilder b = OpBuilder::atBlockEnd(module->getBody());
     auto subset = mt::ProgramOp::create(b, b.getUnknownLoc(), "candidates");
+    subset.setTarget(target.name());
     mt::setDevice(subset, mt::deviceOf(program));
     for (const Searched *kernel : batch)
       MTC_RETURN_IF_ERROR(addKernel(*kernel, subset));
@@ -275,17 +276,23 @@ private:
       candidate.searched = kernel->candidates;
       text.features.push_back({kernel->hash, target.kernelFeatures(kernel->kernel)});
     }
-    MTC_RETURN_IF_ERROR(write(ops, std::move(code), printCandidates(text), path));
+    std::string kernelText;
+    if (!host) // for the emulator
+      llvm::raw_string_ostream(kernelText) << *module << "\n";
+    MTC_RETURN_IF_ERROR(
+        write(ops, std::move(code), printCandidates(text), std::move(kernelText), path));
     report.searched += int64_t(batch.size());
     return failed;
   }
 
   Status write(llvm::ArrayRef<mt::KernelOp> ops, CandidateCode code, std::string text,
-               const std::string &path) {
+               std::string kernelText, const std::string &path) {
     Contents contents;
     contents.compilerVersion = compilerVersion();
     contents.compileCommand = "mtc tune --pack";
     contents.texts.push_back({kTuningTextName, std::move(text)});
+    if (!kernelText.empty())
+      contents.texts.push_back({"kernels", std::move(kernelText)});
     TargetProgram &data = contents.targets.emplace_back();
     data.target = target.name();
     data.features = target.features();

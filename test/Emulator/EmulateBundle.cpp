@@ -49,19 +49,20 @@ Status emitTarget(ModuleOp module, mt::ProgramOp program, const BundleTarget &ta
   return okStatus();
 }
 
-StatusOr<std::string> scheduleText(const BundleReader &bundle) {
+/// The IR of a bundle's kernels, with their variants.
+StatusOr<std::string> kernelText(const BundleReader &bundle) {
   for (size_t i = 0; i < bundle.textCount(); ++i)
-    if (bundle.textName(i) == "schedule") {
+    if (bundle.textName(i) == "schedule" || bundle.textName(i) == "kernels") {
       MTC_ASSIGN_OR_RETURN(std::string_view text, bundle.text(i));
       return std::string(text);
     }
-  return invalidInput("the bundle has no text of its schedule");
+  return invalidInput("the bundle has no text of its schedule or kernels");
 }
 
 } // namespace
 
 Status emulateBundle(const BundleReader &bundle, const std::string &prefix, bool checks) {
-  MTC_ASSIGN_OR_RETURN(std::string text, scheduleText(bundle));
+  MTC_ASSIGN_OR_RETURN(std::string text, kernelText(bundle));
   DialectRegistry registry;
   registerMtcDialects(registry);
   registry.insert<gpu::GPUDialect, nvgpu::NVGPUDialect, NVVM::NVVMDialect>();
@@ -79,7 +80,7 @@ Status emulateBundle(const BundleReader &bundle, const std::string &prefix, bool
       continue;
     auto parsed = parseSourceString<ModuleOp>(module, &context);
     if (!parsed)
-      return invalidInput("the bundle's text of its schedule does not parse");
+      return invalidInput("the bundle's text of its kernels does not parse");
     for (mt::ProgramOp program : parsed->getOps<mt::ProgramOp>())
       for (const BundleTarget &target : bundle.targets())
         if (status.ok() && target.target.starts_with("cuda:") &&

@@ -30,17 +30,15 @@ struct Share {
   std::string neighbour;
 };
 
-std::vector<Share> sharesOf(int cpus, const std::vector<std::string> &neighbours) {
+std::vector<Share> sharesOf(const std::vector<int> &granules,
+                            const std::vector<std::string> &neighbours) {
   std::vector<Share> shares;
-  auto add = [&](int granules, bool isLast) {
-    shares.push_back({granules, "none"});
+  for (int count : granules) {
+    shares.push_back({count, "none"});
     for (const std::string &neighbour : neighbours)
-      if (neighbour == kFlushed || (granules == 1 && neighbour != "none" && !isLast))
-        shares.push_back({granules, neighbour});
-  };
-  for (int granules = 1; granules < cpus; granules *= 2)
-    add(granules, false);
-  add(cpus, true);
+      if (neighbour == kFlushed || (count == 1 && neighbour != "none" && granules.size() > 1))
+        shares.push_back({count, neighbour});
+  }
   return shares;
 }
 
@@ -80,12 +78,12 @@ void writeAll(int fd, std::string_view text) {
 }
 
 /// What the process does; `usable` are the variants that it may run. Ends with a line "end".
-Status measure(host::Meter &meter, const BundleTarget &target, size_t kernel,
+Status measure(KernelMeter &meter, const BundleTarget &target, size_t kernel,
                const CandidateKernel &candidate, const std::vector<size_t> &usable,
                const MeasureOptions &options, int fd) {
   MTC_ASSIGN_OR_RETURN(auto operands, operandsOf(target.problem, kernel));
   MTC_RETURN_IF_ERROR(meter.prepare(kernel, std::move(operands)));
-  const std::vector<Share> shares = sharesOf(meter.cpus(), options.neighbours);
+  const std::vector<Share> shares = sharesOf(meter.shares(), options.neighbours);
   auto sample = [&](size_t at, const Share &share, int samples) {
     writeAll(fd, fmt::format("@{}\n", usable[at]));
     return meter.run(usable[at], share.granules, share.neighbour, samples);
@@ -172,7 +170,7 @@ std::string collect(int fd, pid_t child, int64_t timeoutNs, std::string &text) {
 
 } // namespace
 
-StatusOr<std::vector<TimeRecord>> measureKernel(host::Meter &meter, const BundleTarget &target,
+StatusOr<std::vector<TimeRecord>> measureKernel(KernelMeter &meter, const BundleTarget &target,
                                                 size_t kernel, const CandidateKernel &candidate,
                                                 const MeasureOptions &options) {
   std::vector<TimeRecord> failures;

@@ -18,15 +18,14 @@ struct MeasureOptions {
   std::string device;
 };
 
-/// Measures the variants of a kernel by successive halving on each share - one CPU, beside each
-/// neighbour, and all of them; on more than two also the powers of two between - and then the
-/// winners and the first variant anew on all shares, so that times can be compared. With `equally`
-/// every variant is sampled as often as the others, in turns, and the halves of its samples are
-/// kept: for rankings to learn from.
+/// Measures the variants of a kernel by successive halving on each of the meter's shares - on one
+/// granule of several also beside each neighbour - and then the winners and the first variant anew
+/// on all shares, so that times can be compared. With `equally` every variant is sampled as often
+/// as the others, in turns, and the halves of its samples are kept: for rankings to learn from.
 ///
 /// A forked process does it: a variant that crashes it, fails or hangs is recorded as a failure,
 /// and the others are measured without it. The caller must have no threads.
-StatusOr<std::vector<TimeRecord>> measureKernel(host::Meter &meter, const BundleTarget &target,
+StatusOr<std::vector<TimeRecord>> measureKernel(KernelMeter &meter, const BundleTarget &target,
                                                 size_t kernel, const CandidateKernel &candidate,
                                                 const MeasureOptions &options);
 

@@ -8,6 +8,7 @@
 #include "Commands.h"
 #include "MeasureKernel.h"
 #include "mtc/Runtime/Cpu.h"
+#include "mtc/Runtime/Cuda.h"
 #include "mtc/Support/Cores.h"
 #include "mtc/Support/File.h"
 #include "mtc/Support/Text.h"
@@ -16,11 +17,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -32,7 +35,8 @@ namespace {
 struct TuneRunArguments {
   OutputOptions output;
   MeasureOptions measure;
-  std::string bundle, cpus, file = "-", budget;
+  std::string bundle, device = "host", cudaDriver, cpus, file = "-", budget;
+  bool isNeighbourGiven = false;
 };
 
 /// Appends whole texts to a file or stdout.
@@ -76,6 +80,53 @@ StatusOr<const BundleTarget *> hostTarget(const BundleReader &bundle) {
   return Status(ErrorCode::DeviceUnavailable, "the bundle has no target that this CPU can run");
 }
 
+/// The first target of a GPU; whether it is this one is the meter's question.
+StatusOr<const BundleTarget *> gpuTarget(const BundleReader &bundle) {
+  for (const BundleTarget &target : bundle.targets())
+    if (target.target.starts_with("cuda:"))
+      return &target;
+  return Status(ErrorCode::DeviceUnavailable, "the bundle has no target for a GPU");
+}
+
+/// "NVIDIA H200, driver 13.0": whose times a GPU's are. Asked by a process of its own, for who has
+/// opened the driver cannot fork.
+StatusOr<std::string> gpuName(const std::string &device, const std::string &driver) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0)
+    return internalError(fmt::format("cannot make a pipe: {}", std::strerror(errno)));
+  const pid_t child = fork();
+  if (child < 0)
+    return internalError(fmt::format("cannot fork: {}", std::strerror(errno)));
+  if (child == 0) {
+    const StatusOr<CudaInfo> info = describeCuda(driver);
+    const size_t number = device == "cuda" ? 0 : std::strtoul(device.c_str() + 5, nullptr, 10);
+    std::string text =
+        !info.ok() ? info.status().message()
+        : number < info->devices.size()
+            ? fmt::format("{}, driver {}.{}", info->devices[number].name,
+                          info->driverVersion / 1000, info->driverVersion % 1000 / 10)
+            : fmt::format("no CUDA device {}: the driver finds {}", number, info->devices.size());
+    const bool isFound = info.ok() && number < info->devices.size();
+    const ssize_t put = write(ends[1], text.data(), text.size());
+    _exit(isFound && put == ssize_t(text.size()) ? 0 : 1);
+  }
+  close(ends[1]);
+  std::string text;
+  char buffer[512];
+  for (ssize_t got; (got = read(ends[0], buffer, sizeof buffer)) != 0;)
+    if (got > 0)
+      text.append(buffer, size_t(got));
+    else if (errno != EINTR)
+      break;
+  close(ends[0]);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    return Status(ErrorCode::DeviceUnavailable, text.empty() ? "the CUDA driver crashes" : text);
+  return text;
+}
+
 StatusOr<Candidates> candidatesOf(const BundleReader &bundle, const BundleTarget &target) {
   for (size_t i = 0; i < bundle.textCount(); ++i)
     if (bundle.textName(i) == kTuningTextName) {
@@ -115,6 +166,21 @@ StatusOr<std::set<std::string>> searchedIn(const std::string &path, const Candid
   return kernels;
 }
 
+StatusOr<std::vector<int>> cpusOf(const TuneRunArguments &arguments, int granules) {
+  const CpuBudget budget = cpuBudget();
+  std::vector<int> cpus = budget.cpus;
+  if (arguments.cpus.empty()) {
+    cpus.resize(size_t(std::min(budget.cores(), granules)));
+    return cpus;
+  }
+  MTC_ASSIGN_OR_RETURN(cpus, parseCpuList(arguments.cpus));
+  for (int cpu : cpus)
+    if (std::find(budget.cpus.begin(), budget.cpus.end(), cpu) == budget.cpus.end())
+      return invalidInput(fmt::format("cpu {} is not among those of this process ({})", cpu,
+                                      fmt::join(budget.cpus, ",")));
+  return cpus;
+}
+
 Status tuneRun(TuneRunArguments &arguments) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point start = Clock::now();
@@ -126,21 +192,29 @@ Status tuneRun(TuneRunArguments &arguments) {
     MTC_ASSIGN_OR_RETURN(budgetNs, parseDurationNs(arguments.budget));
   }
   MTC_ASSIGN_OR_RETURN(const auto bundle, BundleReader::open(arguments.bundle));
-  MTC_ASSIGN_OR_RETURN(const BundleTarget *target, hostTarget(*bundle));
+  const bool isGpu = arguments.device != "host";
+  MTC_ASSIGN_OR_RETURN(const BundleTarget *target,
+                       isGpu ? gpuTarget(*bundle) : hostTarget(*bundle));
   MTC_ASSIGN_OR_RETURN(const Candidates candidates, candidatesOf(*bundle, *target));
-  const CpuBudget budget = cpuBudget();
-  std::vector<int> cpus = budget.cpus;
-  if (!arguments.cpus.empty()) {
-    MTC_ASSIGN_OR_RETURN(cpus, parseCpuList(arguments.cpus));
-    for (int cpu : cpus)
-      if (std::find(budget.cpus.begin(), budget.cpus.end(), cpu) == budget.cpus.end())
-        return invalidInput(fmt::format("cpu {} is not among those of this process ({})", cpu,
-                                        fmt::join(budget.cpus, ",")));
+  std::vector<int> cpus;
+  std::unique_ptr<KernelMeter> meter;
+  if (isGpu) {
+    prepareCuda();
+    MTC_ASSIGN_OR_RETURN(arguments.measure.device, gpuName(arguments.device, arguments.cudaDriver));
+    meter = makeCudaMeter(*target, arguments.device, arguments.cudaDriver);
+    std::erase_if(arguments.measure.neighbours, [&](const std::string &neighbour) {
+      return !arguments.isNeighbourGiven && neighbour != "none";
+    });
+    for (const std::string &neighbour : arguments.measure.neighbours)
+      if (neighbour != "none" && neighbour != kFlushed)
+        return invalidInput(fmt::format("neighbour '{}' is not known on a GPU; known: none, {}",
+                                        neighbour, kFlushed));
   } else {
-    cpus.resize(size_t(std::min(budget.cores(), target->problem.device.granules)));
+    MTC_ASSIGN_OR_RETURN(cpus, cpusOf(arguments, target->problem.device.granules));
+    MTC_ASSIGN_OR_RETURN(host::Meter hostMeter, host::Meter::create(*target, cpus));
+    meter = std::make_unique<host::Meter>(std::move(hostMeter));
+    arguments.measure.device = host::cpuModel();
   }
-  MTC_ASSIGN_OR_RETURN(host::Meter meter, host::Meter::create(*target, cpus));
-  arguments.measure.device = host::cpuModel();
 
   MTC_ASSIGN_OR_RETURN(const std::set<std::string> searched,
                        searchedIn(arguments.file, candidates, arguments.measure.device));
@@ -157,7 +231,7 @@ Status tuneRun(TuneRunArguments &arguments) {
       continue;
     TuningRecords records;
     MTC_ASSIGN_OR_RETURN(records.times,
-                         measureKernel(meter, *target, k, candidate, arguments.measure));
+                         measureKernel(*meter, *target, k, candidate, arguments.measure));
     for (const KernelRecord &record : candidates.features)
       if (record.kernel == candidate.kernel)
         records.kernels.push_back(record);
@@ -197,15 +271,28 @@ std::function<Status()> declareTuneRun(CLI::App &app) {
   app.add_option("-o,--output", arguments->file,
                  "append lines of JSON to a file, without what it has; default: '-', stdout")
       ->type_name("FILE");
+  app.add_option("--device", arguments->device, "host, cuda or cuda:N")
+      ->type_name("DEVICE")
+      ->capture_default_str()
+      ->check(CLI::Validator(
+          [](const std::string &text) {
+            return text == "host" || text == "cuda" || text.starts_with("cuda:")
+                       ? ""
+                       : fmt::format("device '{}' is not 'host', 'cuda' or 'cuda:N'", text);
+          },
+          ""));
+  app.add_option("--cuda-driver", arguments->cudaDriver, "the CUDA driver; default: libcuda.so.1")
+      ->type_name("FILE");
   app.add_option("--cpus", arguments->cpus, "CPUs to measure on, e.g. 2-5; default: all allowed")
       ->type_name("LIST");
-  app.add_option("--neighbours", arguments->measure.neighbours,
-                 "what runs on the other CPUs while one is measured: none, low, medium, high; "
-                 "flushed: none, and no operand in a cache")
-      ->type_name("N,...")
-      ->delimiter(',')
-      ->capture_default_str()
-      ->check(CLI::IsMember(neighbourNames()));
+  auto *neighbours =
+      app.add_option("--neighbours", arguments->measure.neighbours,
+                     "what runs on the other CPUs while one is measured: none, low, medium, high; "
+                     "flushed: none, and no operand in a cache; on a GPU only none and flushed")
+          ->type_name("N,...")
+          ->delimiter(',')
+          ->capture_default_str()
+          ->check(CLI::IsMember(neighbourNames()));
   app.add_option("--samples", arguments->measure.samples,
                  "of the variants that are left at the end")
       ->type_name("N")
@@ -216,7 +303,10 @@ std::function<Status()> declareTuneRun(CLI::App &app) {
   app.add_option("--budget", arguments->budget, "begin no kernel after this time, e.g. 60s")
       ->type_name("T");
   addOutputOptions(app, arguments->output);
-  return [arguments] { return tuneRun(*arguments); };
+  return [arguments, neighbours] {
+    arguments->isNeighbourGiven = neighbours->count() > 0;
+    return tuneRun(*arguments);
+  };
 }
 
 } // namespace mtc::tool

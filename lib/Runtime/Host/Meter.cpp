@@ -240,7 +240,14 @@ StatusOr<Meter> Meter::create(const BundleTarget &target, std::vector<int> cpus)
   return Meter(std::move(state));
 }
 
-int Meter::cpus() const { return int(state_->cpus.size()); }
+std::vector<int> Meter::shares() const {
+  std::vector<int> shares;
+  const int all = int(state_->cpus.size());
+  for (int granules = 1; granules < all; granules *= 2)
+    shares.push_back(granules);
+  shares.push_back(all);
+  return shares;
+}
 
 Status Meter::prepare(size_t kernel, std::vector<std::vector<uint8_t>> operands) {
   if (kernel >= state_->target.problem.kernels.size() || !state_->code.kernel(kernel, 0))
@@ -265,8 +272,8 @@ StatusOr<std::vector<int64_t>> Meter::run(size_t variant, int granules,
   if (tenths < 0)
     return invalidInput(fmt::format("neighbour '{}' is unknown; known: none, low, medium, high, {}",
                                     neighbour, kFlushed));
-  if (granules < 1 || granules > cpus())
-    return invalidInput(fmt::format("{} CPUs wanted, {} available", granules, cpus()));
+  if (const int all = int(state_->cpus.size()); granules < 1 || granules > all)
+    return invalidInput(fmt::format("{} CPUs wanted, {} available", granules, all));
   state_->startNeighbours(granules, tenths);
   return state_->sample(variant, granules, samples, neighbour == kFlushed);
 }
