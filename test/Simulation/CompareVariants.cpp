@@ -1,22 +1,27 @@
 //===- CompareVariants.cpp - what several variants a kernel gain ----------===//
 //
-//   CompareVariants PROBLEM...      files of `mtc compile --emit=problem`
+//   CompareVariants [--cross] PROBLEM...      files of `mtc compile --emit=problem`
 //
 // Two tab-separated lines per problem: with one variant a kernel - the first, or the fastest on the
 // whole device - and with all of them, the makespan of the round (the best policy's), and how much
 // of the time the entries take alone on 1, 2, 4, 8, 12 and 16 sixteenths of the device with all of
-// them, in geometric mean. All of it simulated, on the times that the problems hold.
+// them, in geometric mean. All of it simulated, on the times that the problems hold. With --cross a
+// table over the kernels of all problems that have several variants: what the one that is fastest
+// on a share costs on another.
 //
 //===----------------------------------------------------------------------===//
 #include "mtc/Scheduling/Policies.h"
 #include "mtc/Scheduling/ProblemText.h"
 #include "mtc/Simulation/Simulate.h"
 #include "mtc/Support/File.h"
+#include "mtc/Tuning/Report.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <string_view>
 
 using namespace mtc;
 
@@ -74,7 +79,44 @@ static Status compare(const std::string &path) {
   return okStatus();
 }
 
+static Status cross(std::span<char *> paths) {
+  std::vector<TunedKernel> kernels;
+  for (const char *path : paths) {
+    MTC_ASSIGN_OR_RETURN(const std::string text, readTextFile(path));
+    MTC_ASSIGN_OR_RETURN(const Problem problem, parseProblem(text));
+    for (const Kernel &kernel : problem.kernels) {
+      if (kernel.variants.size() < 2)
+        continue;
+      TunedKernel &tuned = kernels.emplace_back();
+      tuned.first = kernel.variants[0].config;
+      for (int32_t sixteenths : {1, 2, 4, 8, 12, 16})
+        for (const Variant &variant : kernel.variants) {
+          const int32_t granules = std::max(1, problem.device.granules * sixteenths / 16);
+          tuned.times[{granules, "none"}][variant.config] = variantNs(variant, granules);
+        }
+    }
+  }
+  fmt::print("Modelled, {} kernels: time over that of the variant for the share, geometric mean "
+             "(worst).\n",
+             kernels.size());
+  Share row;
+  for (const CrossCell &cell : crossTable(kernels)) {
+    if (cell.tuned != row)
+      fmt::print("{}for {} |", row.first ? "\n" : "", cell.tuned.first);
+    row = cell.tuned;
+    fmt::print(" on {}: {:.2f} ({:.2f}) |", cell.run.first, cell.geomean, cell.worst);
+  }
+  fmt::print("\n");
+  return okStatus();
+}
+
 int main(int argc, char **argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "--cross") {
+    const Status status = cross(std::span(argv + 2, static_cast<size_t>(argc - 2)));
+    if (!status.ok())
+      fmt::print(stderr, "CompareVariants: {}\n", status.message());
+    return status.exitCode();
+  }
   fmt::print("# problem\tone\tkernels\tvariants\tround, one\tround, all\tratio\talone on "
              "1\t2\t4\t8\t12\t16\n");
   for (int i = 1; i < argc; ++i)
