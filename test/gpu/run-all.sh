@@ -126,6 +126,15 @@ trace() { # NAME: when each task of a round ran, on which groups of SMs; trace.j
         start_us: ((.ts - $first) * 1000 | round / 1000), us: .dur, predicted_us: .args.predicted_us})' "$work/trace.json" > "$work/rows.json"
 }
 
+variants() { # NAME: each variant of each kernel alone on each share, as lines that `mtc tune --import` reads; what there is time for
+  local budget=30s
+  if $is_fake; then budget=2s; fi
+  export MTC_FAKE_CUDA_KERNELS=$work/$1
+  rm -f "$work/lines.jsonl"
+  "$bin/mtrt" tune-run "$work/$1.mtb" --device cuda "${driver[@]}" --samples 7 --budget $budget -o "$work/lines.jsonl" -q || return 1
+  jq -s . "$work/lines.jsonl" > "$work/variants.json"
+}
+
 step probe "$work/probe.json" probe
 step "node tests of onnx" "$work/cases.json" cases
 names=()
@@ -151,6 +160,7 @@ for name in "${names[@]}"; do
   step "bench trace $name" "$work/rows.json" trace "$name"
   rm -f "$work/rows.json"
 done
+for name in "${names[@]}"; do step "variants $name" "$work/variants.json" variants "$name"; rm -f "$work/variants.json"; done
 # The other ways to share the SMs: the same bits, and how long a round takes so.
 for name in "${names[@]}"; do
   for sharing in graphs grids; do
