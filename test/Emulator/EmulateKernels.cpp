@@ -538,7 +538,7 @@ StatusOr<EmulatedCode> emulate(ModuleOp module, bool checks) {
     }
     f.bufferBytes.assign(bufferBytes.begin(), bufferBytes.end() - 1); // the last is shared memory
     FailureOr<std::string> object =
-        host::lowerToObject(*single, f.symbol, bufferBytes, target, /*optimize=*/true);
+        host::lowerToObject(*single, f.symbol, bufferBytes, target, {});
     if (failed(object))
       return internalError("'" + f.symbol + "' cannot be lowered");
     objects.push_back(std::move(*object));

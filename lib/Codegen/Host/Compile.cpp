@@ -21,7 +21,7 @@ namespace mtc::host {
 namespace {
 
 /// Changes whenever emission does: objects of older revisions are not taken from the cache.
-constexpr llvm::StringLiteral codegenRevision = "mtc host codegen 24";
+constexpr llvm::StringLiteral codegenRevision = "mtc host codegen 25";
 
 /// Changes whenever the same emitted code is lowered in another way (Lower, MathExpand): times that
 /// are kept by what was emitted hold no longer.
@@ -73,6 +73,14 @@ void setKey(Job &job, const std::string &kernelText, const HostTarget &target) {
   job.symbol = "k" + job.key.substr(0, 24);
 }
 
+/// Whether results are sums of products, of which a number below 2^-126 is no part that counts.
+/// Other kernels may compare, divide or take logarithms of such numbers.
+bool sumsProducts(mt::KernelOp kernel) {
+  return llvm::is_contained({mt::KernelKind::Contraction, mt::KernelKind::Attention,
+                             mt::KernelKind::Recurrence},
+                            kernel.getKind());
+}
+
 /// Compiles one kernel in this process.
 Outcome compileKernel(const Job &job, const HostTarget &target) {
   mt::KernelOp kernel = job.kernel;
@@ -93,7 +101,8 @@ Outcome compileKernel(const Job &job, const HostTarget &target) {
   if (failed(emitVariant(*module, kernel, job.config, job.symbol, target)))
     return {false, message.empty() ? "cannot be emitted" : message};
   FailureOr<std::string> object =
-      lowerToObject(*module, job.symbol, bufferBytes, target, job.optimize);
+      lowerToObject(*module, job.symbol, bufferBytes, target,
+                    {.optimize = job.optimize, .flushesDenormals = sumsProducts(kernel)});
   if (failed(object))
     return {false, message.empty() ? "cannot be lowered" : message};
   return {true, std::move(*object)};

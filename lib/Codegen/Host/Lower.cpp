@@ -23,6 +23,7 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/IntrinsicsX86.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -77,10 +78,20 @@ static void describeBody(llvm::Function &body) {
   }
 }
 
+/// Sets bits of MXCSR; what is returned brings back what it was.
+static llvm::Value *setFloatState(llvm::IRBuilder<> &b, uint32_t bits) {
+  llvm::Value *before = b.CreateAlloca(b.getInt32Ty()), *during = b.CreateAlloca(b.getInt32Ty());
+  b.CreateIntrinsic(llvm::Intrinsic::x86_sse_stmxcsr, {before});
+  b.CreateStore(b.CreateOr(b.CreateLoad(b.getInt32Ty(), before), bits), during);
+  b.CreateIntrinsic(llvm::Intrinsic::x86_sse_ldmxcsr, {during});
+  return before;
+}
+
 /// int32_t symbol(const MtcKernelArgs *args) { body(phase, lo, hi, scratch, buffers[0], ...);
-/// return 0; }
+/// return 0; }, with `flushesDenormals` between two changes of MXCSR.
 static void addEntryPoint(llvm::Module &module, llvm::Function &body, StringRef symbol,
-                          ArrayRef<int64_t> bufferBytes) {
+                          ArrayRef<int64_t> bufferBytes, bool flushesDenormals) {
+  constexpr uint32_t denormalsAreZeros = 1 << 6, flushToZero = 1 << 15;
   llvm::LLVMContext &context = module.getContext();
   llvm::IRBuilder<> b(context);
   auto *type = llvm::FunctionType::get(b.getInt32Ty(), {b.getPtrTy()}, false);
@@ -95,8 +106,12 @@ static void addEntryPoint(llvm::Module &module, llvm::Function &body, StringRef 
   llvm::Value *buffers = field(b.getPtrTy(), 32);
   for (size_t i = 0; i < bufferBytes.size(); ++i)
     arguments.push_back(b.CreateLoad(b.getPtrTy(), b.CreateConstGEP1_64(b.getPtrTy(), buffers, i)));
+  llvm::Value *before =
+      flushesDenormals ? setFloatState(b, denormalsAreZeros | flushToZero) : nullptr;
   auto *call = b.CreateCall(&body, arguments);
   call->setCallingConv(body.getCallingConv());
+  if (before)
+    b.CreateIntrinsic(llvm::Intrinsic::x86_sse_ldmxcsr, {before});
   b.CreateRet(b.getInt32(0));
 
   for (size_t i = 4; i < body.arg_size(); ++i)
@@ -141,7 +156,7 @@ static void optimizeModule(llvm::Module &module, llvm::TargetMachine &machine, b
 
 FailureOr<std::string> lowerToObject(ModuleOp module, StringRef symbol,
                                      ArrayRef<int64_t> bufferBytes, const HostTarget &target,
-                                     bool optimize) {
+                                     const Lowering &lowering) {
   expandMath(module, /*hasLookUp=*/target.vectorBytes == 64);
   if (failed(lowerToLLVMDialect(module)))
     return failure();
@@ -150,12 +165,12 @@ FailureOr<std::string> lowerToObject(ModuleOp module, StringRef symbol,
   if (!llvmModule)
     return module.emitError("cannot be translated to LLVM IR");
   llvm::Function *body = llvmModule->getFunction((symbol + ".body").str());
-  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, optimize);
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, lowering.optimize);
   if (!body || !machine)
     return module.emitError("has no body function, or LLVM no X86 target");
   llvmModule->setDataLayout(machine->createDataLayout());
   llvmModule->setTargetTriple(machine->getTargetTriple());
-  addEntryPoint(*llvmModule, *body, symbol, bufferBytes);
+  addEntryPoint(*llvmModule, *body, symbol, bufferBytes, lowering.flushesDenormals);
   for (llvm::Function &f : *llvmModule) {
     if (f.isDeclaration())
       continue;
@@ -165,7 +180,7 @@ FailureOr<std::string> lowerToObject(ModuleOp module, StringRef symbol,
     f.addFnAttr("no-builtins"); // a loop must not become a call of memset or memcpy
     f.addFnAttr(llvm::Attribute::NoUnwind);
   }
-  optimizeModule(*llvmModule, *machine, optimize);
+  optimizeModule(*llvmModule, *machine, lowering.optimize);
 
   llvm::SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);
