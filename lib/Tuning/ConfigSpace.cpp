@@ -110,7 +110,7 @@ bool fitsPanels(int64_t panel, int64_t span, int64_t n) {
 
 Status verifyContraction(const ContractionShape &s, const CoreShape &core, const Config &config) {
   MTC_RETURN_IF_ERROR(requireNumbers(config, "contraction", {"lanes", "mr", "nv", "rows", "steps"},
-                                     /*lists=*/false, {"order", "unroll"}));
+                                     /*lists=*/false, {"ahead", "order", "unroll"}));
   const int64_t lanes = config.get("lanes"), mr = config.get("mr"), nv = config.get("nv");
   const int64_t full = core.vectorBytes / s.accumulatorBytes, span = nv * lanes;
   if (lanes != full && !(lanes == full / 2 && lanes >= 8))
@@ -134,6 +134,8 @@ Status verifyContraction(const ContractionShape &s, const CoreShape &core, const
         fmt::format("{} of {} products written out for {} accumulators", unroll, s.inner, mr * nv));
   if (config.get("order", 0) > 1)
     return wrong(fmt::format("an order {} of tiles", config.get("order")));
+  if (config.get("ahead", 0) > s.mayFetchAhead)
+    return wrong("nothing to fetch ahead");
   return okStatus();
 }
 
@@ -158,18 +160,26 @@ void addWithVariations(const ContractionShape &s, const CoreShape &core, Config 
   const int64_t groups = ceilDivide(s.n, config.get("nv") * config.get("lanes"));
   const int64_t blocks = ceilDivide(s.rows, config.get("rows")) *
                          ceilDivide(ceilDivide(s.m, config.get("mr")), config.get("steps"));
-  space.push_back(config);
-  auto add = [&](size_t place, const char *name, int64_t value) {
-    Config other = config;
-    other.numbers.insert(other.numbers.begin() + ptrdiff_t(place), {name, {value}});
+  const bool isAhead = core.fetchesAhead && s.mayFetchAhead;
+  auto with = [](Config other, const char *name, int64_t value) {
+    const auto place = std::find_if(other.numbers.begin(), other.numbers.end(),
+                                    [&](const ConfigNumber &n) { return n.name > name; });
+    other.numbers.insert(place, {name, {value}});
+    return other;
+  };
+  const Config first = isAhead ? with(config, "ahead", 1) : config;
+  space.push_back(first);
+  auto add = [&](const char *name, int64_t value) {
+    Config other = with(first, name, value);
     if (verifyContraction(s, core, other).ok())
       space.push_back(std::move(other));
   };
-  // Sorted by name: lanes, mr, nv, order, rows, steps, unroll.
   if (groups > 1 && blocks > 1)
-    add(3, "order", 1);
+    add("order", 1);
   for (int64_t unroll : {2, 4})
-    add(5, "unroll", unroll);
+    add("unroll", unroll);
+  if (s.mayFetchAhead)
+    space.push_back(isAhead ? config : with(config, "ahead", 1));
 }
 
 std::vector<Config> contractionSpace(const ContractionShape &s, const CoreShape &core) {

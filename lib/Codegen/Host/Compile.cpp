@@ -76,9 +76,9 @@ void setKey(Job &job, const std::string &kernelText, const HostTarget &target) {
 /// Whether results are sums of products, of which a number below 2^-126 is no part that counts.
 /// Other kernels may compare, divide or take logarithms of such numbers.
 bool sumsProducts(mt::KernelOp kernel) {
-  return llvm::is_contained({mt::KernelKind::Contraction, mt::KernelKind::Attention,
-                             mt::KernelKind::Recurrence},
-                            kernel.getKind());
+  return llvm::is_contained(
+      {mt::KernelKind::Contraction, mt::KernelKind::Attention, mt::KernelKind::Recurrence},
+      kernel.getKind());
 }
 
 /// Compiles one kernel in this process.

@@ -98,6 +98,7 @@ struct Tiling {
   int64_t stepBlock = 1; ///< register tiles along m per tile
   int64_t order = 0;     ///< 1: tiles of the same columns follow each other, else of the same rows
   int64_t unroll = 1;    ///< products of the innermost loop that are written out
+  int64_t ahead = 0;     ///< 1: what misses a core's own caches is fetched ahead (FetchAhead.h)
 };
 
 /// Where the register tiles along m lie: edges are unrolled, the inside loops.

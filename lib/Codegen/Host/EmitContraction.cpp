@@ -296,8 +296,25 @@ private:
         reductionsFor(c, t, inputStrides, edgeStart && hasColumnWindow, clipped);
     if (ahead.groupElements)
       shareStart = startOfShare(e, ahead, bases[c.vectorInput], mStart);
+    if (!clipped && fetchesResults(c, t))
+      fetchResult(mStart);
     accumulators = reduce(list, accumulators, active);
     epilogue(accumulators, mStart);
+  }
+
+  /// The lines of the first result that the register tile from `mStart` on will write.
+  void fetchResult(Value mStart) {
+    constexpr int64_t lineBytes = 64;
+    const int64_t operand = c.output(0), storage = c.operands[operand].storage;
+    const int64_t bytes = elementBytes(c.plan.storages[storage].elementType);
+    const int64_t lines = llvm::divideCeil(vectors * t.lanes * bytes, lineBytes) +
+                          (c.isAligned(operand, t.lanes) ? 0 : 1);
+    for (int64_t row = 0; row < tileRows; ++row) {
+      Value at = address(operand, {e.add(mStart, e.constant(row)), 0});
+      for (int64_t line = 0; line < lines; ++line)
+        e.prefetch(e.memory[storage], e.add(at, e.constant(line * lineBytes / bytes)), /*cache=*/1,
+                   /*isWrite=*/true);
+    }
   }
 
   void advance(const Reduction &r, Value index, int64_t constant, SmallVectorImpl<Value> &saved) {

@@ -282,11 +282,8 @@ int64_t Emitter::bytesOf(int storage) const {
 }
 
 bool Emitter::isPastCaches(int storage) const {
-  // As much as the last caches of today's servers hold, a part of which is another tenant's. Where
-  // a cache is larger, memory is read once more for nothing.
-  constexpr int64_t lastCacheBytes = int64_t(32) << 20;
   return plan.storages[static_cast<size_t>(storage)].kind == Storage::Kind::Result &&
-         bytesOf(storage) > lastCacheBytes;
+         bytesOf(storage) > kLastCacheBytes;
 }
 
 void Emitter::finish() {

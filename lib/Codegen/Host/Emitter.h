@@ -22,6 +22,10 @@
 
 namespace mtc::host {
 
+/// As much as the last caches of today's servers hold, a part of which is another tenant's. Where
+/// a cache is larger, memory is read once more for nothing.
+constexpr int64_t kLastCacheBytes = int64_t(32) << 20;
+
 class Emitter {
 public:
   /// Starts the body function `name` of `kernel` in `module`; code goes to its entry block.
@@ -63,7 +67,7 @@ public:
 
   /// Asks for the line of memory[at] in the core's first or second cache, a hint.
   void prefetch(mlir::Value memory, mlir::Value at, int cache = 1, bool isWrite = false);
-  /// Whether a storage is a result larger than the caches, and bytes of a storage.
+  /// Whether a storage is a result larger than kLastCacheBytes, and bytes of a storage.
   bool isPastCaches(int storage) const;
   int64_t bytesOf(int storage) const;
   /// Says that some stores went past the caches: finish() then makes others see them.

@@ -29,7 +29,10 @@ struct PanelAhead {
 /// they come from beyond a core's caches faster than it foresees.
 bool hasNarrowPanels(const Contraction &c);
 
-/// What is fetched of narrow panels: nothing where many rows use each.
+/// Whether a config may say `ahead`: panels or results are there that a core's own caches miss.
+bool mayFetchAhead(const Contraction &c);
+
+/// What is fetched of narrow panels, and with `ahead` of any: nothing where many rows use each.
 PanelAhead panelAheadOf(const Contraction &c, const Tiling &t);
 
 /// Where a register tile that begins at row `row`, whose own panels begin at `base`, fetches from.
@@ -38,6 +41,9 @@ mlir::Value startOfShare(Emitter &e, const PanelAhead &ahead, mlir::Value base, 
 /// The share of the step that is `done` elements behind the panels' begin, for `tileRows` rows.
 void fetchShare(Emitter &e, const PanelAhead &ahead, mlir::Value memory, mlir::Value start,
                 mlir::Value done, int64_t tileRows);
+
+/// Whether a register tile that begins fetches the lines that it will write.
+bool fetchesResults(const Contraction &c, const Tiling &t);
 
 /// The numbers of each row of a register tile that the loops of `list` walk without a gap, if its
 /// rows follow each other without one, and what the next tile reads of them is worth fetching while

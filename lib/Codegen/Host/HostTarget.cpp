@@ -76,6 +76,7 @@ HostTarget make(size_t level, std::vector<std::string> extras, int cores) {
   target.cores = cores;
   target.vectorBytes = levels()[level].vectorBytes;
   target.vectorRegisters = levels()[level].vectorRegisters;
+  target.fetchesAhead = llvm::is_contained(extras, "avx512fp16");
   target.name = "host:" + target.cpu;
   for (const std::string &f : extras)
     target.name += "+" + f;

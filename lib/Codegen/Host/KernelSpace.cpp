@@ -14,7 +14,7 @@ using namespace mlir;
 namespace mtc::host {
 
 CoreShape coreShape(const HostTarget &target) {
-  return {target.vectorBytes, target.vectorRegisters, target.cores};
+  return {target.vectorBytes, target.vectorRegisters, target.cores, target.fetchesAhead};
 }
 
 static ContractionShape shapeOf(const Contraction &c, const HostTarget &target) {
@@ -38,6 +38,7 @@ static ContractionShape shapeOf(const Contraction &c, const HostTarget &target) 
   shape.packs = c.packs;
   shape.vectorRows = c.vectorRows;
   shape.isWidened = hasNarrowPanels(c) && c.groups < 0;
+  shape.mayFetchAhead = mayFetchAhead(c);
   return shape;
 }
 

@@ -125,6 +125,7 @@ Tiling chooseTiling(const Contraction &c, const HostTarget &target) {
       }
     }
   }
+  best.ahead = target.fetchesAhead && mayFetchAhead(c) ? 1 : 0;
   // Tiles: the inputs of its rows within a quarter of an L2 cache, at least four tiles a core if
   // they stay above a few microseconds (2^20 operations).
   Segments s = segmentsOf(c, best.mr);

@@ -77,8 +77,9 @@ static FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const HostTarget
                                         number("nv", t.nv),
                                         number("rows", t.rowBlock),
                                         number("steps", t.stepBlock)};
-  if (t.order != 0)
-    config.push_back(number("order", t.order));
+  for (auto [name, value] : {std::pair("order", t.order), {"ahead", t.ahead}})
+    if (value != 0)
+      config.push_back(number(name, value));
   return Choice{b.getDictionaryAttr(config), {tilesOf(*c, t)}, scratchOf(*c, t)};
 }
 
@@ -126,10 +127,12 @@ static FailureOr<Tiling> tilingOf(DictionaryAttr config) {
       return failure();
     *field = value.getInt();
   }
-  for (auto [name, field] : {std::pair("order", &t.order), {"unroll", &t.unroll}})
+  for (auto [name, field] :
+       {std::pair("order", &t.order), {"unroll", &t.unroll}, {"ahead", &t.ahead}})
     if (auto value = config.getAs<IntegerAttr>(name))
       *field = value.getInt();
-  const bool isKnown = t.order >= 0 && t.order <= 1 && t.unroll >= 1;
+  const bool isKnown =
+      t.order >= 0 && t.order <= 1 && t.unroll >= 1 && t.ahead >= 0 && t.ahead <= 1;
   return isKnown ? t : FailureOr<Tiling>(failure());
 }
 
@@ -239,9 +242,11 @@ FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const HostTarget &target, bo
   if (failed(scratch))
     return failure();
   if (!plain && recurrenceOf(kernel)) {
+    HostTarget inLoop = target;
+    inLoop.fetchesAhead = false; // a core's own caches keep weights from step to step
     FailureOr<Recurrence> recurrence =
         planRecurrence(kernel, /*fuse=*/true, [&](size_t, mt::KernelOp step) {
-          return chooseConfig(step, target, /*plain=*/false);
+          return chooseConfig(step, inLoop, /*plain=*/false);
         });
     if (failed(recurrence))
       return failure();

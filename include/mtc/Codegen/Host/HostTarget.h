@@ -17,6 +17,9 @@ struct HostTarget {
   int cores = 1;
   int vectorBytes = 32;                ///< register width that kernels are emitted for: 64, 32 or 16
   int vectorRegisters = 16;
+  /// Products fetch ahead what a core's own caches miss (Codegen/Host/FetchAhead.h): those of CPUs with
+  /// AVX512-FP16, Intel's since 2023.
+  bool fetchesAhead = false;
 };
 
 /// Resolves "host" (this CPU, the cores this process may use) or an explicit "host:LEVEL[+feature...][,cores=N]".
