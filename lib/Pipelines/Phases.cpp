@@ -173,7 +173,7 @@ static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool o
   if (host && optimize) {
     const int64_t lanes = host->vectorBytes / 4;
     passes.addPass(mt::createFuseAttention(mt::FuseAttentionOptions{lanes}));
-    passes.addPass(mt::createUseWinograd(mt::UseWinogradOptions{lanes}));
+    passes.addPass(mt::createUseWinograd(mt::UseWinogradOptions{lanes, host->farByte}));
     passes.addPass(mt::createPackWeights(mt::PackWeightsOptions{lanes}));
     passes.addPass(host::createJoinMoves());
   }

@@ -121,7 +121,7 @@ Status verifyContraction(const ContractionShape &s, const CoreShape &core, const
     return wrong(fmt::format("{} columns at a time from panels of {}", span, s.panel));
   if (mr > std::min(s.m, kMostRows))
     return wrong(fmt::format("{} rows of {}", mr, std::min(s.m, kMostRows)));
-  const int64_t registers = mr * nv + (nv + 1) * s.vectorsPerLoad;
+  const int64_t registers = mr * nv + (nv + (s.readsInPlace && nv > 3 ? 0 : 1)) * s.vectorsPerLoad;
   if (registers > core.vectorRegisters || mr * nv > kMostAccumulators)
     return wrong(fmt::format("{} registers of {}", registers, core.vectorRegisters));
   const int64_t steps = ceilDivide(s.m, mr);

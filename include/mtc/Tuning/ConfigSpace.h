@@ -39,8 +39,8 @@ struct Config {
 
 /// "contraction lanes=16 mr=14 nv=2 rows=1 steps=4", "rows rows=[4,8]". Of a contraction these may
 /// be there, too: order=1 (tiles of the same columns follow each other, else of the same rows),
-/// unroll=N (products of the innermost loop that are written out), ahead=1 (what a core's own caches
-/// miss is fetched ahead).
+/// unroll=N (products of the innermost loop that are written out), ahead=1 (what a core's own
+/// caches miss is fetched ahead).
 std::string printConfig(const Config &config);
 
 /// The reverse. Fails if the text is none (InvalidInput).
@@ -62,6 +62,7 @@ struct ContractionShape {
   bool packs = false;         ///< a tile copies its panel first
   bool vectorRows = false;    ///< both operands are loaded as vectors (depthwise, pooling)
   bool isWidened = false;     ///< the panel's numbers are narrower than their products
+  bool readsInPlace = false;  ///< of four vectors one may stay in memory
   bool mayFetchAhead = false; ///< panels or results are there that a core's own caches miss
 };
 
@@ -91,7 +92,8 @@ struct CoreShape {
   int64_t vectorBytes = 64;
   int64_t vectorRegisters = 32;
   int64_t cores = 1;
-  bool fetchesAhead = false; ///< contractions fetch ahead what may be, unless another config is tried
+  bool fetchesAhead =
+      false; ///< contractions fetch ahead what may be, unless another config is tried
 };
 
 /// Verifies that a shape can be cut. Fails if a number is not positive, a panel is negative or no

@@ -110,6 +110,9 @@ struct Segments {
 };
 Segments segmentsOf(const Contraction &c, int64_t mr);
 
+/// Whether an instruction that multiplies may read a vector of weights from memory.
+bool mayReadInPlace(const Contraction &c);
+
 /// Number of independent tiles and bytes of scratch.
 int64_t tilesOf(const Contraction &c, const Tiling &t);
 int64_t scratchOf(const Contraction &c, const Tiling &t);

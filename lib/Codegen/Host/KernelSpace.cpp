@@ -38,6 +38,7 @@ static ContractionShape shapeOf(const Contraction &c, const HostTarget &target) 
   shape.packs = c.packs;
   shape.vectorRows = c.vectorRows;
   shape.isWidened = hasNarrowPanels(c) && c.groups < 0;
+  shape.readsInPlace = mayReadInPlace(c);
   shape.mayFetchAhead = mayFetchAhead(c);
   return shape;
 }

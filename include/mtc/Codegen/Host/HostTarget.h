@@ -20,6 +20,8 @@ struct HostTarget {
   /// Products fetch ahead what a core's own caches miss (Codegen/Host/FetchAhead.h): those of CPUs with
   /// AVX512-FP16, Intel's since 2023.
   bool fetchesAhead = false;
+  /// Operations of a core while a byte comes from beyond its own caches, where that counts; else 0.
+  double farByte = 0;
 };
 
 /// Resolves "host" (this CPU, the cores this process may use) or an explicit "host:LEVEL[+feature...][,cores=N]".

@@ -24,6 +24,8 @@
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Matchers.h"
 
+#include <cmath>
+
 namespace mtc::mt {
 #define GEN_PASS_DEF_USEWINOGRAD
 #include "mtc/Dialect/MT/Transforms/Passes.h.inc"
@@ -174,8 +176,10 @@ int64_t panelWidth(int64_t f, int64_t lanes) {
 /// in and out as the transforms load, add and store: twice as many with half vectors, and about
 /// three times of 2x2 weights, whose products are few (48 to 24 channels at 24x160: modelled
 /// without this 0.6 of the direct time, measured 1.24; 128 to 256 at 64x64: 0.48; two cores of AMD
-/// EPYC Zen 4, shared VM, 2026-11-23). A tile over the edge is computed in full.
-bool pays(const Convolution &conv, int64_t lanes) {
+/// EPYC Zen 4, shared VM, 2026-11-23). A tile over the edge is computed in full. Of weights beyond
+/// a core's own caches a byte stands for `farByte` operations, once for each MiB of transformed
+/// input.
+bool pays(const Convolution &conv, int64_t lanes, double farByte) {
   const auto c = static_cast<double>(conv.c), f = static_cast<double>(conv.f);
   const double waste = 16.0 * double(conv.tilesY() * conv.tilesX()) / double(conv.oh * conv.ow);
   const auto taps = double(conv.filtering.taps),
@@ -183,9 +187,18 @@ bool pays(const Convolution &conv, int64_t lanes) {
   const double direct = 2 * taps * taps * c * f;
   const double halves = conv.f % lanes ? 2 : 1, few = taps == 2 ? 3 : 1;
   const double transforms = (30 * c + 20 * f) * halves * few;
-  const double winograd = positions / 36 * (4.5 * c * f + transforms) * waste;
+  const auto pixels = double(conv.n * conv.oh * conv.ow);
+  constexpr double coreCacheBytes = 1 << 20;
+  const double inputs = 4 * positions * c * waste * pixels / 16;
+  const double passes = std::ceil(inputs / coreCacheBytes);
+  auto fetched = [&](double weights) { // operations a pixel
+    return 4 * weights * c * f > coreCacheBytes ? 4 * weights * c * f * farByte / pixels : 0;
+  };
+  const double winograd =
+      positions / 36 * (4.5 * c * f + transforms) * waste + fetched(positions) * passes;
   return panelWidth(conv.f, lanes) > 0 && conv.c >= 8 &&
-         conv.n * conv.tilesY() * conv.tilesX() >= 16 && winograd * 1.15 < direct;
+         conv.n * conv.tilesY() * conv.tilesX() >= 16 &&
+         winograd * 1.15 < direct + fetched(taps * taps);
 }
 
 /// Writes generics whose bodies are sums of products.
@@ -363,7 +376,7 @@ struct UseWinograd : mtc::mt::impl::UseWinogradBase<UseWinograd> {
       return std::nullopt;
     for (unsigned b : {1u, 0u}) {
       std::optional<Convolution> conv = readConvolution(contraction, b);
-      if (conv && pays(*conv, lanes) && llvm::all_of(tasks, [&](TaskOp task) {
+      if (conv && pays(*conv, lanes, farByte) && llvm::all_of(tasks, [&](TaskOp task) {
             return bool(weights.find(task.getOperand(conv->weight.getArgNumber())));
           }))
         return conv;

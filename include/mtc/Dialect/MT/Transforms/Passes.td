@@ -114,7 +114,10 @@ def UseWinograd : MT_ProgramPass<"mt-use-winograd"> {
     tiles and 36 or 25 matrix products, where the modelled cost is lower; its weight becomes [F / nr][6][6][C][nr] or [F / nr][5][5][C][nr],
     transformed when the bundle is written; nr is one or two vectors, or one or three of half as many lanes. `numerics` of the kernel changes with it.
   }];
-  let options = [Option<"lanes", "lanes", "int64_t", /*default=*/"16", "elements of a vector register">];
+  let options = [
+    Option<"lanes", "lanes", "int64_t", /*default=*/"16", "elements of a vector register">,
+    Option<"farByte", "far-byte", "double", /*default=*/"0", "operations of a core while a byte of weights comes from beyond its own caches">,
+  ];
   let statistics = [Statistic<"rewritten", "kernels-rewritten", "convolutions computed so">];
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
 }
