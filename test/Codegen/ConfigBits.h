@@ -19,7 +19,7 @@ inline std::vector<Config> someConfigs(mt::KernelOp kernel, const HostTarget &ta
   EXPECT_TRUE(verify(shape, coreShape(target), result[0]).ok())
       << printConfig(result[0]) << verify(shape, coreShape(target), result[0]).message();
   // Of what a config may leave out, one each.
-  for (const char *name : {"order", "unroll"})
+  for (const char *name : {"ahead", "order", "unroll"})
     for (const Config &config : space)
       if (config.get(name) > 0) {
         result.push_back(config);

@@ -31,9 +31,29 @@ TEST(KernelSpace, ProductsOfNarrowWeights) {
   expectEqualBits(gemm(50, 130, 400, 32, Epilogue::BiasRelu, {"i8"}), "contraction");
 }
 
+// Weights and results beyond a core's own caches may be fetched ahead.
+TEST(KernelSpace, FarProducts) {
+  const std::string text = gemm(150, 1000, 150, 32);
+  expectEqualBits(text, "contraction");
+  auto configsOf = [&](const char *target) {
+    Program p(text, target);
+    const HostTarget t = *resolve(target);
+    auto space = mtc::configSpace(kernelShape(p.kernel(0), t), coreShape(t));
+    return std::pair(configOf(p.variant(0).getConfig())->get("ahead"),
+                     llvm::count_if(space, [](auto &c) { return c.get("ahead") > 0; }));
+  };
+  const auto [near, tried] = configsOf("host:x86-64-v4,cores=2");
+  EXPECT_EQ(near, 0);
+  EXPECT_GT(tried, 0);
+  EXPECT_EQ(configsOf("host:x86-64-v4+avx512fp16,cores=2").first, 1);
+  Program small(gemm(50, 70, 500, 32), "host:x86-64-v4+avx512fp16,cores=2");
+  EXPECT_EQ(configOf(small.variant(0).getConfig())->get("ahead"), 0);
+}
+
 TEST(KernelSpace, Convolutions) {
   expectEqualBits(conv({.h = 17, .w = 19, .c = 40, .f = 33}), "contraction");
   expectEqualBits(conv({.h = 17, .w = 19, .c = 8, .f = 64, .stride = 2}), "contraction");
+  expectEqualBits(conv({.h = 7, .w = 7, .c = 64, .f = 256}), "contraction"); // 7 rows of 4 vectors
   expectEqualBits(depthwise({.h = 17, .w = 19, .c = 40}), "contraction");
   expectEqualBits(pool({.h = 17, .w = 19, .c = 40, .stride = 2}, "arith.maximumf"), "contraction");
 }

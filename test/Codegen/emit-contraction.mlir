@@ -127,3 +127,32 @@ mt.program @p target("host:x86-64-v4+avx512vnni,cores=1") {
     mt.yield %c : tensor<8x64xi32>
   }
 }
+
+// -----
+
+// Weights (655,360 bytes) and results (655,360) beyond a core's own caches, on a core that waits long for them: a
+// register tile asks for the lines that it will write, and beside each step for its share of the next panel.
+// CHECK-LABEL: func.func @far.body
+// CHECK-SAME: memref<102400xf32>, %[[W:[a-z0-9]*]]: memref<163840xf32>, %[[Y:[a-z0-9]*]]: memref<163840xf32>)
+// CHECK: memref.prefetch %[[Y]][%{{.*}}], write, locality<3>, data : memref<163840xf32>
+// CHECK: scf.for {{.*}} iter_args
+// CHECK: memref.prefetch %[[W]][%{{.*}}], read, locality<2>, data : memref<163840xf32>
+// CHECK: vector.load %[[W]]
+// CHECK: scf.yield
+mt.program @p target("host:x86-64-v4+avx512fp16,cores=1") {
+  mt.kernel @far kind(contraction) (%x: tensor<320x320xf32>, %w: tensor<16x320x32xf32>) -> tensor<320x512xf32> {
+    %z = arith.constant 0.0 : f32
+    %e = tensor.empty() : tensor<320x512xf32>
+    %f = linalg.fill ins(%z : f32) outs(%e : tensor<320x512xf32>) -> tensor<320x512xf32>
+    %d = tensor.empty() : tensor<320x512xf32>
+    %u = linalg.unpack %w outer_dims_perm = [1, 0] inner_dims_pos = [1] inner_tiles = [32] into %d : tensor<16x320x32xf32> -> tensor<320x512xf32>
+    %c = linalg.generic {indexing_maps = [affine_map<(m,n,k) -> (m,k)>, affine_map<(m,n,k) -> (k,n)>, affine_map<(m,n,k) -> (m,n)>],
+        iterator_types = ["parallel", "parallel", "reduction"]} ins(%x, %u : tensor<320x320xf32>, tensor<320x512xf32>) outs(%f : tensor<320x512xf32>) {
+    ^bb0(%a: f32, %v: f32, %o: f32):
+      %p = arith.mulf %a, %v : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+    } -> tensor<320x512xf32>
+    mt.yield %c : tensor<320x512xf32>
+  }
+}

@@ -167,7 +167,7 @@ TEST_F(Database, KilledWriterLosesAtMostTheLastBatch) {
     ASSERT_GE(child, 0);
     if (child == 0) {
       close(ends[0]);
-      writeBatches(path, round, 1000, ends[1]);
+      writeBatches(path, round, 1000000, ends[1]); // until it is killed
     }
     close(ends[1]);
     // A random moment after a random number of batches; what it then reports is counted, too.
