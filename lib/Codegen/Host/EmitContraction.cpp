@@ -304,17 +304,11 @@ private:
 
   /// The lines of the first result that the register tile from `mStart` on will write.
   void fetchResult(Value mStart) {
-    constexpr int64_t lineBytes = 64;
-    const int64_t operand = c.output(0), storage = c.operands[operand].storage;
-    const int64_t bytes = elementBytes(c.plan.storages[storage].elementType);
-    const int64_t lines = llvm::divideCeil(vectors * t.lanes * bytes, lineBytes) +
-                          (c.isAligned(operand, t.lanes) ? 0 : 1);
-    for (int64_t row = 0; row < tileRows; ++row) {
-      Value at = address(operand, {e.add(mStart, e.constant(row)), 0});
-      for (int64_t line = 0; line < lines; ++line)
-        e.prefetch(e.memory[storage], e.add(at, e.constant(line * lineBytes / bytes)), /*cache=*/1,
-                   /*isWrite=*/true);
-    }
+    const int64_t operand = c.output(0);
+    for (int64_t row = 0; row < tileRows; ++row)
+      fetchToWrite(e, e.memory[c.operands[operand].storage],
+                   address(operand, {e.add(mStart, e.constant(row)), 0}), vectors * t.lanes,
+                   c.isAligned(operand, t.lanes));
   }
 
   void advance(const Reduction &r, Value index, int64_t constant, SmallVectorImpl<Value> &saved) {
@@ -349,15 +343,6 @@ private:
       if (i != c.vectorInput && c.operands[i].storage >= 0)
         return i;
     return -1;
-  }
-
-  /// A step's share of the numbers that the rows of the next register tile add to this one's.
-  void prefetchRun() {
-    int64_t input = rowInput(), apart = c.stride(input, c.m);
-    Value done = arith::SubIOp::create(b, e.loc, positions[input], runStart);
-    Value at = e.linear((t.mr - 1) * apart + run,
-                        {{runStart, 1}, {done, llvm::divideCeil(t.mr * apart, run)}});
-    e.prefetch(memory[input], at);
   }
 
   SmallVector<Value> reduce(ArrayRef<Reduction> list, SmallVector<Value> accumulators,
@@ -532,8 +517,8 @@ private:
     }
     if (c.groups >= 0)
       return groupStep(std::move(accumulators), active);
-    if (runStart)
-      prefetchRun();
+    if (const int64_t input = rowInput(); runStart)
+      fetchRun(e, memory[input], runStart, positions[input], run, t.mr, c.stride(input, c.m));
     SmallVector<Value> shared;
     if (c.vectorInput >= 0)
       for (int64_t j = 0; j < vectors; ++j)

@@ -45,10 +45,19 @@ void fetchShare(Emitter &e, const PanelAhead &ahead, mlir::Value memory, mlir::V
 /// Whether a register tile that begins fetches the lines that it will write.
 bool fetchesResults(const Contraction &c, const Tiling &t);
 
+/// Asks for the lines that `count` numbers from memory[at] on will be written to.
+void fetchToWrite(Emitter &e, mlir::Value memory, mlir::Value at, int64_t count, bool isAligned);
+
 /// The numbers of each row of a register tile that the loops of `list` walk without a gap, if its
 /// rows follow each other without one, and what the next tile reads of them is worth fetching while
 /// this one is computed; else 0. `input` is the one that is read row by row.
 int64_t runLength(const Contraction &c, const Tiling &t, llvm::ArrayRef<Reduction> list,
                   int64_t input);
+
+/// A step's share of the numbers that the next register tile adds to this one's: of `rows` runs of
+/// `length`, `apart` from each other, the first one from `start` on, where the step is at
+/// `position`.
+void fetchRun(Emitter &e, mlir::Value memory, mlir::Value start, mlir::Value position,
+              int64_t length, int64_t rows, int64_t apart);
 
 } // namespace mtc::host
