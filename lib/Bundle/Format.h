@@ -33,6 +33,8 @@ inline constexpr uint32_t kFormatNumber = 1;
 /// Of bundles with merged places: a reader of format 1 would run them one after the other without
 /// the orders between them that it needs.
 inline constexpr uint32_t kMergedFormatNumber = 2;
+/// Of bundles whose kernels take tensor maps: an earlier reader would launch them without.
+inline constexpr uint32_t kTensorMapFormatNumber = 3;
 
 inline constexpr uint64_t kPageBytes = 4096;
 inline constexpr uint64_t kChunkBytes = uint64_t(1) << 20;

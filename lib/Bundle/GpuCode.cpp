@@ -3,17 +3,105 @@
 
 #include "Bundle_generated.h"
 
+#include <fmt/format.h>
+
 namespace mtc {
+
+int64_t GpuTensorMap::bytes() const {
+  int64_t end = sizes[0] * elementBytes();
+  for (size_t d = 1; d < sizes.size(); ++d)
+    end += (sizes[d] - 1) * strides[d - 1];
+  return end;
+}
+
+/// The limits of cuTensorMapEncodeTiled (CUDA driver API 13.0), without interleaving.
+Status check(const GpuTensorMap &map) {
+  const size_t rank = map.sizes.size();
+  const auto bad = [](const std::string &what) { return invalidInput("a tensor map " + what); };
+  if (rank < 1 || rank > 5 || map.strides.size() + 1 != rank || map.box.size() != rank ||
+      map.steps.size() != rank)
+    return bad(fmt::format("has {} sizes, {} strides, {} of a box and {} steps, wanted 1 to 5, one "
+                           "less, as many and as many",
+                           rank, map.strides.size(), map.box.size(), map.steps.size()));
+  if (map.element > GpuTensorMap::Element::BF16)
+    return bad(fmt::format("has elements of kind {}, wanted 0 to 2", int(map.element)));
+  if (map.buffer < 0 || map.offset < 0 || map.offset % 16 != 0)
+    return bad(fmt::format("begins at {} of buffer {}, wanted a multiple of 16 bytes", map.offset,
+                           map.buffer));
+  // Sizes and strides are such that no tensor has more than 2^40 bytes; coordinates have 32 bits.
+  constexpr int64_t mostSize = (int64_t(1) << 31) - 1, mostBytes = int64_t(1) << 40;
+  for (size_t d = 0; d < rank; ++d) {
+    if (map.sizes[d] < 1 || map.sizes[d] > mostSize)
+      return bad(fmt::format("has size {} in dimension {}, wanted 1 to 2^31 - 1", map.sizes[d], d));
+    if (map.box[d] < 1 || map.steps[d] < 1 || map.steps[d] > 8 ||
+        int64_t(map.box[d]) * map.steps[d] > 256)
+      return bad(fmt::format("takes {} elements in steps of {} in dimension {}, wanted 1 to 256 in "
+                             "steps of 1 to 8",
+                             map.box[d], map.steps[d], d));
+  }
+  if (map.steps[0] != 1)
+    return bad(fmt::format("has innermost steps of {}, wanted 1", map.steps[0]));
+  int64_t inner = map.elementBytes(), count = map.sizes[0];
+  for (size_t d = 1; d < rank; ++d) {
+    const int64_t stride = map.strides[d - 1];
+    if (stride < 16 || stride % 16 != 0 || stride >= mostBytes / map.sizes[d] ||
+        stride % inner != 0 || stride / inner < count)
+      return bad(
+          fmt::format("has a stride of {} bytes in dimension {}, wanted a multiple of 16 and "
+                      "of {}, at least {} of those, and less than 2^40 bytes in all",
+                      stride, d, inner, count));
+    inner = stride;
+    count = map.sizes[d];
+  }
+  const int64_t rowBytes = map.box[0] * map.elementBytes();
+  const int32_t swizzle = map.swizzleBytes;
+  if (swizzle != 0 && swizzle != 32 && swizzle != 64 && swizzle != 128)
+    return bad(fmt::format("has a swizzle of {} bytes, wanted 0, 32, 64 or 128", swizzle));
+  if (rowBytes % 16 != 0 || (swizzle != 0 && rowBytes > swizzle))
+    return bad(fmt::format("has rows of {} bytes, wanted a multiple of 16 no longer than the "
+                           "swizzle of {}",
+                           rowBytes, swizzle));
+  return okStatus();
+}
+
+static flatbuffers::Offset<fb::GpuTensorMap> encode(flatbuffers::FlatBufferBuilder &builder,
+                                                    const GpuTensorMap &map) {
+  return fb::CreateGpuTensorMapDirect(builder, map.buffer, map.offset, uint8_t(map.element),
+                                      &map.sizes, &map.strides, &map.box, &map.steps,
+                                      map.swizzleBytes);
+}
+
+static StatusOr<GpuTensorMap> decode(const fb::GpuTensorMap &from) {
+  GpuTensorMap map;
+  map.buffer = from.buffer();
+  map.offset = from.offset();
+  map.element = static_cast<GpuTensorMap::Element>(from.element());
+  const auto copy = [](const auto *list, auto &to) {
+    if (list)
+      to.assign(list->begin(), list->end());
+  };
+  copy(from.sizes(), map.sizes);
+  copy(from.strides(), map.strides);
+  copy(from.box(), map.box);
+  copy(from.steps(), map.steps);
+  map.swizzleBytes = from.swizzle_bytes();
+  MTC_RETURN_IF_ERROR(check(map));
+  return map;
+}
 
 std::vector<uint8_t> encodeGpuCode(const std::vector<GpuModule> &modules) {
   flatbuffers::FlatBufferBuilder builder;
   std::vector<flatbuffers::Offset<fb::GpuModule>> offsets;
   for (const GpuModule &module : modules) {
     std::vector<flatbuffers::Offset<fb::GpuFunction>> phases;
-    for (const GpuFunction &f : module.phases)
-      phases.push_back(fb::CreateGpuFunctionDirect(builder, f.name.c_str(), f.threads,
-                                                   f.sharedBytes, f.registers, f.spillBytes,
-                                                   f.blocksPerUnit));
+    for (const GpuFunction &f : module.phases) {
+      std::vector<flatbuffers::Offset<fb::GpuTensorMap>> maps;
+      for (const GpuTensorMap &map : f.tensorMaps)
+        maps.push_back(encode(builder, map));
+      phases.push_back(fb::CreateGpuFunctionDirect(
+          builder, f.name.c_str(), f.threads, f.sharedBytes, f.registers, f.spillBytes,
+          f.blocksPerUnit, maps.empty() ? nullptr : &maps));
+    }
     offsets.push_back(fb::CreateGpuModuleDirect(builder, module.symbol.c_str(), &phases,
                                                 &module.cubin, module.ptx.c_str()));
   }
@@ -44,11 +132,33 @@ StatusOr<std::vector<GpuModule>> decodeGpuCode(std::span<const uint8_t> bytes) {
         return bundleRefused("a function of module '" + module.symbol + "' has " +
                              std::to_string(f->threads()) + " threads in " +
                              std::to_string(f->blocks_per_unit()) + " blocks an SM");
-      module.phases.push_back({f->name() ? f->name()->str() : "", f->threads(), f->shared_bytes(),
-                               f->registers(), f->spill_bytes(), f->blocks_per_unit()});
+      GpuFunction &phase = module.phases.emplace_back();
+      phase = {f->name() ? f->name()->str() : "",
+               f->threads(),
+               f->shared_bytes(),
+               f->registers(),
+               f->spill_bytes(),
+               f->blocks_per_unit()};
+      for (size_t i = 0; f->tensor_maps() && i < f->tensor_maps()->size(); ++i) {
+        StatusOr<GpuTensorMap> map =
+            decode(*f->tensor_maps()->Get(static_cast<flatbuffers::uoffset_t>(i)));
+        if (!map.ok())
+          return bundleRefused("function '" + phase.name + "': " + map.status().message());
+        phase.tensorMaps.push_back(std::move(*map));
+      }
     }
   }
   return modules;
+}
+
+bool hasTensorMaps(std::span<const uint8_t> bytes) {
+  const StatusOr<std::vector<GpuModule>> modules = decodeGpuCode(bytes);
+  if (modules.ok())
+    for (const GpuModule &module : *modules)
+      for (const GpuFunction &f : module.phases)
+        if (!f.tensorMaps.empty())
+          return true;
+  return false;
 }
 
 } // namespace mtc

@@ -73,13 +73,13 @@ Status BundleReader::State::readHeader() {
   std::memcpy(&header, all.data(), sizeof(header));
   if (header.magic != kMagic)
     return refused("not a bundle: the first bytes are not a bundle's");
-  if (header.format != kFormatNumber && header.format != kMergedFormatNumber) {
+  if (header.format < kFormatNumber || header.format > kTensorMapFormatNumber) {
     const size_t length =
         std::min<size_t>({header.commandBytes, kMaxCommandBytes, all.size() - sizeof(header)});
     const std::string command(reinterpret_cast<const char *>(all.data()) + sizeof(header), length);
     return refused(fmt::format(
         "bundle has format {}, this program reads formats {} to {}; compile it again: {}",
-        header.format, kFormatNumber, kMergedFormatNumber, command));
+        header.format, kFormatNumber, kTensorMapFormatNumber, command));
   }
   if (header.fileBytes != all.size())
     return refused(fmt::format("cut short or extended: {} bytes, {} were written", all.size(),

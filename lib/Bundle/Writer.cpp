@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "mtc/Bundle/Writer.h"
+#include "mtc/Bundle/GpuCode.h"
 
 #include "Format.h"
 #include "Manifest.h"
@@ -112,6 +113,13 @@ static bool hasMergedPlaces(const Contents &contents) {
   return false;
 }
 
+static uint32_t formatOf(const Contents &contents) {
+  for (const TargetProgram &target : contents.targets)
+    if (target.target.starts_with("cuda:") && hasTensorMaps(target.code))
+      return kTensorMapFormatNumber;
+  return hasMergedPlaces(contents) ? kMergedFormatNumber : kFormatNumber;
+}
+
 Status mtc::writeBundle(const std::string &path, const Contents &contents) {
   const std::string &command = contents.compileCommand;
   if (command.size() > kMaxCommandBytes)
@@ -141,7 +149,7 @@ Status mtc::writeBundle(const std::string &path, const Contents &contents) {
 
   std::vector<uint8_t> head(headerBytes);
   Header header = {kMagic,
-                   hasMergedPlaces(contents) ? kMergedFormatNumber : kFormatNumber,
+                   formatOf(contents),
                    static_cast<uint32_t>(command.size()),
                    file.position(),
                    static_cast<uint32_t>(sections.size()),

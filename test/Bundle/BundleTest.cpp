@@ -195,7 +195,7 @@ TEST_F(BundleTest, NamesTheFormat) {
   EXPECT_EQ(status.code(), ErrorCode::BundleRefused);
   EXPECT_EQ(status.message(),
             "'" + path_.string() +
-                "': bundle has format 42, this program reads formats 1 to 2; compile "
+                "': bundle has format 42, this program reads formats 1 to 3; compile "
                 "it again: mtc compile sample.yaml -o sample.mtb");
 }
 

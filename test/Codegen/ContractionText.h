@@ -97,6 +97,25 @@ inline std::string gemm(int64_t m, int64_t n, int64_t k, int64_t nr,
   return kernelText("%x: " + a + ", %w: " + (nr ? packed : w), ep, o, body);
 }
 
+/// A product whose weight, of a type, lies as stages want it.
+inline std::string stagedGemm(int64_t m, int64_t n, int64_t k, const std::string &type,
+                              Epilogue e = Epilogue::None) {
+  const int64_t chunk = 8;
+  std::string a = tensor({1, m, k}), w = tensor({n, k}, type), o = tensor({1, m, n});
+  EpilogueText ep = epilogueText(e, "b,m,n", o, n, 3);
+  std::string staged = tensor({k / chunk, n, chunk}, type);
+  std::string body =
+      "%we = tensor.empty() : " + w +
+      "\n%u = linalg.unpack %w outer_dims_perm = [1, 0] inner_dims_pos = [1] inner_tiles = [8] "
+      "into %we : " +
+      staged + " -> " + w + "\n" +
+      generic("%c",
+              map("b,m,n,k", "b,m,k") + ", " + map("b,m,n,k", "n,k") + ", " +
+                  map("b,m,n,k", "b,m,n"),
+              iterators(3, 1), "%x, %u : " + a + ", " + w, "%f : " + o, o, productBody({type}));
+  return kernelText("%x: " + a + ", %w: " + staged, ep, o, body);
+}
+
 struct Conv {
   int64_t batch = 1, h = 8, w = 8, c = 8, f = 16, kh = 3, kw = 3, stride = 1, dilation = 1, low = 1,
           high = 1;

@@ -161,6 +161,8 @@ Status TileCheck::launch(size_t phase, std::vector<Bytes> &buffers, Range range,
   launch.sharedBytes = f.sharedBytes;
   launch.synchronizes = f.synchronizes;
   launch.checksAccesses = !isWhole;
+  for (const GpuTensorMap &map : f.tensorMaps)
+    launch.tensorMaps.push_back(tensorMapOf(map));
   launch.seed = random();
   for (size_t i = 0; i < buffers.size(); ++i)
     launch.buffers.push_back({buffers[i].data(), buffers[i].size, i < operands || phase > 0});

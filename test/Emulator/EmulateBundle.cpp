@@ -99,13 +99,24 @@ Status emulateBundle(const BundleReader &bundle, const std::string &prefix, bool
     isWritten.push_back(true); // scratch
     if (isWritten.size() != f.bufferBytes.size())
       return internalError("'" + f.symbol + "' has other buffers than its kernel has operands");
+    auto maps = nlohmann::ordered_json::array();
+    for (const GpuTensorMap &map : f.tensorMaps)
+      maps.push_back({{"buffer", map.buffer},
+                      {"offset", map.offset},
+                      {"element", static_cast<int>(map.element)},
+                      {"sizes", map.sizes},
+                      {"strides", map.strides},
+                      {"box", map.box},
+                      {"steps", map.steps},
+                      {"swizzle_bytes", map.swizzleBytes}});
     table.push_back({{"name", f.symbol},
                      {"threads", f.threads},
                      {"shared_bytes", f.sharedBytes},
                      {"synchronizes", f.synchronizes},
                      {"is_checked", checks},
                      {"buffer_bytes", f.bufferBytes},
-                     {"is_written", isWritten}});
+                     {"is_written", isWritten},
+                     {"tensor_maps", maps}});
   }
   MTC_RETURN_IF_ERROR(writeFile(prefix + ".so", std::string(code.code.begin(), code.code.end())));
   return writeFile(prefix + ".json", table.dump(1) + "\n");

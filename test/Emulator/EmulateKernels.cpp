@@ -32,6 +32,7 @@ public:
 
   LogicalResult run() {
     Block &entry = function.getBody().front();
+    dropMaps(entry);
     // The thread's view comes as scratch; the kernel's scratch and shared memory are the last
     // buffers.
     BlockArgument view = entry.getArgument(3);
@@ -70,6 +71,19 @@ public:
   bool synchronizes = false;
 
 private:
+  /// Tensor maps, the last arguments, are told by their numbers.
+  void dropMaps(Block &entry) {
+    const auto count = static_cast<unsigned>(cuda::tensorMapsOf(function).size());
+    b.setInsertionPointToStart(&entry);
+    for (unsigned i = count; i-- > 0;) {
+      const unsigned number = entry.getNumArguments() - 1;
+      Value map = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(i));
+      map = LLVM::IntToPtrOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext()), map);
+      entry.getArgument(number).replaceAllUsesWith(map);
+      (void)function.eraseArgument(number);
+    }
+  }
+
   Value i32(int64_t value) { return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value)); }
 
   Value pointerTo(Value memory) {
@@ -143,6 +157,15 @@ private:
             NVVM::MBarrierArriveExpectTxOp, NVVM::MBarrierExpectTxOp, NVVM::MBarrierTryWaitParityOp,
             NVVM::FenceMbarrierInitOp, NVVM::CpAsyncBulkGlobalToSharedClusterOp>(op))
       return rewriteAsync(op);
+    if (auto copy = dyn_cast<NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp>(op))
+      return rewriteTensor(copy);
+    // elect.sync (PTX ISA 9.7.13.16): one thread of those that reach it; here all of a warp do.
+    if (isa<NVVM::ElectSyncOp>(op)) {
+      Value lane = arith::RemUIOp::create(b, loc, index(offsetof(ThreadView, thread)),
+                                          arith::ConstantIndexOp::create(b, loc, 32));
+      return replace(op, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, lane,
+                                               arith::ConstantIndexOp::create(b, loc, 0)));
+    }
     if (isa<NVVM::SetMaxRegisterOp>(op)) {
       op->erase();
       return success();
@@ -435,6 +458,29 @@ private:
                          {sharedPointer, numbers[0], numbers[1], numbers[3], numbers[2]});
   }
 
+  /// A copy of a box, whose coordinates lie in memory for the emulator.
+  LogicalResult rewriteTensor(NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp op) {
+    Value to = addressOf(op.getDstMem()), map = addressOf(op.getTmaDescriptor()),
+          barrier = addressOf(op.getMbar());
+    if (!to || !map || !barrier || op.getMode() != NVVM::TMALoadMode::TILE ||
+        op.getMulticastMask() || op.getL2CacheHint() || op.getPredicate() || op.getGroup())
+      return op.emitOpError("is not emulated");
+    auto pointer = LLVM::LLVMPointerType::get(b.getContext());
+    if (!coordinates) {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(&function.getBody().front());
+      Value most = LLVM::ConstantOp::create(b, loc, b.getI32Type(), b.getI32IntegerAttr(5));
+      coordinates = LLVM::AllocaOp::create(b, loc, pointer, b.getI32Type(), most);
+    }
+    for (auto [i, value] : llvm::enumerate(op.getCoordinates()))
+      LLVM::StoreOp::create(b, loc, value,
+                            LLVM::GEPOp::create(b, loc, pointer, b.getI32Type(), coordinates,
+                                                ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)}));
+    map = arith::TruncIOp::create(b, loc, b.getI32Type(), map);
+    return replaceByCall(op, offsetof(ThreadView, copyTensor),
+                         {sharedPointer, to, map, coordinates, barrier});
+  }
+
   /// cvt.rna.tf32.f32 (PTX ISA 9.7.9.22): to ten bits of mantissa, ties away from zero; the rest
   /// are zeros.
   LogicalResult rewriteRounding(NVVM::ConvertFloatToTF32Op op) {
@@ -505,7 +551,8 @@ private:
   OpBuilder b;
   Location loc;
   Value fields, viewPointer, shared, sharedPointer;
-  Value sums; ///< of a warpgroup's product, in memory; null before the first
+  Value sums;        ///< of a warpgroup's product, in memory; null before the first
+  Value coordinates; ///< of a box, in memory; null before the first
 };
 
 } // namespace
@@ -526,6 +573,8 @@ StatusOr<EmulatedCode> emulate(ModuleOp module, bool checks) {
     EmulatedFunction &f = result.functions.emplace_back();
     f.symbol = body.getSymName().drop_back(strlen(".body")).str();
     f.threads = body->getAttrOfType<IntegerAttr>(cuda::threadsAttribute).getInt();
+    const SmallVector<GpuTensorMap> maps = cuda::tensorMapsOf(clone);
+    f.tensorMaps.assign(maps.begin(), maps.end());
     Rewriter rewriter(clone, checks);
     if (failed(rewriter.run()))
       return internalError("'" + f.symbol + "' cannot be emulated");

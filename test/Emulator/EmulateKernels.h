@@ -4,6 +4,8 @@
 #include "mtc/Codegen/CUDA/CudaTarget.h"
 #include "mtc/Dialect/MT/IR/MT.h"
 
+#include "mtc/Bundle/GpuCode.h"
+
 #include "mlir/IR/BuiltinOps.h"
 
 #include <string>
@@ -18,6 +20,7 @@ struct EmulatedFunction {
   int64_t sharedBytes = 0;
   bool synchronizes = false;        ///< threads wait for each other
   std::vector<int64_t> bufferBytes; ///< operands, then the kernel's scratch
+  std::vector<GpuTensorMap> tensorMaps;
 };
 
 struct EmulatedCode {

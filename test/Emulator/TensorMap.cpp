@@ -12,6 +12,26 @@ int64_t TensorMap::boxBytes() const {
   return bytes;
 }
 
+int64_t TensorMap::bytes() const {
+  int64_t end = sizes[0] * elementBytes;
+  for (size_t d = 1; d < sizes.size(); ++d)
+    end += (sizes[d] - 1) * strides[d - 1];
+  return end;
+}
+
+TensorMap tensorMapOf(const GpuTensorMap &map) {
+  TensorMap result;
+  result.buffer = map.buffer;
+  result.elementBytes = map.elementBytes();
+  result.sizes = map.sizes;
+  result.strides = map.strides;
+  result.box.assign(map.box.begin(), map.box.end());
+  result.chunks = map.swizzleBytes == 0 ? 1 : map.swizzleBytes / 16;
+  result.offset = map.offset;
+  result.steps.assign(map.steps.begin(), map.steps.end());
+  return result;
+}
+
 const char *TensorMap::check() const {
   if (sizes.empty() || sizes.size() > 5 || box.size() != sizes.size() ||
       strides.size() + 1 != sizes.size())
@@ -22,9 +42,14 @@ const char *TensorMap::check() const {
   for (int64_t stride : strides)
     if (stride < 0 || stride % 16 != 0 || stride >= int64_t(1) << 40)
       return "has a stride that is no multiple of 16 bytes below 2^40";
-  for (int64_t n : box)
-    if (n < 1 || n > 256)
+  if (offset < 0 || offset % 16 != 0)
+    return "has an address that is no multiple of 16 bytes";
+  for (size_t d = 0; d < box.size(); ++d) {
+    if (step(d) < 1 || step(d) > 8)
+      return "has steps of other than 1 to 8";
+    if (box[d] < 1 || box[d] * step(d) > 256)
       return "has a box of other than 1 to 256 elements in a dimension";
+  }
   const int64_t rowBytes = box[0] * elementBytes;
   if (rowBytes % 16 != 0)
     return "has rows of a box that are no multiple of 16 bytes";
@@ -37,18 +62,18 @@ std::vector<Copy> TensorMap::partsOf(std::span<const int32_t> at, const unsigned
                                      int64_t to) const {
   const int64_t bytes = boxBytes(), perPart = 16 / elementBytes;
   std::vector<Copy> parts;
-  for (int64_t offset = 0; offset < bytes; offset += 16) {
+  for (int64_t place = 0; place < bytes; place += 16) {
     Copy &part = parts.emplace_back();
-    part.to = to + offset;
+    part.to = to + place;
     part.to ^= (part.to >> 7 & (chunks - 1)) << 4;
     part.bytes.assign(16, 0);
-    int64_t rest = offset / elementBytes;
+    int64_t rest = place / elementBytes;
     const int64_t first = at[0] + rest % box[0];
     rest /= box[0];
-    int64_t from = 0;
+    int64_t from = offset;
     bool isInside = true;
     for (size_t d = 1; d < box.size(); ++d) {
-      const int64_t i = at[d] + rest % box[d];
+      const int64_t i = at[d] + rest % box[d] * step(d);
       rest /= box[d];
       isInside &= i >= 0 && i < sizes[d];
       from += i * strides[d - 1];

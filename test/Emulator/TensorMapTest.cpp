@@ -32,21 +32,26 @@ TensorMap mapOf(std::vector<int64_t> sizes, std::vector<int64_t> box, int64_t ch
 }
 
 // Two to four dimensions, all swizzles, boxes inside, across each edge and before the first
-// element.
+// element, in steps, not from the start of the buffer.
 TEST(TensorMap, Boxes) {
   struct Case {
     std::vector<int64_t> sizes, box;
     std::vector<int32_t> at;
     int64_t chunks;
+    std::vector<int64_t> steps = {};
+    int64_t offset = 0;
   };
   for (const Case &c : {Case{{100, 30}, {64, 16}, {0, 0}, 8},
                         {{100, 30}, {64, 16}, {64, 20}, 8},
                         {{100, 30}, {32, 24}, {-8, -3}, 4},
                         {{40, 7, 9}, {16, 5, 4}, {32, 4, 6}, 2},
-                        {{24, 5, 6, 3}, {24, 2, 3, 2}, {0, 4, -1, 2}, 1}}) {
+                        {{24, 5, 6, 3}, {24, 2, 3, 2}, {0, 4, -1, 2}, 1},
+                        {{64, 20, 9}, {64, 8, 3}, {0, -1, 5}, 8, {1, 3, 2}, 48}}) {
     TensorMap map = mapOf(c.sizes, c.box, c.chunks);
+    map.steps = c.steps;
+    map.offset = c.offset;
     ASSERT_EQ(map.check(), nullptr);
-    const int64_t elements = (map.strides.back() * c.sizes.back()) / 2;
+    const int64_t elements = (map.strides.back() * c.sizes.back() + c.offset) / 2;
     std::vector<uint16_t> memory(elements);
     std::iota(memory.begin(), memory.end(), 1);
     std::vector<unsigned char> shared(map.boxBytes() + 2048, 0xEE);
@@ -57,10 +62,10 @@ TEST(TensorMap, Boxes) {
     }
     const int bits = c.chunks == 8 ? 3 : c.chunks == 4 ? 2 : c.chunks == 2 ? 1 : 0;
     for (int64_t i = 0; i < map.boxBytes() / 2; ++i) {
-      int64_t rest = i, element = 0;
+      int64_t rest = i, element = c.offset / 2;
       bool isInside = true;
       for (size_t d = 0; d < c.box.size(); ++d) {
-        const int64_t x = c.at[d] + rest % c.box[d];
+        const int64_t x = c.at[d] + rest % c.box[d] * (c.steps.empty() ? 1 : c.steps[d]);
         rest /= c.box[d];
         isInside &= x >= 0 && x < c.sizes[d];
         element += x * (d == 0 ? 1 : map.strides[d - 1] / 2);
@@ -98,6 +103,14 @@ TEST(TensorMap, Refused) {
   map = good;
   map.sizes[0] = 0;
   names(map, "size");
+  map = good;
+  map.offset = 8;
+  names(map, "address that is no multiple of 16");
+  map = good;
+  map.steps = {1, 9};
+  names(map, "steps of other than 1 to 8");
+  map.steps = {1, 5};
+  names(map, "1 to 256"); // 64 in steps of 5
 }
 
 /// What a kernel leaves out or changes, by the number of tiles.

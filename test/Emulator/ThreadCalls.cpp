@@ -232,6 +232,8 @@ void atCopyTensor(ThreadView *view, void *, int64_t to, int32_t number, const in
                   int64_t barrier) {
   Fiber &fiber = *view->fiber;
   BlockRun &block = *fiber.block;
+  if (number < 0 || size_t(number) >= block.launch.tensorMaps.size())
+    return stop(fiber, "copy of a tensor", 0, to, block.sharedBuffer(), "has no tensor map");
   const TensorMap &map = block.launch.tensorMaps[number];
   const char *wrong = map.check();
   if (!wrong && (to < 0 || to + map.boxBytes() > block.launch.sharedBytes))
@@ -240,11 +242,8 @@ void atCopyTensor(ThreadView *view, void *, int64_t to, int32_t number, const in
     wrong = "is not aligned to 128 bytes";
   if (wrong)
     return stop(fiber, "copy of a tensor", map.boxBytes(), to, block.sharedBuffer(), wrong);
-  int64_t end = map.sizes[0] * map.elementBytes;
-  for (size_t d = 1; d < map.sizes.size(); ++d)
-    end += (map.sizes[d] - 1) * map.strides[d - 1];
-  if (end > block.launch.buffers[map.buffer].bytes)
-    return stop(fiber, "tensor", end, 0, map.buffer, "is out of bounds");
+  if (map.offset + map.bytes() > block.launch.buffers[map.buffer].bytes)
+    return stop(fiber, "tensor", map.bytes(), map.offset, map.buffer, "is out of bounds");
   BulkCopy copy;
   copy.parts = map.partsOf({at, map.box.size()},
                            static_cast<const unsigned char *>(block.pointers[map.buffer]), to);

@@ -7,6 +7,7 @@
 #include "Fake.h"
 #include "GraphCalls.h"
 #include "StreamCalls.h"
+#include "TensorMaps.h"
 
 #include <fmt/format.h>
 
@@ -638,6 +639,7 @@ void *findFunction(const std::string &name) {
   MTC_FAKE_ENTRY(cuMemsetD32Async)
   MTC_FAKE_ENTRY(cuMemAllocHost)
   MTC_FAKE_ENTRY(cuMemFreeHost)
+  MTC_FAKE_ENTRY(cuTensorMapEncodeTiled)
   MTC_FAKE_ENTRY(cuStreamCreate)
   MTC_FAKE_ENTRY(cuStreamDestroy)
   MTC_FAKE_ENTRY(cuStreamSynchronize)

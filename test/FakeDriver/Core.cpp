@@ -59,6 +59,17 @@ static std::string loadKernels(Fake &f, const std::string &prefix) {
     info.isChecked = row.value("is_checked", true);
     info.bufferBytes = row["buffer_bytes"].get<std::vector<int64_t>>();
     info.isWritten = row["is_written"].get<std::vector<bool>>();
+    for (const Json &from : row.value("tensor_maps", Json::array())) {
+      GpuTensorMap &map = info.tensorMaps.emplace_back();
+      map.buffer = from["buffer"];
+      map.offset = from["offset"];
+      map.element = static_cast<GpuTensorMap::Element>(from["element"].get<int>());
+      map.sizes = from["sizes"].get<std::vector<int64_t>>();
+      map.strides = from["strides"].get<std::vector<int64_t>>();
+      map.box = from["box"].get<std::vector<int32_t>>();
+      map.steps = from["steps"].get<std::vector<int32_t>>();
+      map.swizzleBytes = from["swizzle_bytes"];
+    }
     f.kernels[name] = std::move(info);
   }
   return "";
@@ -74,8 +85,11 @@ std::string configure(Fake &f) {
   if (const std::string path = variable("MTC_FAKE_CUDA_RECORD"); !path.empty() && !f.record)
     f.record = std::fopen(path.c_str(), "w");
   if (const std::string text = variable("MTC_FAKE_CUDA_FAIL"); !text.empty()) {
-    f.failAt = std::strtoll(text.c_str(), nullptr, 10);
     const size_t colon = text.find(':');
+    if (text.starts_with("cu"))
+      f.failName = text.substr(0, colon);
+    else
+      f.failAt = std::strtoll(text.c_str(), nullptr, 10);
     f.failWith = static_cast<CUresult>(
         colon == std::string::npos ? CUDA_ERROR_UNKNOWN : std::atoi(text.c_str() + colon + 1));
   }
@@ -127,7 +141,7 @@ CUresult call(const char *name, Json arguments, const std::function<CUresult(Jso
     result =
         violation(fmt::format("{} without a current context", name), CUDA_ERROR_INVALID_CONTEXT);
   } else {
-    const bool isTold = int64_t(number) == f.failAt;
+    const bool isTold = int64_t(number) == f.failAt || f.failName == name;
     if (isTold && losesDevice(f.failWith))
       f.lost = f.failWith;
     const CUresult told = f.lost != CUDA_SUCCESS ? f.lost : isTold ? f.failWith : CUDA_SUCCESS;

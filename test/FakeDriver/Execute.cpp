@@ -137,6 +137,7 @@ static CUresult runKernel(const Node &node) {
   for (size_t i = 0; i < node.buffers.size(); ++i)
     launch.buffers.push_back(
         {reinterpret_cast<void *>(node.buffers[i]), info.bufferBytes[i], true});
+  launch.tensorMaps = node.tensorMaps;
   launch.seed = fake().random();
   const Status status = emulator::run(launch);
   return status.ok() ? CUDA_SUCCESS

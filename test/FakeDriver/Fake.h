@@ -9,7 +9,8 @@
 // Environment, read at cuInit (README.md beside says more):
 //   MTC_FAKE_CUDA_KERNELS  PREFIX of PREFIX.so and PREFIX.json, as mtc-emulate-bundle writes them
 //   MTC_FAKE_CUDA_RECORD   a file that gets a line of JSON per call
-//   MTC_FAKE_CUDA_FAIL     K:ERROR, the K-th call gives that CUresult; some ERRORs lose the device
+//   MTC_FAKE_CUDA_FAIL     K:ERROR, the K-th call (or every call of function K) gives that
+//                          CUresult; some ERRORs lose the device
 //   MTC_FAKE_CUDA_SEED     of the order of nodes, blocks and threads; default 1
 //   MTC_FAKE_CUDA_UNITS    SMs; default 132
 //   MTC_FAKE_CUDA_MEMORY   KiB; default 4194304
@@ -75,6 +76,7 @@ struct KernelInfo {
   bool isChecked = true;            ///< the code announces its accesses
   std::vector<int64_t> bufferBytes; ///< operands, then scratch
   std::vector<bool> isWritten;
+  std::vector<GpuTensorMap> tensorMaps; ///< its last parameters
 };
 
 struct Kernel {
@@ -99,6 +101,7 @@ struct Node {
   Context *context = nullptr;
   int64_t blocks = 1, lo = 0, hi = 0;
   std::vector<CUdeviceptr> buffers;
+  std::vector<emulator::TensorMap> tensorMaps;
   int priority = 0;
   // a copy
   void *to = nullptr;
@@ -139,6 +142,7 @@ struct Fake {
   bool isInitialized = false;
   uint64_t calls = 0;
   int64_t failAt = -1;
+  std::string failName; ///< of calls that fail; empty: none
   CUresult failWith = CUDA_SUCCESS;
   CUresult lost = CUDA_SUCCESS; ///< sticky
   uint64_t violations = 0;

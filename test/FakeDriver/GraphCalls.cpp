@@ -1,6 +1,8 @@
 //===- GraphCalls.cpp - nodes, edges, instantiation, launch ---------------===//
 #include "GraphCalls.h"
 
+#include "TensorMaps.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -102,6 +104,9 @@ CUresult setKernel(Node &node, const CUDA_KERNEL_NODE_PARAMS &params) {
   if (node.lo < 0 || node.hi < node.lo)
     return violation(
         fmt::format("'{}': tiles [{}, {}) are no range", kernel->name, node.lo, node.hi));
+  if (const std::string wrong = takeTensorMaps(node, params.kernelParams + buffers + 2);
+      !wrong.empty())
+    return violation(wrong);
   return CUDA_SUCCESS;
 }
 

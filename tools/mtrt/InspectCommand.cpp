@@ -78,6 +78,19 @@ Json tenantsJson(const Problem &problem) {
   return tenants;
 }
 
+Json tensorMapJson(const GpuTensorMap &map) {
+  static constexpr const char *elements[] = {"u8", "f16", "bf16"};
+  return {{"buffer", map.buffer},
+          {"offset", map.offset},
+          {"element", elements[static_cast<size_t>(map.element)]},
+          {"sizes", map.sizes},
+          {"strides", map.strides},
+          {"box", map.box},
+          {"steps", map.steps},
+          {"swizzle_bytes", map.swizzleBytes},
+          {"outside", 0}};
+}
+
 /// The kernels of a CUDA target as they were assembled; null for a host.
 Json gpuKernelsJson(const BundleTarget &target) {
   if (!target.target.starts_with("cuda:"))
@@ -90,12 +103,17 @@ Json gpuKernelsJson(const BundleTarget &target) {
         if (module.symbol != target.symbols[k][v])
           continue;
         Json functions = Json::array();
-        for (const GpuFunction &f : module.phases)
+        for (const GpuFunction &f : module.phases) {
+          Json maps = Json::array();
+          for (const GpuTensorMap &map : f.tensorMaps)
+            maps.push_back(tensorMapJson(map));
           functions.push_back({{"threads", f.threads},
                                {"registers", f.registers},
                                {"shared_bytes", f.sharedBytes},
                                {"spill_bytes", f.spillBytes},
-                               {"blocks_per_unit", f.blocksPerUnit}});
+                               {"blocks_per_unit", f.blocksPerUnit},
+                               {"tensor_maps", maps}});
+        }
         rows.push_back({{"kernel", target.problem.kernels[k].name},
                         {"config", target.problem.kernels[k].variants[v].config},
                         {"cubin_bytes", module.cubin.size()},

@@ -21,8 +21,34 @@ namespace mtc {
 /// Source: CUDA C++ programming guide, "Shared Memory" of compute capabilities 8.x and 9.0.
 inline constexpr int32_t kStaticSharedBytes = 48 << 10;
 
+/// A tensor in a buffer, and the box of it that one cp.async.bulk.tensor brings to shared memory:
+/// what cuTensorMapEncodeTiled encodes. What of a box lies outside of the tensor is zero.
+/// Dimensions are innermost first, and each is packed or padded inside of the next. Source: CUDA
+/// driver API 13.0, "Tensor Map Object Management"; PTX ISA 9.0, 5.5 (tensors).
+struct GpuTensorMap {
+  enum class Element : uint8_t { U8, F16, BF16 };
+
+  int32_t buffer = 0; ///< number of the function's parameter
+  int64_t offset = 0; ///< bytes of the buffer before the tensor
+  Element element = Element::F16;
+  std::vector<int64_t> sizes;   ///< elements of each dimension, 1 to 5 dimensions
+  std::vector<int64_t> strides; ///< bytes from one to the next of each but the innermost
+  std::vector<int32_t> box;     ///< elements that a copy brings of each dimension
+  std::vector<int32_t> steps;   ///< and how far apart they lie
+  int32_t swizzleBytes = 128;   ///< of a row in shared memory: 0 (none), 32, 64 or 128
+
+  int64_t elementBytes() const { return element == Element::U8 ? 1 : 2; }
+  /// From the first to the last byte of the tensor. The map is valid.
+  int64_t bytes() const;
+  bool operator==(const GpuTensorMap &) const = default;
+};
+
+/// Fails (InvalidInput), saying why, if the driver would not encode the map.
+Status check(const GpuTensorMap &map);
+
 /// A phase of a variant: one launch. Its parameters are the buffers in the order of
-/// Kernel::operands, scratch, and the tiles [lo, hi) as two int64.
+/// Kernel::operands, scratch, the tiles [lo, hi) as two int64, and encoded tensor maps (128 bytes
+/// each, aligned to 64).
 struct GpuFunction {
   std::string name;
   int32_t threads = 1;       ///< of a block; blocks are one-dimensional
@@ -30,6 +56,7 @@ struct GpuFunction {
   int32_t registers = 0;     ///< per thread; 0: not assembled
   int32_t spillBytes = 0;    ///< stores and loads of registers in local memory
   int32_t blocksPerUnit = 1; ///< resident blocks of an SM
+  std::vector<GpuTensorMap> tensorMaps = {};
 
   /// What a launch asks for.
   int32_t dynamicSharedBytes() const { return sharedBytes > kStaticSharedBytes ? sharedBytes : 0; }
@@ -48,5 +75,8 @@ std::vector<uint8_t> encodeGpuCode(const std::vector<GpuModule> &modules);
 
 /// Fails if the bytes are no such section (BundleRefused).
 StatusOr<std::vector<GpuModule>> decodeGpuCode(std::span<const uint8_t> bytes);
+
+/// Whether a function of a code section has tensor maps, which older runtimes do not pass.
+bool hasTensorMaps(std::span<const uint8_t> bytes);
 
 } // namespace mtc

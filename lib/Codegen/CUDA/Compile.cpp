@@ -25,7 +25,7 @@ namespace mtc::cuda {
 namespace {
 
 /// Changes whenever emission does: modules of older revisions are not taken from the cache.
-constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 11";
+constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 12";
 
 /// One module to make: the first kernel that needs it, and how.
 struct Job {
@@ -76,6 +76,8 @@ StatusOr<GpuModule> compileVariant(const Job &job, const CudaTarget &target,
     f.name = name.str();
     f.threads = static_cast<int32_t>(body->getAttrOfType<IntegerAttr>(threadsAttribute).getInt());
     f.sharedBytes = static_cast<int32_t>(layOutShared(body).bytes);
+    const SmallVector<GpuTensorMap> maps = tensorMapsOf(body);
+    f.tensorMaps.assign(maps.begin(), maps.end());
   }
   FailureOr<std::string> ptx = lowerToPtx(*module, target);
   if (failed(ptx))

@@ -21,7 +21,8 @@ StatusOr<CudaTarget> resolve(const std::string &text) {
   auto bad = [&](const std::string &why) { return invalidInput("target '" + text + "': " + why); };
   StringRef rest = text;
   if (!rest.consume_front("cuda:") || rest.empty())
-    return bad("must be 'cuda:ARCHITECTURE[,gpu=NAME][,units=N][,staged]'; known architectures: " +
+    return bad("must be 'cuda:ARCHITECTURE[,gpu=NAME][,units=N][,staged][,maps=on|off]'; known "
+               "architectures: " +
                knownArchitectures());
   llvm::SmallVector<StringRef> parts;
   rest.split(parts, ',');
@@ -37,6 +38,7 @@ StatusOr<CudaTarget> resolve(const std::string &text) {
 
   CudaTarget target;
   target.gpu = standard;
+  target.maps = StringRef(standard.architecture) == "sm_90a";
   int64_t units = 0;
   for (StringRef part : llvm::ArrayRef(parts).drop_front()) {
     if (part == "staged") {
@@ -44,6 +46,10 @@ StatusOr<CudaTarget> resolve(const std::string &text) {
         return bad("staged weights are for sm_90a, got '" + std::string(standard.architecture) +
                    "'");
       target.staged = true;
+    } else if (part == "maps=on" || part == "maps=off") {
+      if (StringRef(standard.architecture) != "sm_90a")
+        return bad("tensor maps are for sm_90a, got '" + std::string(standard.architecture) + "'");
+      target.maps = part == "maps=on";
     } else if (part.consume_front("gpu=")) {
       StatusOr<GpuRow> named = gpuRow(part.str());
       if (!named.ok())
@@ -53,7 +59,9 @@ StatusOr<CudaTarget> resolve(const std::string &text) {
                    "', not '" + standard.architecture + "'");
       target.gpu = *named;
     } else if (!part.consume_front("units=") || part.getAsInteger(10, units)) {
-      return bad("got '" + part.str() + "', wanted gpu=NAME, units=N or staged");
+      return bad("got '" + part.str() +
+                 "', wanted gpu=NAME, units=N, staged, maps=on or "
+                 "maps=off");
     } else if (units < standard.unitsPerGranule || units > 64 * standard.unitsPerGranule) {
       return bad("units must be " + std::to_string(standard.unitsPerGranule) + " to " +
                  std::to_string(64 * standard.unitsPerGranule) + ", got " + std::to_string(units));
@@ -67,6 +75,8 @@ StatusOr<CudaTarget> resolve(const std::string &text) {
   target.name += ",units=" + std::to_string(target.gpu.units);
   if (target.staged)
     target.name += ",staged";
+  if (!target.maps && StringRef(standard.architecture) == "sm_90a")
+    target.name += ",maps=off";
   return target;
 }
 

@@ -11,9 +11,15 @@
 //   consumer: for tile, k: wait full[s]; start products of s; wait for those of k - 1; arrive free
 //
 // A staged weight comes by bulk copies of one producer, whose bytes `full` counts beside arrivals.
+// Where everything comes so or by tensor maps (TensorBox.h), one thread is all producers:
+//
+//   producer: for tile, k: wait free[s]; arrive full[s], expecting bytes; start copies of boxes
+//
+// Its warpgroup then gives most of its registers to the consumers (setmaxnreg).
 // Stages and parities go on over tiles, so both count alike whatever the range of tiles.
 //
-// Source: PTX ISA 9.0, 9.7.13.15 (mbarrier), 9.7.15.4 (proxies); NVIDIA's CUTLASS describes
+// Source: PTX ISA 9.0, 9.7.13.15 (mbarrier), 9.7.15.4 (proxies), 9.7.9.25
+// (cp.async.bulk.tensor), 9.7.19.5 (setmaxnreg); NVIDIA's CUTLASS describes
 // warp-specialized kernels (docs: efficient_gemm).
 //
 //===----------------------------------------------------------------------===//
@@ -56,18 +62,28 @@ public:
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(roles.elseBlock());
       copyThread = e.add(e.thread, e.constant(-consumers));
-      forTilesInRing([&](const Place &begin) {
-        return forStepsOfTile(begin, {},
-                              [&](Value step, const Place &at, ValueRange) {
-                                produce(step, at);
-                                return SmallVector<Value>();
-                              })
-            .first;
-      });
+      setRegisters(/*isConsumer=*/false);
+      auto produceTiles = [&](function_ref<void(Value, const Place &)> body) {
+        forTilesInRing([&](const Place &begin) {
+          return forStepsOfTile(begin, {},
+                                [&](Value step, const Place &at, ValueRange) {
+                                  body(step, at);
+                                  return SmallVector<Value>();
+                                })
+              .first;
+        });
+      };
+      if (t.mapped)
+        whenElected(number, consumers / warpThreads, [&] {
+          produceTiles([&](Value step, const Place &at) { produceBoxes(step, at); });
+        });
+      else
+        produceTiles([&](Value step, const Place &at) { produce(step, at); });
     }
     {
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(roles.thenBlock());
+      setRegisters(/*isConsumer=*/true);
       consume();
     }
     e.finish();
@@ -80,6 +96,20 @@ private:
   };
 
   Value i32(int64_t value) { return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value)); }
+
+  void setRegisters(bool isConsumer) {
+    if (std::optional<RegisterSplit> split = registerSplitOf(t))
+      NVVM::SetMaxRegisterOp::create(
+          b, loc, static_cast<uint32_t>(isConsumer ? split->consumer : split->producer),
+          isConsumer ? NVVM::SetMaxRegisterAction::increase : NVVM::SetMaxRegisterAction::decrease);
+  }
+
+  /// Runs `body` in one thread of a warp, of which ptxas sees that it is one.
+  void whenElected(Value warp, int64_t which, function_ref<void()> body) {
+    Value isWarp = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, warp, i32(which));
+    e.when(isWarp,
+           [&] { e.when(NVVM::ElectSyncOp::create(b, loc, b.getI1Type(), Value()), body); });
+  }
 
   //===--------------------------------------------------------------------===//
   // mbarriers
@@ -99,7 +129,8 @@ private:
         arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, e.thread, e.constant(0));
     e.when(isFirst, [&] {
       for (int64_t s = 0; s < t.stages; ++s) {
-        NVVM::MBarrierInitOp::create(b, loc, full(e.constant(s)), i32(t.copyThreads()), Value());
+        NVVM::MBarrierInitOp::create(b, loc, full(e.constant(s)),
+                                     i32(t.mapped ? 1 : t.copyThreads()), Value());
         NVVM::MBarrierInitOp::create(b, loc, free(e.constant(s)), i32(consumingWarps), Value());
       }
       NVVM::FenceMbarrierInitOp::create(b, loc);
@@ -186,37 +217,89 @@ private:
     arrive(full(at.stage));
   }
 
+  // The block's own shared memory is part of its cluster's (PTX ISA 5.1, .shared), as PTX 8.0 wants
+  // it.
+  static constexpr unsigned global = 1, sharedOfCluster = 7;
+
+  Value pointer(Value address, unsigned space) {
+    address = arith::IndexCastOp::create(b, loc, b.getI64Type(), address);
+    return LLVM::IntToPtrOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext(), space),
+                                    address);
+  }
+  int64_t stageBytes(const Plan &p) const { return p.size * bytes; }
+  /// Where a stage begins in shared memory.
+  Value stageStart(const Plan &p, Value stage) {
+    Value to = memref::ExtractAlignedPointerAsIndexOp::create(b, loc, p.memory);
+    return e.add(to, e.mul(stage, stageBytes(p)));
+  }
+
   /// The weight's part of a stage by one thread's bulk copies, of which `full` counts the bytes.
   void startBulk(Value step, const Place &at) {
-    const int64_t chunks = t.bk * bytes / chunkBytes, rowBytes = t.bn * chunkBytes;
-    const int64_t stageBytes = w.size * bytes;
-    // The block's own shared memory is part of its cluster's (PTX ISA 5.1, .shared), as PTX 8.0
-    // wants it.
-    constexpr unsigned global = 1, sharedOfCluster = 7;
     auto isFirst =
         arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, copyThread, e.constant(0));
-    auto pointer = [&](Value address, unsigned space) -> Value {
-      address = arith::IndexCastOp::create(b, loc, b.getI64Type(), address);
-      return LLVM::IntToPtrOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext(), space),
-                                      address);
-    };
     e.when(isFirst, [&] {
-      NVVM::MBarrierExpectTxOp::create(b, loc, full(at.stage), i32(stageBytes));
-      Value to = memref::ExtractAlignedPointerAsIndexOp::create(b, loc, w.memory);
-      to = e.add(to, e.mul(at.stage, stageBytes));
-      Value from = memref::ExtractAlignedPointerAsIndexOp::create(
-          b, loc, e.memory[c.operands[w.side.operand].storage]);
-      from = e.add(from, e.mul(step, chunks * columns * chunkBytes));
-      from = e.add(from, e.mul(tileColumn, chunkBytes));
-      for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-        Value source = pointer(e.add(from, e.constant(chunk * columns * chunkBytes)), 0);
-        source = LLVM::AddrSpaceCastOp::create(
-            b, loc, LLVM::LLVMPointerType::get(b.getContext(), global), source);
-        NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(
-            b, loc, pointer(e.add(to, e.constant(chunk * rowBytes)), sharedOfCluster), source,
-            full(at.stage), i32(rowBytes), Value(), Value());
-      }
+      NVVM::MBarrierExpectTxOp::create(b, loc, full(at.stage), i32(stageBytes(w)));
+      startChunks(step, at);
     });
+  }
+
+  void startChunks(Value step, const Place &at) {
+    const int64_t chunks = t.bk * bytes / chunkBytes, rowBytes = t.bn * chunkBytes;
+    Value to = stageStart(w, at.stage);
+    Value from = memref::ExtractAlignedPointerAsIndexOp::create(
+        b, loc, e.memory[c.operands[w.side.operand].storage]);
+    from = e.add(from, e.mul(step, chunks * columns * chunkBytes));
+    from = e.add(from, e.mul(tileColumn, chunkBytes));
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      Value source = pointer(e.add(from, e.constant(chunk * columns * chunkBytes)), 0);
+      source = LLVM::AddrSpaceCastOp::create(
+          b, loc, LLVM::LLVMPointerType::get(b.getContext(), global), source);
+      NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(
+          b, loc, pointer(e.add(to, e.constant(chunk * rowBytes)), sharedOfCluster), source,
+          full(at.stage), i32(rowBytes), Value(), Value());
+    }
+  }
+
+  /// A stage by one thread.
+  void produceBoxes(Value step, const Place &at) {
+    await(free(at.stage), arith::XOrIOp::create(b, loc, at.parity, i32(1)));
+    NVVM::MBarrierArriveExpectTxOp::create(
+        b, loc, Type(), full(at.stage), i32(stageBytes(a) + stageBytes(w)), NVVM::MemScopeKind::CTA,
+        /*relaxed=*/false, Value());
+    for (const Plan *p : {&a, &w})
+      p->isStaged ? startChunks(step, at) : startBoxes(*p, step, at);
+  }
+
+  void startBoxes(const Plan &p, Value step, const Place &at) {
+    const int64_t boxBytes = stageBytes(p) / p.box->count;
+    Value to = stageStart(p, at.stage);
+    for (int64_t i = 0; i < p.box->count; ++i)
+      NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
+          b, loc, pointer(e.add(to, e.constant(i * boxBytes)), sharedOfCluster), p.map,
+          coordinates(p, i * p.box->width, step), full(at.stage), ValueRange(), Value(), Value(),
+          NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false, NVVM::CTAGroupKindAttr(), Value());
+  }
+
+  /// Where the box begins whose first row or column is `across` of the tile. What is past the end
+  /// is zeros, or other rows and columns that nobody stores.
+  SmallVector<Value> coordinates(const Plan &p, int64_t across, Value step) {
+    SmallVector<Value> saved = index;
+    Value flat = e.add(p.side.isRows ? tileRow : tileColumn, e.constant(across));
+    if (p.side.isRows)
+      setLoops(rowLoops, flat);
+    else
+      index[c.n] = flat;
+    setLoops(c.reductions, e.mul(step, t.bk));
+    SmallVector<Value> values;
+    for (const TensorBox::Dimension &dimension : p.box->dimensions) {
+      SmallVector<std::pair<Value, int64_t>> parts;
+      for (auto [loop, factor] : dimension.loops)
+        parts.emplace_back(index[loop], factor);
+      Value at = e.linear(dimension.start, parts);
+      values.push_back(arith::IndexCastOp::create(b, loc, b.getI32Type(), at));
+    }
+    index = saved;
+    return values;
   }
 
   void consume() {

@@ -11,7 +11,9 @@ using namespace mlir;
 namespace mtc::cuda {
 
 /// Numbers of a config that are marks in its attribute.
-static bool isMark(StringRef name) { return name == groupKey || name == stagedKey; }
+static bool isMark(StringRef name) {
+  return name == groupKey || name == stagedKey || name == mappedKey;
+}
 
 FailureOr<Config> configOf(DictionaryAttr attribute) {
   Config config;
@@ -76,13 +78,16 @@ private:
   bool isOfBytes() const { return first.getAs<StringAttr>(mmaKey).getValue() == "i8"; }
 
   /// `first` with other numbers; those that are 0 are not there.
-  void add(ArrayRef<std::pair<StringRef, int64_t>> numbers, bool byGroup = false) {
+  void add(ArrayRef<std::pair<StringRef, int64_t>> numbers, bool byGroup = false,
+           bool mapped = false) {
     NamedAttrList config;
     for (StringRef kept : {StringRef("emitter"), StringRef(mmaKey), StringRef(stagedKey)})
       if (Attribute value = first.get(kept))
         config.set(kept, value);
     if (byGroup)
       config.set(groupKey, b.getUnitAttr());
+    if (mapped)
+      config.set(mappedKey, b.getUnitAttr());
     for (auto [name, value] : numbers)
       if (value != 0)
         config.set(name, b.getI64IntegerAttr(value));
@@ -125,7 +130,8 @@ private:
       for (int64_t bn : {32, 64, 128, 256})
         for (int64_t parts : {1, 2})
           for (int64_t stages : {2, 3, 4, 6})
-            for (int64_t producers : {0, 1, 2})
+            for (auto [producers, mapped] :
+                 {std::pair(0, false), {1, false}, {2, false}, {1, true}})
               add({{"bm", bm},
                    {"bn", bn},
                    {"bk", termsIn(128)},
@@ -133,7 +139,7 @@ private:
                    {"wn", bn / parts},
                    {"stages", stages},
                    {"producers", producers}},
-                  /*byGroup=*/true);
+                  /*byGroup=*/true, mapped);
   }
 
   DictionaryAttr first;

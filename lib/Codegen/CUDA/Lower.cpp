@@ -50,6 +50,8 @@ using namespace mlir;
 
 namespace mtc::cuda {
 
+static constexpr int64_t tensorMapBytes = 128;
+
 void prepareLowering(MLIRContext &context) {
   DialectRegistry registry;
   registerBuiltinDialectTranslation(registry);
@@ -104,13 +106,16 @@ static void placeShared(gpu::GPUFuncOp kernel, ArrayRef<memref::AllocOp> shared,
   }
 }
 
-/// S.body(phase, lo, hi, scratch, buffers...) becomes the kernel S(buffers..., scratch, lo, hi).
+/// S.body(phase, lo, hi, scratch, buffers..., maps...) becomes the kernel
+/// S(buffers..., scratch, lo, hi, maps...).
 static void outline(func::FuncOp body, gpu::GPUModuleOp into) {
   Location loc = body.getLoc();
   Block &source = body.getBody().front();
   SmallVector<Type> inputs;
-  SmallVector<BlockArgument> order(source.getArguments().drop_front(4));
+  const size_t maps = tensorMapsOf(body).size();
+  SmallVector<BlockArgument> order(source.getArguments().drop_front(4).drop_back(maps));
   order.append({source.getArgument(3), source.getArgument(1), source.getArgument(2)});
+  llvm::append_range(order, source.getArguments().take_back(maps));
   for (BlockArgument argument : order)
     inputs.push_back(argument.getType());
   SmallVector<memref::AllocOp> shared(source.getOps<memref::AllocOp>());
@@ -233,10 +238,26 @@ static void optimizeModule(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, mam);
 }
 
+/// Tensor maps, the last arguments of a kernel, are parameters of 128 bytes that nobody writes, at
+/// multiples of 64 bytes. The names are the kernels'.
+static void describeMaps(gpu::GPUModuleOp kernels, const llvm::StringMap<size_t> &maps) {
+  Builder b(kernels.getContext());
+  auto type = LLVM::LLVMArrayType::get(b.getI8Type(), tensorMapBytes);
+  for (auto kernel : kernels.getOps<LLVM::LLVMFuncOp>()) {
+    const size_t arguments = kernel.getNumArguments();
+    for (size_t i = arguments - maps.lookup(kernel.getSymName()); i < arguments; ++i) {
+      const auto number = static_cast<unsigned>(i);
+      kernel.setArgAttr(number, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(type));
+      kernel.setArgAttr(number, NVVM::NVVMDialect::getGridConstantAttrName(), b.getUnitAttr());
+      kernel.setArgAttr(number, LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(64));
+    }
+  }
+}
+
 /// Buffers do not overlap and are aligned: what makes accesses wide and reads cached.
 static void describeArguments(llvm::Function &kernel) {
   for (llvm::Argument &argument : kernel.args())
-    if (argument.getType()->isPointerTy()) {
+    if (argument.getType()->isPointerTy() && !argument.hasByValAttr()) {
       argument.addAttr(llvm::Attribute::NoAlias);
       argument.addAttr(llvm::Attribute::getWithAlignment(kernel.getContext(), llvm::Align(64)));
     }
@@ -246,11 +267,17 @@ FailureOr<std::string> lowerToPtx(ModuleOp module, const CudaTarget &target) {
   host::expandMath(module, /*hasLookUp=*/false, /*convertsBf16=*/true);
   nameIntrinsics(module);
   int64_t alignment = 16;
-  for (auto body : module.getOps<func::FuncOp>())
+  llvm::StringMap<size_t> maps; // by kernel
+  for (auto body : module.getOps<func::FuncOp>()) {
     alignment = std::max(alignment, layOutShared(body).alignment);
+    StringRef name = body.getSymName();
+    name.consume_back(".body");
+    maps[name] = tensorMapsOf(body).size();
+  }
   gpu::GPUModuleOp kernels = outlineAll(module);
   if (failed(lowerToNVVM(module)))
     return failure();
+  describeMaps(kernels, maps);
   // convert-gpu-to-nvvm makes dynamic shared memory internal, which NVPTX takes for static, and
   // aligns it to 16 bytes.
   for (auto global : kernels.getOps<LLVM::GlobalOp>())

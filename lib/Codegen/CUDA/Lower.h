@@ -13,7 +13,7 @@ void prepareLowering(mlir::MLIRContext &context);
 
 /// Lowers a module of body functions (ThreadEmitter.h) to PTX. Function S.body becomes the kernel
 ///
-///   S(buffers..., scratch, int64 lo, int64 hi)
+///   S(buffers..., scratch, int64 lo, int64 hi, tensor maps...)
 ///
 /// The module is consumed. Fails if a pass fails or code outside the module is needed; an error is
 /// emitted.

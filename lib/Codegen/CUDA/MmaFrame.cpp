@@ -52,8 +52,10 @@ MmaFrame::MmaFrame(ThreadEmitter &e, const Contraction &c, const MmaTile &tile)
 void MmaFrame::start() {
   for (Operation &op : e.kernel.getBody().front().without_terminator())
     e.emitScalar(op);
-  if (wantedBlocks(t) > 1)
-    e.function->setAttr(minBlocksAttribute, b.getI32IntegerAttr(2));
+  // ptxas moves registers between warps only where it knows how many blocks an SM holds.
+  if (wantedBlocks(t) > 1 || registerSplitOf(t))
+    e.function->setAttr(minBlocksAttribute,
+                        b.getI32IntegerAttr(static_cast<int32_t>(wantedBlocks(t))));
   a = planOf(sideA());
   w = planOf(sideB());
   lane = arith::RemUIOp::create(b, loc, e.thread, e.constant(warpThreads));
@@ -82,6 +84,10 @@ MmaFrame::Plan MmaFrame::planOf(const Side &side) {
   Plan p;
   p.side = side;
   p.isStaged = t.staged && !side.isRows;
+  if (t.mapped && !p.isStaged) {
+    p.box = tensorBoxOf(c, side.isRows, t);
+    p.map = e.tensorMap(p.box->map, c.operands[side.operand].storage);
+  }
   p.termsFirst = !isContiguousAcross(side);
   // Bytes cannot be transposed, and a warpgroup transposes halves only.
   p.termsInside = p.termsFirst || t.byGroup || t.format == MmaFormat::I8;
@@ -251,14 +257,21 @@ Value MmaFrame::i64(uint64_t value) {
 }
 
 Value MmaFrame::describe(const Plan &p, Value across) {
+  const int64_t rowBytes = p.rowBytes();
+  // Transposed, `across` is a multiple of a row's elements.
+  const int64_t acrossBytes = p.isStaged ? chunkBytes : p.isTransposed() ? t.bk * bytes : rowBytes;
   Value at = memref::ExtractAlignedPointerAsIndexOp::create(b, loc, p.memory);
-  at = arith::IndexCastOp::create(b, loc, b.getI64Type(),
-                                  e.add(at, e.mul(across, p.isStaged ? chunkBytes : 128)));
+  at = arith::IndexCastOp::create(b, loc, b.getI64Type(), e.add(at, e.mul(across, acrossBytes)));
   at = arith::AndIOp::create(b, loc, at, i64(0x3FFFF));
   at = arith::ShRUIOp::create(b, loc, at, i64(4));
   // Of swizzled rows the last is ignored.
-  const uint64_t swizzle = p.isStaged ? 0 : 1, stride = p.isStaged ? 8 * chunkBytes : 1024,
-                 leading = p.isStaged ? t.bn * chunkBytes : 16;
+  const uint64_t swizzle = p.isStaged       ? 0
+                           : rowBytes == 64 ? 2
+                                            : 1,
+                 stride = p.isStaged ? 8 * chunkBytes : 8 * rowBytes,
+                 leading = p.isStaged         ? t.bn * chunkBytes
+                           : p.isTransposed() ? t.bk * rowBytes
+                                              : 16;
   return arith::OrIOp::create(b, loc, at,
                               i64(swizzle << 62 | stride / 16 << 32 | leading / 16 << 16));
 }
@@ -277,10 +290,14 @@ Value MmaFrame::firstSums() {
 Value MmaFrame::multiplyGroup(Value stage, Value sums) {
   NVVM::WgmmaFenceAlignedOp::create(b, loc);
   auto matrix = [&](const Plan &p, int64_t product) {
+    // To the next terms, in units of 16 bytes: 32 bytes of each row, or rows.
+    const int64_t units = p.isStaged         ? 2 * t.bn
+                          : p.isTransposed() ? productTerms(t.format) * p.rowBytes() / 16
+                                             : 2;
     Value at =
         arith::IndexCastOp::create(b, loc, b.getI64Type(), e.mul(stage, p.size * bytes / 16));
     return arith::AddIOp::create(b, loc, arith::AddIOp::create(b, loc, p.first, at),
-                                 i64(static_cast<uint64_t>((p.isStaged ? 2 * t.bn : 2) * product)));
+                                 i64(static_cast<uint64_t>(units * product)));
   };
   const bool isOfBytes = t.format == MmaFormat::I8;
   for (int64_t k = 0; k < t.bk / productTerms(t.format); ++k)
@@ -289,8 +306,9 @@ Value MmaFrame::multiplyGroup(Value stage, Value sums) {
         NVVM::MMAShapeAttr::get(b.getContext(), groupRows, t.wn, productTerms(t.format)),
         groupType(typeOf(a)), groupType(typeOf(w)),
         isOfBytes ? NVVM::WGMMATypes::s32 : NVVM::WGMMATypes::f32, NVVM::WGMMAScaleOut::one,
-        NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one, NVVM::MMALayout::row,
-        NVVM::MMALayout::col, NVVM::MMAIntOverflowAttr());
+        NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one,
+        a.isTransposed() ? NVVM::MMALayout::col : NVVM::MMALayout::row,
+        w.isTransposed() ? NVVM::MMALayout::row : NVVM::MMALayout::col, NVVM::MMAIntOverflowAttr());
   NVVM::WgmmaGroupSyncAlignedOp::create(b, loc);
   return sums;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "MmaTile.h"
+#include "TensorBox.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
@@ -25,16 +26,22 @@ protected:
   /// How an input comes to shared memory.
   struct Plan {
     Side side;
-    bool termsInside;    ///< neighbouring terms, not rows or columns, lie side by side
-    bool termsFirst;     ///< neighbouring threads copy neighbouring terms
-    int64_t group;       ///< elements side by side that a thread copies at once
-    bool isWide;         ///< they are neighbours in memory too
-    bool isAsync;        ///< by cp.async
-    bool isStaged;       ///< by bulk copies, as it lies in memory (StagedWeight.h)
-    int64_t pitch, size; ///< elements of shared memory to the next row, of a stage
+    bool termsInside;             ///< neighbouring terms, not rows or columns, lie side by side
+    bool termsFirst;              ///< neighbouring threads copy neighbouring terms
+    int64_t group;                ///< elements side by side that a thread copies at once
+    bool isWide;                  ///< they are neighbours in memory too
+    bool isAsync;                 ///< by cp.async
+    bool isStaged;                ///< by bulk copies, as it lies in memory (StagedWeight.h)
+    std::optional<TensorBox> box; ///< by a tensor map
+    int64_t pitch, size;          ///< elements of shared memory to the next row, of a stage
     /// `first`: where the lane's part of its warp's first fragment begins, or the descriptor of its
     /// warpgroup's first matrix.
     mlir::Value memory, first;
+    mlir::Value map; ///< the tensor map
+
+    /// Rows or columns, not terms, lie side by side in shared memory.
+    bool isTransposed() const { return box && !box->termsInside; }
+    int64_t rowBytes() const { return box ? box->map.swizzleBytes : 128; } ///< of the swizzle
   };
   Plan planOf(const Side &side);
 
@@ -83,7 +90,8 @@ protected:
   mlir::Value i64(uint64_t value);
   /// The descriptor of the matrix that begins with a row or column of the first stage: rows of 128
   /// bytes, swizzled, eight of them behind each other (PTX ISA 9.7.15.5.1.2); of a staged weight
-  /// rows of 16 bytes without a swizzle.
+  /// rows of 16 bytes without a swizzle. Where rows hold rows or columns, not terms, a box has a
+  /// row for each term, and the next box the next rows or columns.
   mlir::Value describe(const Plan &p, mlir::Value across);
   mlir::Type groupSums();
   mlir::Value firstSums();

@@ -1,6 +1,8 @@
 //===- MmaTile.cpp - how a contraction is cut for tensor cores ------------===//
 #include "MmaTile.h"
 
+#include "TensorBox.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -63,6 +65,8 @@ static int64_t sharedBytes(const MmaTile &t) {
 static int64_t registersOf(const MmaTile &t) {
   const int64_t sums = t.wm * t.wn / (t.byGroup ? 4 * warpThreads : warpThreads);
   const int64_t loaded = (t.bm + (t.staged ? 0 : t.bn)) * t.bk / t.copyThreads();
+  if (t.mapped) // who multiplies
+    return sums + 64;
   if (t.producers > 0) // which load some at once
     return std::max(sums, std::min<int64_t>(loaded, 64)) + 48;
   if (t.byGroup)
@@ -70,8 +74,28 @@ static int64_t registersOf(const MmaTile &t) {
   return sums + t.wm / 4 + t.wn / 4 + loaded + 64;
 }
 
+/// Registers that a thread keeps which only starts copies or waits for their end: what NVIDIA's
+/// CUTLASS leaves it (sm90 kernels, warp-specialized).
+static constexpr int64_t producerRegisters = 40;
+
 int64_t wantedBlocks(const MmaTile &t) {
-  return 2 * t.threads() * registersOf(t) <= 64 << 10 ? 2 : 1;
+  int64_t registers = t.threads() * registersOf(t);
+  if (t.mapped)
+    registers -= t.copyThreads() * (registersOf(t) - producerRegisters);
+  return 2 * registers <= 64 << 10 ? 2 : 1;
+}
+
+/// A block starts with as many for all its threads as its part of an SM has (multiples of 8, at
+/// most 255 of a thread). Source: PTX ISA 9.0, 9.7.19.5 (setmaxnreg).
+std::optional<RegisterSplit> registerSplitOf(const MmaTile &t) {
+  if (!t.mapped)
+    return std::nullopt;
+  const int64_t consumers = t.threads() - t.copyThreads();
+  const int64_t start = (64 << 10) / (wantedBlocks(t) * t.threads()) / 8 * 8;
+  if (start > 255)
+    return std::nullopt;
+  const int64_t more = (start - producerRegisters) * t.copyThreads() / consumers;
+  return RegisterSplit{producerRegisters, std::min<int64_t>((start + more) / 8 * 8, 240)};
 }
 
 /// As many stages, up to four, as the wanted blocks have shared memory for.
@@ -100,6 +124,9 @@ bool hasFormat(Type type, MmaFormat format) {
 bool fits(const MmaTile &t, const Contraction &c) {
   if (isOfBytes(c) != (t.format == MmaFormat::I8))
     return false;
+  if (t.mapped &&
+      (!tensorBoxOf(c, /*isRows=*/true, t) || !(t.staged || tensorBoxOf(c, /*isRows=*/false, t))))
+    return false;
   if (!t.staged)
     return true;
   return hasFormat(storedType(c, c.vectorInput), t.format) && c.batch.empty() &&
@@ -115,6 +142,11 @@ struct Cut {
   bool byGroup = false;
   int64_t producers = 0;
 };
+
+/// What a ring gains of which one thread starts all copies: that costs no instructions and
+/// registers of many threads, which NVIDIA's CUTLASS gives as the reason for its kernels. Modelled
+/// as a twentieth of the peak; measured by no GPU yet.
+constexpr double mappedGain = 0.05;
 
 constexpr Cut plainCuts[] = {
     {128, 128, 64, 32, 0.55},        {128, 64, 32, 32, 0.45},         {64, 128, 32, 32, 0.45},
@@ -136,38 +168,53 @@ constexpr Cut stagedCuts[] = {
 
 } // namespace
 
-GpuBlock blockOf(const MmaTile &t) { return {t.threads(), registersOf(t), sharedBytes(t)}; }
+GpuBlock blockOf(const MmaTile &t) {
+  int64_t registers = registersOf(t);
+  if (std::optional<RegisterSplit> split = registerSplitOf(t)) // on the average of all threads
+    registers =
+        (split->consumer * (t.threads() - t.copyThreads()) + split->producer * t.copyThreads()) /
+        t.threads();
+  return {t.threads(), registers, sharedBytes(t)};
+}
 
 SmallVector<std::pair<MmaTile, double>> mmaTiles(const Contraction &c, MmaFormat format,
-                                                 bool staged, const GpuRow &gpu) {
+                                                 bool staged, const GpuRow &gpu, bool maps) {
   // Rates go with the bits: the data sheets that Support/DeviceTable names.
   const int64_t bytes = elementBytes(format);
   const double peak = gpu.f16TensorFlopsPerNs * 2 / static_cast<double>(bytes);
   SmallVector<std::pair<MmaTile, double>> tiles;
+  auto consider = [&](const Cut &cut, bool mapped) {
+    MmaTile tile{format, cut.bm, cut.bn, (cut.byGroup ? 128 : 64) / bytes, cut.wm, cut.wn};
+    tile.byGroup = cut.byGroup;
+    tile.producers = mapped ? 1 : cut.producers;
+    tile.staged = staged;
+    tile.mapped = mapped;
+    tile.stages = stagesOf(tile, gpu);
+    if (isValid(tile) && sharedBytes(tile) <= gpu.blockSharedBytes && fits(tile, c))
+      tiles.push_back(
+          {tile, (cut.efficiency + (mapped ? mappedGain : 0)) * peak / gpu.f32FlopsPerNs});
+  };
   for (const Cut &cut : staged ? ArrayRef<Cut>(stagedCuts) : ArrayRef<Cut>(plainCuts)) {
     if (cut.byGroup && StringRef(gpu.architecture) != "sm_90a")
       continue;
-    MmaTile tile{format, cut.bm, cut.bn, (cut.byGroup ? 128 : 64) / bytes, cut.wm, cut.wn};
-    tile.byGroup = cut.byGroup;
-    tile.producers = cut.producers;
-    tile.staged = staged;
-    tile.stages = stagesOf(tile, gpu);
-    if (isValid(tile) && sharedBytes(tile) <= gpu.blockSharedBytes && (!staged || fits(tile, c)))
-      tiles.push_back({tile, cut.efficiency * peak / gpu.f32FlopsPerNs});
+    consider(cut, /*mapped=*/false);
+    if (cut.byGroup && maps)
+      consider(cut, /*mapped=*/true);
   }
   return tiles;
 }
 
 double efficiencyOf(const MmaTile &t, const GpuRow &gpu) {
+  const double gain = t.mapped ? mappedGain : 0;
   const double peak =
       gpu.f16TensorFlopsPerNs * 2 / static_cast<double>(elementBytes(t.format)) / gpu.f32FlopsPerNs;
   for (const Cut &cut : t.staged ? ArrayRef<Cut>(stagedCuts) : ArrayRef<Cut>(plainCuts))
-    if (std::tuple(cut.bm, cut.bn, cut.wm, cut.wn, cut.byGroup, cut.producers) ==
+    if (std::tuple(cut.bm, cut.bn, cut.wm, cut.wn, cut.byGroup, t.mapped ? 1 : cut.producers) ==
         std::tuple(t.bm, t.bn, t.wm, t.wn, t.byGroup, t.producers))
-      return cut.efficiency * peak;
+      return (cut.efficiency + gain) * peak;
   // Reuse goes with a tile's sides.
   const double sides = std::sqrt(static_cast<double>(t.bm * t.bn)) / 128;
-  return std::min(0.7, (t.byGroup ? 0.65 : 0.5) * sides) * peak;
+  return std::min(0.7, (t.byGroup ? 0.65 : 0.5) * sides + gain) * peak;
 }
 
 bool isValid(const MmaTile &t) {
@@ -185,9 +232,15 @@ bool isValid(const MmaTile &t) {
   if (t.producers < 0 || t.producers > 2 || (t.producers > 0 && !t.byGroup) ||
       (t.staged && t.producers == 0))
     return false;
-  const int64_t threads = t.threads(), copyThreads = t.copyThreads();
+  // Copies of one thread are those of a ring.
+  if (t.mapped && (t.producers != 1 || t.format == MmaFormat::TF32))
+    return false;
+  const int64_t threads = t.threads(), copyThreads = t.mapped ? 1 : t.copyThreads();
+  int64_t mostRegisters = std::min<int64_t>(255, (64 << 10) / threads);
+  if (std::optional<RegisterSplit> split = registerSplitOf(t))
+    mostRegisters = split->consumer;
   const int64_t leastBytes = t.byGroup ? 16 : 4; // that a thread copies of a tile
-  return threads <= 1024 && registersOf(t) <= std::min<int64_t>(255, (64 << 10) / threads) &&
+  return threads <= 1024 && registersOf(t) <= mostRegisters &&
          std::min(t.bm, t.staged ? t.bm : t.bn) * rowBytes >= copyThreads * leastBytes &&
          sharedBytes(t) <= sharedLimit;
 }

@@ -32,6 +32,8 @@ struct MmaTile {
   int64_t producers = 0;
   /// What varies with the columns comes by bulk copies (StagedWeight.h).
   bool staged = false;
+  /// All else comes by tensor maps (TensorBox.h), so that one thread starts all copies.
+  bool mapped = false;
 
   int64_t copyThreads() const { return producers > 0 ? 128 * producers : threads(); }
   int64_t threads() const { return bm / wm * (bn / wn) * (byGroup ? 128 : 32) + 128 * producers; }
@@ -44,20 +46,29 @@ int64_t pitchOf(const MmaTile &tile, int64_t inner, bool termsInside);
 /// registers by an estimate.
 int64_t wantedBlocks(const MmaTile &tile);
 
+/// Registers that a ring moves from the threads that copy to those that multiply, where one thread
+/// starts all copies.
+struct RegisterSplit {
+  int64_t producer = 0, consumer = 0; ///< of a thread
+};
+/// None where threads have as many as there can be anyhow.
+std::optional<RegisterSplit> registerSplitOf(const MmaTile &tile);
+
 /// What a block of such tiles takes of an SM, registers by an estimate.
 GpuBlock blockOf(const MmaTile &tile);
 
 /// The tiles to choose from, each with the part of the CUDA cores' peak that it reaches
-/// (estimates); of a contraction with a staged weight there may be none.
+/// (estimates); of a contraction with a staged weight there may be none. `maps`: tensor maps may be
+/// used.
 llvm::SmallVector<std::pair<MmaTile, double>> mmaTiles(const host::Contraction &c, MmaFormat format,
-                                                       bool staged, const GpuRow &gpu);
+                                                       bool staged, const GpuRow &gpu, bool maps);
 
 /// The part of the CUDA cores' peak that any valid tile reaches: its table's, or what its size and
 /// the next table entries suggest.
 double efficiencyOf(const MmaTile &tile, const GpuRow &gpu);
 
 /// Whether a tile is for the factors of a contraction: bytes, or what is rounded to its format. A
-/// staged weight is of the format already, and tiles and steps divide it.
+/// staged weight is of the format already, and tiles and steps divide it; so is what is mapped.
 bool fits(const MmaTile &tile, const host::Contraction &c);
 
 /// Whether a tile can be emitted: it fits the shared memory that a block of some GPU may ask for

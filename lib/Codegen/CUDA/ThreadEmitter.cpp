@@ -1,6 +1,7 @@
 //===- ThreadEmitter.cpp - what all CUDA emitters share -------------------===//
 #include "ThreadEmitter.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
@@ -18,6 +19,45 @@ SharedLayout layOutShared(func::FuncOp body) {
   }
   layout.bytes = llvm::alignTo(layout.bytes, 16);
   return layout;
+}
+
+/// Names the attribute of an argument that is a tensor map.
+static constexpr llvm::StringLiteral tensorMapAttribute = "mtc.tensor_map";
+/// A body function's arguments before the buffers.
+static constexpr int64_t firstBuffer = 4;
+
+static DictionaryAttr attributeOf(MLIRContext *context, const GpuTensorMap &map) {
+  Builder b(context);
+  auto number = [&](StringRef name, int64_t value) {
+    return b.getNamedAttr(name, b.getI64IntegerAttr(value));
+  };
+  return b.getDictionaryAttr({number("buffer", map.buffer), number("offset", map.offset),
+                              number("element", static_cast<int64_t>(map.element)),
+                              b.getNamedAttr("sizes", b.getDenseI64ArrayAttr(map.sizes)),
+                              b.getNamedAttr("strides", b.getDenseI64ArrayAttr(map.strides)),
+                              b.getNamedAttr("box", b.getDenseI32ArrayAttr(map.box)),
+                              b.getNamedAttr("steps", b.getDenseI32ArrayAttr(map.steps)),
+                              number("swizzle", map.swizzleBytes)});
+}
+
+SmallVector<GpuTensorMap> tensorMapsOf(func::FuncOp body) {
+  SmallVector<GpuTensorMap> maps;
+  for (unsigned i = 0; i < body.getNumArguments(); ++i) {
+    auto from = body.getArgAttrOfType<DictionaryAttr>(i, tensorMapAttribute);
+    if (!from)
+      continue;
+    auto number = [&](StringRef name) { return from.getAs<IntegerAttr>(name).getInt(); };
+    GpuTensorMap &map = maps.emplace_back();
+    map.buffer = static_cast<int32_t>(number("buffer"));
+    map.offset = number("offset");
+    map.element = static_cast<GpuTensorMap::Element>(number("element"));
+    map.sizes = from.getAs<DenseI64ArrayAttr>("sizes").asArrayRef().vec();
+    map.strides = from.getAs<DenseI64ArrayAttr>("strides").asArrayRef().vec();
+    map.box = from.getAs<DenseI32ArrayAttr>("box").asArrayRef().vec();
+    map.steps = from.getAs<DenseI32ArrayAttr>("steps").asArrayRef().vec();
+    map.swizzleBytes = static_cast<int32_t>(number("swizzle"));
+  }
+  return maps;
 }
 
 ThreadEmitter::ThreadEmitter(ModuleOp module, mt::KernelOp kernel, const host::BufferPlan &plan,
@@ -80,6 +120,17 @@ Value ThreadEmitter::shared(int64_t elements, Type type, int64_t alignment) {
   auto space = gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
   auto memory = MemRefType::get({elements}, type, MemRefLayoutAttrInterface(), space);
   return memref::AllocOp::create(b, loc, memory, ValueRange(), b.getI64IntegerAttr(alignment));
+}
+
+Value ThreadEmitter::tensorMap(GpuTensorMap map, int storage) {
+  map.buffer =
+      static_cast<int32_t>(cast<BlockArgument>(memory[storage]).getArgNumber() - firstBuffer);
+  const unsigned number = function.getNumArguments();
+  auto attributes =
+      b.getDictionaryAttr(b.getNamedAttr(tensorMapAttribute, attributeOf(b.getContext(), map)));
+  (void)function.insertArgument(number, LLVM::LLVMPointerType::get(b.getContext()), attributes,
+                                loc);
+  return function.getArgument(number);
 }
 
 void ThreadEmitter::barrier() { gpu::BarrierOp::create(b, loc); }

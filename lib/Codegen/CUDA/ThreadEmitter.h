@@ -14,6 +14,8 @@
 
 #include "../Host/Emitter.h"
 
+#include "mtc/Bundle/GpuCode.h"
+
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 
 namespace mtc::cuda {
@@ -24,6 +26,10 @@ inline constexpr llvm::StringLiteral threadsAttribute = "mtc.threads";
 /// Names the attribute with the number of blocks that an SM should hold at least: ptxas then limits
 /// registers. Also LLVM's name.
 inline constexpr llvm::StringLiteral minBlocksAttribute = "nvvm.minctasm";
+
+/// Tensor maps are the last arguments of a body function, pointers whose attribute says what they
+/// map. Buffers are counted as the kernel's parameters are.
+llvm::SmallVector<GpuTensorMap> tensorMapsOf(mlir::func::FuncOp body);
 
 /// Where the shared memory of a body function lies, which its allocations are.
 struct SharedLayout {
@@ -55,6 +61,8 @@ public:
   /// `elements` of shared memory of the block.
   mlir::Value shared(int64_t elements, mlir::Type type, int64_t alignment = 16);
   void barrier();
+  /// A new argument: the map of a tensor in the buffer that `storage` of the plan is.
+  mlir::Value tensorMap(GpuTensorMap map, int storage);
 };
 
 } // namespace mtc::cuda

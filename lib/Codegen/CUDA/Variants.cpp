@@ -64,6 +64,8 @@ DictionaryAttr configOf(MLIRContext *context, const MmaTile &tile) {
     config.set(producersKey, IntegerAttr::get(IntegerType::get(context, 64), tile.producers));
   if (tile.staged)
     config.set(stagedKey, UnitAttr::get(context));
+  if (tile.mapped)
+    config.set(mappedKey, UnitAttr::get(context));
   return config.getDictionary(context);
 }
 
@@ -83,7 +85,8 @@ std::optional<MmaTile> mmaTileOf(DictionaryAttr config) {
                  number("stages"),
                  config.contains(groupKey),
                  number(producersKey),
-                 config.contains(stagedKey)};
+                 config.contains(stagedKey),
+                 config.contains(mappedKey)};
 }
 
 /// What a tile of bm x bn results multiplies and loads, bk terms at a time.
@@ -125,7 +128,7 @@ SmallVector<Candidate> contractionCandidates(mt::KernelOp kernel, const CudaTarg
   if (failed(c))
     return candidates;
   if (std::optional<MmaFormat> format = mmaFormatOf(kernel, *c)) {
-    for (auto [tile, efficiency] : mmaTiles(*c, *format, isStaged, target.gpu))
+    for (auto [tile, efficiency] : mmaTiles(*c, *format, isStaged, target.gpu, target.maps))
       candidates.push_back(candidateOf(kernel, *c, tile, efficiency, target.gpu));
   } else if (!isStaged) {
     for (auto [tile, efficiency] : contractionTiles())
@@ -303,7 +306,8 @@ SmallVector<mt::VariantAttr> priceVariants(mt::KernelOp kernel, const CudaTarget
       std::optional<MmaTile> tile = mmaTileOf(config);
       if (tile && format == tile->format && tile->staged == isStaged && isValid(*tile) &&
           fits(*tile, *c) && hasRoom(blockOf(*tile)) &&
-          (!tile->byGroup || StringRef(target.gpu.architecture) == "sm_90a"))
+          (!tile->byGroup || StringRef(target.gpu.architecture) == "sm_90a") &&
+          (!tile->mapped || target.maps))
         return candidateOf(kernel, *c, *tile, efficiencyOf(*tile, target.gpu), target.gpu);
       const ContractionTile cores = tileOf(config);
       if (!tile && !format && !isStaged && !config.contains(mmaKey) && isValid(cores) &&

@@ -13,6 +13,9 @@
 
 namespace mtc::cuda {
 
+/// Marks a config whose factors come by tensor maps (TensorBox.h).
+inline constexpr llvm::StringLiteral mappedKey = "mapped";
+
 /// Marks a config whose weight comes by bulk copies (StagedWeight.h).
 inline constexpr llvm::StringLiteral stagedKey = "staged";
 

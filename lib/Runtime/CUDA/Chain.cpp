@@ -1,12 +1,29 @@
 //===- Chain.cpp - kernels one after the other on one partition -----------===//
 #include "Chain.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace mtc::gpu {
 
 /// Rule R6: what takes longer is launched in ranges, so that others get SMs in between.
 static constexpr int64_t kQuantumNs = 2'000'000;
+
+static StatusOr<std::vector<CUtensorMap>> encodeTensorMaps(const Driver &cu, const Chain &chain,
+                                                           const GpuFunction &function) {
+  std::vector<CUtensorMap> maps;
+  for (const GpuTensorMap &map : function.tensorMaps) {
+    const auto buffer = static_cast<size_t>(map.buffer);
+    if (buffer >= chain.bytes.size())
+      return bundleRefused(
+          fmt::format("a tensor map of buffer {}, of {}", buffer, chain.bytes.size()));
+    MTC_ASSIGN_OR_RETURN(const CUtensorMap encoded,
+                         encodeTensorMap(cu, map, chain.buffers[buffer], chain.bytes[buffer]));
+    maps.push_back(encoded);
+  }
+  return maps;
+}
 
 Status addLaunches(Chain &chain, Kernels &kernels, const Problem &problem, int32_t kernel,
                    int32_t variantIndex, int granules) {
@@ -18,6 +35,7 @@ Status addLaunches(Chain &chain, Kernels &kernels, const Problem &problem, int32
     const int64_t tiles = variant.phaseTiles[p];
     const int64_t ranges = std::clamp<int64_t>((ns + kQuantumNs - 1) / kQuantumNs, 1, tiles);
     const GpuFunction &info = *(*phases)[p].info;
+    MTC_ASSIGN_OR_RETURN(const auto tensorMaps, encodeTensorMaps(kernels.driver(), chain, info));
     for (int64_t r = 0; r < ranges; ++r) {
       Launch &launch = chain.launches.emplace_back();
       launch.kernel = (*phases)[p].kernel;
@@ -25,6 +43,7 @@ Status addLaunches(Chain &chain, Kernels &kernels, const Problem &problem, int32
       launch.sharedBytes = static_cast<unsigned>(info.dynamicSharedBytes());
       launch.lo = tiles * r / ranges;
       launch.hi = tiles * (r + 1) / ranges;
+      launch.tensorMaps = tensorMaps;
       const int64_t resident = int64_t(chain.partition.units) * info.blocksPerUnit;
       launch.blocks = static_cast<unsigned>(
           std::clamp<int64_t>(resident, 1, std::max<int64_t>(1, launch.hi - launch.lo)));
@@ -40,6 +59,8 @@ Status addNode(const Driver &cu, CUgraph graph, const Chain &chain, Launch launc
     parameters.push_back(&buffer);
   parameters.push_back(&launch.lo);
   parameters.push_back(&launch.hi);
+  for (CUtensorMap &map : launch.tensorMaps)
+    parameters.push_back(&map);
   CUDA_KERNEL_NODE_PARAMS what = {};
   what.kern = launch.kernel; // `func` would make the node ignore `ctx`
   what.ctx = chain.partition.context;

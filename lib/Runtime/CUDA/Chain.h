@@ -14,17 +14,19 @@ struct Launch {
   CUkernel kernel = nullptr;
   unsigned blocks = 1, threads = 1, sharedBytes = 0;
   int64_t lo = 0, hi = 0;
+  std::vector<CUtensorMap> tensorMaps;
 };
 
 struct Chain {
   Gpu::Partition partition;
   int priority = 0;
   std::vector<CUdeviceptr> buffers; ///< operands, then scratch
+  std::vector<int64_t> bytes;       ///< of the operands
   std::vector<Launch> launches;
 };
 
 /// The launches of a variant of a kernel on the chain's partition, which is `granules` of them.
-/// Fails as Kernels::phases.
+/// Fails as Kernels::phases and encodeTensorMap.
 Status addLaunches(Chain &chain, Kernels &kernels, const Problem &problem, int32_t kernel,
                    int32_t variant, int granules);
 

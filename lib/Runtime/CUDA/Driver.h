@@ -56,6 +56,7 @@
   X(cuMemsetD32Async)                                                                              \
   X(cuMemAllocHost)                                                                                \
   X(cuMemFreeHost)                                                                                 \
+  X(cuTensorMapEncodeTiled)                                                                        \
   X(cuStreamCreate)                                                                                \
   X(cuStreamDestroy)                                                                               \
   X(cuStreamSynchronize)                                                                           \

@@ -216,6 +216,7 @@ Status Graph::prepareCommand(int32_t index) {
   for (const BufferRef &buffer : command.buffers) {
     MTC_ASSIGN_OR_RETURN(const CUdeviceptr address, addressOf(command, buffer));
     chain.buffers.push_back(address);
+    chain.bytes.push_back(buffer.bytes);
   }
   const CUdeviceptr scratch = scratch_[static_cast<size_t>(index)];
   const int granules = std::popcount(command.granules);

@@ -5,9 +5,9 @@
 // inputs are copied in by root nodes, outputs out behind the commands that write them. A plan with
 // control flow is several graphs, cut at regions and where one request waits for another.
 //
-// The graph's addresses never change: what grows, grows in place (Memory.h). Only the host ends of
-// copies differ from run to run.
-// Source: CUDA driver API 13.0, "Graph Management".
+// The graph's addresses never change: what grows, grows in place (Memory.h), so that tensor maps
+// are encoded once. Only the host ends of copies differ from run to run. Source: CUDA driver
+// API 13.0, "Graph Management".
 //
 //===----------------------------------------------------------------------===//
 #pragma once

@@ -45,6 +45,33 @@ Status checkArchitecture(const std::string &target, int major, int minor) {
       fmt::format("compiled for {}; this device is sm_{}{}", target, major, minor));
 }
 
+StatusOr<CUtensorMap> encodeTensorMap(const Driver &cu, const GpuTensorMap &map,
+                                      CUdeviceptr address, int64_t bytes) {
+  if (map.offset + map.bytes() > bytes)
+    return bundleRefused(fmt::format("a tensor map of bytes {} to {} of buffer {}, which has {}",
+                                     map.offset, map.offset + map.bytes(), map.buffer, bytes));
+  static constexpr CUtensorMapDataType types[] = {CU_TENSOR_MAP_DATA_TYPE_UINT8,
+                                                  CU_TENSOR_MAP_DATA_TYPE_FLOAT16,
+                                                  CU_TENSOR_MAP_DATA_TYPE_BFLOAT16};
+  const CUtensorMapSwizzle swizzle = map.swizzleBytes == 0    ? CU_TENSOR_MAP_SWIZZLE_NONE
+                                     : map.swizzleBytes == 32 ? CU_TENSOR_MAP_SWIZZLE_32B
+                                     : map.swizzleBytes == 64 ? CU_TENSOR_MAP_SWIZZLE_64B
+                                                              : CU_TENSOR_MAP_SWIZZLE_128B;
+  const std::vector<cuuint64_t> sizes(map.sizes.begin(), map.sizes.end());
+  const std::vector<cuuint64_t> strides(map.strides.begin(), map.strides.end());
+  const std::vector<cuuint32_t> steps(map.steps.begin(), map.steps.end());
+  std::vector<cuuint32_t> box; // what a copy walks, of which it takes every step-th element
+  for (size_t d = 0; d < map.box.size(); ++d)
+    box.push_back(static_cast<cuuint32_t>(map.box[d] * map.steps[d]));
+  CUtensorMap encoded = {};
+  MTC_CU(cu, cuTensorMapEncodeTiled, &encoded, types[static_cast<size_t>(map.element)],
+         static_cast<cuuint32_t>(sizes.size()),
+         reinterpret_cast<void *>(address + static_cast<CUdeviceptr>(map.offset)), sizes.data(),
+         strides.data(), box.data(), steps.data(), CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle,
+         CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  return encoded;
+}
+
 StatusOr<std::unique_ptr<Kernels>> Kernels::create(Gpu &gpu, const BundleTarget &target) {
   std::unique_ptr<Kernels> kernels(new Kernels(gpu, target));
   MTC_ASSIGN_OR_RETURN(const Architecture code, parseArchitecture(target.target));

@@ -16,6 +16,11 @@ struct LoadedFunction {
   const GpuFunction *info = nullptr;
 };
 
+/// A tensor map as a kernel's parameter, of a buffer of `bytes` at `address`. A context is current.
+/// Fails if the tensor does not lie in the buffer (BundleRefused) or the driver refuses it.
+StatusOr<CUtensorMap> encodeTensorMap(const Driver &cu, const GpuTensorMap &map,
+                                      CUdeviceptr address, int64_t bytes);
+
 /// Whether a target "cuda:sm_90a,..." can run on a device of this compute capability: code of an
 /// architecture with a letter nowhere else, other code also on later minor versions, and through
 /// its PTX on all later devices. Fails (BundleRefused) saying what the bundle has and what it
@@ -35,6 +40,8 @@ public:
   StatusOr<const std::vector<LoadedFunction> *> phases(int32_t kernel, int32_t variant);
   /// The kernel of Stamp.h. Fails if the driver does.
   StatusOr<CUkernel> stamp();
+
+  const Driver &driver() const { return gpu_.driver(); }
 
 private:
   Kernels(Gpu &gpu, const BundleTarget &target) : gpu_(gpu), target_(target) {}

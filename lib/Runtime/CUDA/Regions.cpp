@@ -42,6 +42,7 @@ Status prepareBody(const RegionParts &parts, const Body &body, const BodyPlaces 
   for (const Task &task : body.graph.tasks) {
     GpuRegion::Task &step = prepared.tasks.emplace_back();
     std::vector<CUdeviceptr> buffers;
+    std::vector<int64_t> bytes;
     for (int32_t v : task.values) {
       const Value &value = body.graph.values[static_cast<size_t>(v)];
       const auto index = static_cast<size_t>(value.index);
@@ -61,13 +62,14 @@ Status prepareBody(const RegionParts &parts, const Body &body, const BodyPlaces 
         break;
       }
       buffers.push_back(address);
+      bytes.push_back(value.bytes);
     }
     if (parts.problem.kernels[static_cast<size_t>(task.kernel)].region) {
       MTC_ASSIGN_OR_RETURN(step.region, prepareRegion(parts, task.kernel, std::move(buffers)));
       continue;
     }
     buffers.push_back(parts.scratch);
-    step.chain = {parts.partition, parts.priority, std::move(buffers), {}};
+    step.chain = {parts.partition, parts.priority, std::move(buffers), std::move(bytes), {}};
     MTC_RETURN_IF_ERROR(addLaunches(step.chain, parts.kernels, parts.problem, task.kernel,
                                     /*variant=*/0, parts.granules));
   }

@@ -71,6 +71,17 @@ TEST(Bytes, Rings) {
                 "wm = 64, wn = 32, stages = 3, producers = 1}");
 }
 
+// Tensor maps bring what lies with its terms side by side.
+TEST(Bytes, Maps) {
+  const std::string config = "{emitter = \"contraction\", mma = \"i8\", wgmma, mapped, producers "
+                             "= 1, bm = 64, bn = 32, bk = 128, wm = 64, wn = 32, stages = 3}";
+  for (Signs signs : all)
+    expectEqual(product(70, 36, 336, signs, /*columnsFirst=*/true), config);
+  EmulatedProgram across(product(70, 48, 336, {false, true}, /*columnsFirst=*/false), false,
+                         "cuda:sm_90a", config);
+  EXPECT_EQ(across.error, "cannot be emitted");
+}
+
 // Terms that fill no product, groups of four and sixteen neighbours in memory and none, one row.
 TEST(Bytes, Products) {
   for (auto [m, n, k] : {std::tuple(20, 40, 33), {9, 36, 64}, {70, 24, 200}, {33, 17, 5}})

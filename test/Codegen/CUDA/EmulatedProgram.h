@@ -131,6 +131,10 @@ public:
           launch.buffers.push_back({buffers[i].data(), int64_t(buffers[i].size()),
                                     i < arguments || phase > 0 || parts > 1});
         launch.buffers.push_back({scratch.data(), int64_t(scratch.size()), phase > 0});
+        for (const GpuTensorMap &map : f.tensorMaps) {
+          MTC_RETURN_IF_ERROR(check(map));
+          launch.tensorMaps.push_back(emulator::tensorMapOf(map));
+        }
         launch.seed = seed++;
         MTC_RETURN_IF_ERROR(emulator::run(launch));
       }

@@ -5,45 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 #include "../ContractionText.h"
-#include "Codegen/CUDA/NarrowKernel.h"
 #include "LikeHost.h"
+#include "WithHalves.h"
 
 using namespace mtc;
 using namespace mtc::cuda::test;
 using namespace mtc::host::test;
 
 namespace {
-
-/// What a format multiplies exactly, and the type of operands.
-struct Case {
-  std::string format, type;
-};
-
-/// The kernel with all operands of f32 in another type, computed as `format` says ("f32": exactly).
-std::string withHalves(std::string text, const Case &c) {
-  mlir::DialectRegistry registry;
-  registerMtcDialects(registry);
-  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
-  context.loadAllAvailableDialects();
-  if (c.format != "f32")
-    text.insert(text.find(" {\n"), " numerics(\"contraction-k-" + c.format + "\")");
-  auto module =
-      mlir::parseSourceString<mlir::ModuleOp>("mt.program @p {\n" + text + "\n}", &context);
-  auto program = *module->getOps<mt::ProgramOp>().begin();
-  mt::KernelOp kernel = *program.getBody().getOps<mt::KernelOp>().begin();
-  cuda::Places places;
-  for (auto [i, type] : llvm::enumerate(kernel.getArgumentTypes()))
-    if (mlir::getElementTypeOrSelf(type).isF32())
-      places.arguments.push_back(i);
-  mlir::FloatType type = mlir::BFloat16Type::get(&context);
-  if (c.type == "f16")
-    type = mlir::Float16Type::get(&context);
-  cuda::NarrowedKernel narrowed = cuda::narrowKernel(kernel, places, type);
-  EXPECT_TRUE(narrowed.unfit.empty());
-  std::string result;
-  llvm::raw_string_ostream(result) << **narrowed.kernel;
-  return result;
-}
 
 class Halves : public testing::TestWithParam<Case> {
 protected:

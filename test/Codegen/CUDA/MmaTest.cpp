@@ -187,25 +187,6 @@ TEST(Tiles, AgreeOnCudaCores) {
   expectEqualBits(conv(v, 0), 12);
 }
 
-/// A product whose weight, of a type, lies as stages want it.
-std::string stagedGemm(int64_t m, int64_t n, int64_t k, const std::string &type,
-                       Epilogue e = Epilogue::None) {
-  const int64_t chunk = 8;
-  std::string a = tensor({1, m, k}), w = tensor({n, k}, type), o = tensor({1, m, n});
-  EpilogueText ep = epilogueText(e, "b,m,n", o, n, 3);
-  std::string staged = tensor({k / chunk, n, chunk}, type);
-  std::string body =
-      "%we = tensor.empty() : " + w +
-      "\n%u = linalg.unpack %w outer_dims_perm = [1, 0] inner_dims_pos = [1] inner_tiles = [8] "
-      "into %we : " +
-      staged + " -> " + w + "\n" +
-      generic("%c",
-              map("b,m,n,k", "b,m,k") + ", " + map("b,m,n,k", "n,k") + ", " +
-                  map("b,m,n,k", "b,m,n"),
-              iterators(3, 1), "%x, %u : " + a + ", " + w, "%f : " + o, o, productBody({type}));
-  return kernelText("%x: " + a + ", %w: " + staged, ep, o, body);
-}
-
 // A weight that bulk copies bring to its stages: one tile and several, of chosen configs and of one
 // warpgroup beside another; what none takes runs as phases.
 TEST(Staged, Products) {

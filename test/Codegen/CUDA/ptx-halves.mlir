@@ -1,7 +1,7 @@
 // RUN: mtc-cuda-kernels %s | %FileCheck %s
 
 // What is f16 or bf16 in memory goes to shared memory as it is, by 16 bytes; only results are rounded.
-mt.program @p target("cuda:sm_90a") {
+mt.program @p target("cuda:sm_90a,maps=off") {
   // CHECK-LABEL: kernel gemm_f16
   // CHECK-DAG: cp.async.cg.shared.global [{{.*}}], [{{.*}}], 16
   // CHECK-DAG: wgmma.mma_async.sync.aligned.m64n{{[0-9]+}}k16.f32.f16.f16

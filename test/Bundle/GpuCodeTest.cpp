@@ -1,0 +1,82 @@
+//===- GpuCodeTest.cpp - the code section of a CUDA target ----------------===//
+#include "mtc/Bundle/GpuCode.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+using namespace mtc;
+
+namespace {
+
+/// Images of 30 x 40 pixels of 64 channels, of which copies take every second pixel of a row.
+GpuTensorMap goodMap() {
+  GpuTensorMap map;
+  map.buffer = 1;
+  map.offset = 32;
+  map.sizes = {64, 40, 30, 2};
+  map.strides = {128, 5120, 153600};
+  map.box = {64, 16, 1, 1};
+  map.steps = {1, 2, 1, 1};
+  return map;
+}
+
+std::vector<GpuModule> modulesWith(const GpuTensorMap &map) {
+  GpuModule module;
+  module.symbol = "k";
+  module.ptx = "// none";
+  module.phases = {{"k_p0", 128, 1024, 32, 0, 2}};
+  module.phases[0].tensorMaps = {map, map};
+  return {module};
+}
+
+TEST(GpuCode, IsReadAsWritten) {
+  const std::vector<uint8_t> bytes = encodeGpuCode(modulesWith(goodMap()));
+  auto modules = decodeGpuCode(bytes);
+  ASSERT_TRUE(modules.ok()) << modules.status().message();
+  ASSERT_EQ(modules->size(), 1u);
+  const GpuFunction &f = (*modules)[0].phases.at(0);
+  EXPECT_EQ(f.name, "k_p0");
+  EXPECT_EQ(f.blocksPerUnit, 2);
+  EXPECT_EQ(f.tensorMaps, std::vector<GpuTensorMap>(2, goodMap()));
+  EXPECT_EQ(encodeGpuCode(*modules), bytes);
+  EXPECT_TRUE(hasTensorMaps(bytes));
+  (*modules)[0].phases[0].tensorMaps.clear();
+  EXPECT_FALSE(hasTensorMaps(encodeGpuCode(*modules)));
+  EXPECT_EQ(goodMap().bytes(), 2 * 153600);
+}
+
+// What the driver would not encode, each by one number.
+TEST(GpuCode, RefusesTensorMaps) {
+  using Change = std::function<void(GpuTensorMap &)>;
+  for (const auto &[change, message] : std::vector<std::pair<Change, std::string>>{
+           {[](auto &m) { m.sizes.clear(); }, "has 0 sizes, 3 strides, 4 of a box and 4 steps"},
+           {[](auto &m) { m.steps.pop_back(); }, "has 4 sizes, 3 strides, 4 of a box and 3 steps"},
+           {[](auto &m) { m.element = GpuTensorMap::Element(3); }, "elements of kind 3"},
+           {[](auto &m) { m.offset = 8; }, "begins at 8 of buffer 1, wanted a multiple of 16"},
+           {[](auto &m) { m.buffer = -1; }, "begins at 32 of buffer -1"},
+           {[](auto &m) { m.sizes[3] = 0; }, "has size 0 in dimension 3"},
+           {[](auto &m) { m.sizes[0] = int64_t(1) << 31; }, "has size 2147483648 in dimension 0"},
+           {[](auto &m) { m.box[1] = 0; }, "takes 0 elements in steps of 2 in dimension 1"},
+           {[](auto &m) { m.box[1] = 129; }, "takes 129 elements in steps of 2"},
+           {[](auto &m) { m.steps[1] = 9; }, "takes 16 elements in steps of 9"},
+           {[](auto &m) { m.steps[0] = 2; }, "has innermost steps of 2, wanted 1"},
+           {[](auto &m) { m.strides[0] = 136; }, "stride of 136 bytes in dimension 1"},
+           {[](auto &m) { m.strides[1] = 5104; }, "stride of 5104 bytes in dimension 2"},
+           {[](auto &m) { m.sizes[1] = 41; }, "stride of 5120 bytes in dimension 2"},
+           {[](auto &m) { m.sizes[3] = 1 << 30; }, "stride of 153600 bytes in dimension 3"},
+           {[](auto &m) { m.box[0] = 60; }, "rows of 120 bytes"},
+           {[](auto &m) { m.swizzleBytes = 64; }, "rows of 128 bytes"},
+           {[](auto &m) { m.swizzleBytes = 256; }, "a swizzle of 256 bytes"}}) {
+    GpuTensorMap map = goodMap();
+    change(map);
+    const auto read = decodeGpuCode(encodeGpuCode(modulesWith(map)));
+    EXPECT_EQ(read.status().code(), ErrorCode::BundleRefused) << message;
+    EXPECT_NE(read.status().message().find("function 'k_p0': a tensor map "), std::string::npos)
+        << read.status().message();
+    EXPECT_NE(read.status().message().find(message), std::string::npos) << read.status().message();
+  }
+  EXPECT_TRUE(check(goodMap()).ok());
+}
+
+} // namespace

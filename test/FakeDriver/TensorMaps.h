@@ -1,0 +1,19 @@
+//===- TensorMaps.h - what the fake driver encodes ------------------------===//
+#pragma once
+
+#include "Fake.h"
+
+namespace mtc::fake {
+
+CUresult fake_cuTensorMapEncodeTiled(CUtensorMap *map, CUtensorMapDataType type, cuuint32_t rank,
+                                     void *address, const cuuint64_t *sizes,
+                                     const cuuint64_t *strides, const cuuint32_t *box,
+                                     const cuuint32_t *steps, CUtensorMapInterleave interleave,
+                                     CUtensorMapSwizzle swizzle, CUtensorMapL2promotion promotion,
+                                     CUtensorMapFloatOOBfill fill);
+
+/// Adds the encoded maps among a kernel's parameters, from `parameters` on, to the node, whose
+/// buffers are known. Empty, or which is not what the kernel's code says, and in what.
+std::string takeTensorMaps(Node &node, void *const *parameters);
+
+} // namespace mtc::fake
