@@ -178,8 +178,10 @@ static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool o
     passes.addPass(host::createJoinMoves());
   }
   const auto *gpu = std::get_if<cuda::CudaTarget>(&target);
-  if (gpu && optimize)
+  if (gpu && optimize) {
+    passes.addPass(cuda::createChooseCudaPrecision());
     passes.addPass(cuda::createNarrowCudaValues());
+  }
   if (gpu && gpu->staged && optimize)
     passes.addPass(cuda::createStageCudaWeights());
   passes.addPass(mt::createShareKernels());

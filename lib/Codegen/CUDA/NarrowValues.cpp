@@ -17,6 +17,7 @@
 #include "../../Dialect/MT/Transforms/Structure.h"
 #include "ContractionFrame.h"
 #include "NarrowKernel.h"
+#include "SensitiveValues.h"
 
 #include "mtc/Codegen/CUDA/Passes.h"
 
@@ -58,7 +59,7 @@ class EntryNarrowing {
 public:
   EntryNarrowing(mt::EntryOp entry, FloatType type, StringRef precision, const SymbolTable &symbols,
                  const DenseMap<StringAttr, unsigned> &uses, mt::DerivedWeights &weights)
-      : type(type), weights(weights) {
+      : type(type), weights(weights), sensitive(sensitiveValuesOf(entry, symbols).values) {
     for (auto task : entry.getBody().front().getOps<mt::TaskOp>()) {
       auto kernel = symbols.lookup<mt::KernelOp>(task.getKernel());
       const bool fits = uses.lookup(kernel.getSymNameAttr()) == 1 &&
@@ -146,7 +147,7 @@ private:
   }
 
   bool isCandidate(Value result) const {
-    if (!isF32Tensor(result.getType()))
+    if (!isF32Tensor(result.getType()) || sensitive.contains(result))
       return false;
     auto readers = readersOf(result);
     if (!readers || readers->empty())
@@ -264,6 +265,7 @@ private:
 
   FloatType type;
   mt::DerivedWeights &weights;
+  llvm::DenseSet<Value> sensitive;
   llvm::MapVector<Operation *, KernelUse> useOf;
   /// Products, and what depends on one or leads to one.
   llvm::DenseSet<Operation *> afterProduct, beforeProduct;

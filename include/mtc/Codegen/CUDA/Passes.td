@@ -21,13 +21,25 @@ def TuneCudaKernels : Pass<"mt-tune-cuda-kernels", "::mtc::mt::ProgramOp"> {
     "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def ChooseCudaPrecision : Pass<"mt-choose-cuda-precision", "::mtc::mt::ProgramOp"> {
+  let summary = "compute products more precisely than asked where answers would miss their tolerance";
+  let description = [{
+    For tenants whose `precision` is tf32, f16 or bf16 and whose `numerics` is not relaxed, before kernels are shared: the end of a kernel's
+    class of numerics changes. Products become exact if a logarithm, a sine or a cosine reads what they give, not through an exponential; and
+    as many others as a model of errors asks for that knows how many products depend on each, cheapest first for the error removed: bf16
+    becomes tf32, all else f32.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+  let statistics = [Statistic<"count", "raised", "kernels that became more precise">];
+}
+
 def NarrowCudaValues : Pass<"mt-narrow-cuda-values", "::mtc::mt::ProgramOp"> {
   let summary = "keep the values next to products in f16 or bf16 where the tenant's precision says so";
   let description = [{
     For tenants whose `precision` is f16 or bf16, before kernels are shared. A value of f32 that tasks make and read, one of them a product
     of that precision, lies in memory in that type, and so do weights that are factors. Kernels widen what they read and round what they
-    write; numbers beyond the type's range become its largest finite ones. Not what entries take or give, what becomes integers, and what
-    would need a loop nest for the conversion alone. In bf16 only what products alone read.
+    write; numbers beyond the type's range become its largest finite ones. Not what entries take or give, what becomes integers, what a
+    logarithm, a sine or a cosine reads, and what would need a loop nest for the conversion alone. In bf16 only what products alone read.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
   let statistics = [Statistic<"count", "narrowed", "values that became narrow">];
