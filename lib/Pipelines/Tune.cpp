@@ -86,7 +86,7 @@ public:
          const TunedTarget &target)
       : options(options), log(log), host(std::get_if<host::HostTarget>(&compilation.target)),
         target(target), program(*compilation.module->getOps<mt::ProgramOp>().begin()),
-        learned(LearnedTimes::train(options.known, options.device)) {}
+        learned(LearnedRanking::train(options.known, options.device)) {}
 
   StatusOr<TuneReport> run() {
     MTC_RETURN_IF_ERROR(search());
@@ -208,7 +208,7 @@ private:
         target.configSpace(kernel.kernel), kernel.first, kernel.candidates, target.granules(),
         uint64_t(options.seed),
         [&](const Config &config, int32_t granules) {
-          return isLearned ? learned.ns(features, config, granules) : modelled(config, granules);
+          return isLearned ? learned.cost(features, config, granules) : modelled(config, granules);
         },
         options.drawnPercent);
   }
@@ -330,7 +330,7 @@ private:
   const host::HostTarget *host; ///< null: a GPU's
   const TunedTarget &target;
   mt::ProgramOp program;
-  LearnedTimes learned; ///< from what was known at the start: it ranks what is new
+  LearnedRanking learned; ///< from what was known at the start: it ranks what is new
   std::vector<Searched> kernels;
   TuningRecords measured; ///< now
   TuneReport report;

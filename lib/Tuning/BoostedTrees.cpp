@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "mtc/Tuning/Learn.h"
 
+#include "mtc/Support/Random.h"
+
 #include <algorithm>
 #include <numeric>
 
@@ -17,20 +19,28 @@ struct Split {
   double value = 0, gain = 0;
 };
 
-/// The split of `orders` (rows by each feature) that lowers the squared error most.
+/// The rows of a node by each of the features that its tree sees.
+struct Orders {
+  std::vector<int> features;
+  std::vector<std::vector<uint32_t>> rows;
+};
+
+/// The split of `orders` that lowers the squared error most.
 Split bestSplit(std::span<const Example> examples, const std::vector<double> &residuals,
-                const std::vector<std::vector<uint32_t>> &orders, size_t leastInLeaf) {
+                const Orders &orders, size_t leastInLeaf) {
   Split best;
-  const size_t count = orders[0].size();
+  const size_t count = orders.rows[0].size();
   double sum = 0;
-  for (uint32_t row : orders[0])
+  for (uint32_t row : orders.rows[0])
     sum += residuals[row];
-  for (size_t f = 0; f < orders.size(); ++f) {
+  for (size_t o = 0; o < orders.features.size(); ++o) {
+    const std::vector<uint32_t> &rows = orders.rows[o];
+    const auto f = size_t(orders.features[o]);
     double left = 0;
     for (size_t i = 0; i + 1 < count; ++i) {
-      left += residuals[orders[f][i]];
-      const double here = examples[orders[f][i]].features[f];
-      const double next = examples[orders[f][i + 1]].features[f];
+      left += residuals[rows[i]];
+      const double here = examples[rows[i]].features[f];
+      const double next = examples[rows[i + 1]].features[f];
       if (here == next || i + 1 < leastInLeaf || count - i - 1 < leastInLeaf)
         continue;
       const double right = sum - left;
@@ -41,6 +51,29 @@ Split bestSplit(std::span<const Example> examples, const std::vector<double> &re
     }
   }
   return best;
+}
+
+/// The parts of `sorted` that a tree sees: all, or rows and features that are drawn.
+Orders draw(const std::vector<std::vector<uint32_t>> &sorted, const BoostedTrees::Options &options,
+            SplitMix64 &random) {
+  std::vector<char> isDrawn(sorted[0].size(), 1);
+  if (options.rows < 1) {
+    for (char &drawn : isDrawn)
+      drawn = random.real() < options.rows;
+    isDrawn[0] = 1;
+  }
+  Orders orders;
+  for (size_t f = 0; f < sorted.size(); ++f) {
+    const bool isLast = f + 1 == sorted.size() && orders.features.empty();
+    if (options.features < 1 && random.real() >= options.features && !isLast)
+      continue;
+    orders.features.push_back(int(f));
+    std::vector<uint32_t> &rows = orders.rows.emplace_back();
+    for (uint32_t row : sorted[f])
+      if (isDrawn[row])
+        rows.push_back(row);
+  }
+  return orders;
 }
 
 } // namespace
@@ -65,13 +98,14 @@ BoostedTrees BoostedTrees::train(std::span<const Example> examples, const Option
   struct Open {
     int node;
     int depth;
-    std::vector<std::vector<uint32_t>> orders;
+    Orders orders;
   };
+  SplitMix64 random(1);
   for (int round = 0; round < options.rounds && features > 0; ++round) {
     result.roots_.push_back(int(result.nodes_.size()));
     result.nodes_.push_back({});
     std::vector<Open> open;
-    open.push_back({result.roots_.back(), 0, sorted});
+    open.push_back({result.roots_.back(), 0, draw(sorted, options, random)});
     while (!open.empty()) {
       Open work = std::move(open.back());
       open.pop_back();
@@ -80,42 +114,46 @@ BoostedTrees BoostedTrees::train(std::span<const Example> examples, const Option
                               : Split();
       if (split.feature < 0) {
         double mean = 0;
-        for (uint32_t row : work.orders[0])
-          mean += residuals[row] / double(work.orders[0].size());
+        for (uint32_t row : work.orders.rows[0])
+          mean += residuals[row] / double(work.orders.rows[0].size());
         result.nodes_[size_t(work.node)].value = options.rate * mean;
-        for (uint32_t row : work.orders[0])
-          residuals[row] -= options.rate * mean;
         continue;
       }
       Open sides[2];
       for (Open &side : sides) {
         side.node = int(result.nodes_.size());
         side.depth = work.depth + 1;
-        side.orders.resize(features);
+        side.orders.features = work.orders.features;
+        side.orders.rows.resize(work.orders.rows.size());
         result.nodes_.push_back({});
       }
-      for (size_t f = 0; f < features; ++f)
-        for (uint32_t row : work.orders[f]) {
+      for (size_t o = 0; o < work.orders.rows.size(); ++o)
+        for (uint32_t row : work.orders.rows[o]) {
           const bool isRight = examples[row].features[size_t(split.feature)] > split.value;
-          sides[isRight].orders[f].push_back(row);
+          sides[isRight].orders.rows[o].push_back(row);
         }
       result.nodes_[size_t(work.node)] = {split.feature, split.value, sides[0].node, sides[1].node};
       open.push_back(std::move(sides[0]));
       open.push_back(std::move(sides[1]));
     }
+    for (size_t row = 0; row < rows; ++row)
+      residuals[row] -= result.valueOf(result.roots_.back(), examples[row].features);
   }
   return result;
 }
 
+double BoostedTrees::valueOf(int root, std::span<const double> features) const {
+  const Node *node = &nodes_[size_t(root)];
+  while (node->feature >= 0)
+    node =
+        &nodes_[size_t(features[size_t(node->feature)] > node->value ? node->right : node->left)];
+  return node->value;
+}
+
 double BoostedTrees::predict(std::span<const double> features) const {
   double sum = base_;
-  for (int root : roots_) {
-    const Node *node = &nodes_[size_t(root)];
-    while (node->feature >= 0)
-      node =
-          &nodes_[size_t(features[size_t(node->feature)] > node->value ? node->right : node->left)];
-    sum += node->value;
-  }
+  for (int root : roots_)
+    sum += valueOf(root, features);
   return sum;
 }
 

@@ -33,6 +33,25 @@ TEST(Learn, TreesFollowAFormula) {
   EXPECT_EQ(BoostedTrees::train({}).predict(x), 0);
 }
 
+// Trees that see parts of the examples and features follow it, too, and are the same again.
+TEST(Learn, DrawnPartsAreRepeated) {
+  SplitMix64 random(3);
+  std::vector<Example> examples;
+  for (int i = 0; i < 800; ++i) {
+    const double a = random.real();
+    examples.push_back({{a, random.real(), random.real()}, a > 0.5 ? 2.0 : 0.0});
+  }
+  BoostedTrees::Options options;
+  options.rows = 0.5;
+  options.features = 0.3;
+  const double low[] = {0.2, 0.5, 0.5}, high[] = {0.8, 0.5, 0.5};
+  const BoostedTrees trees = BoostedTrees::train(examples, options);
+  EXPECT_LT(trees.predict(low), 0.3);
+  EXPECT_GT(trees.predict(high), 1.7);
+  EXPECT_EQ(BoostedTrees::train(examples, options).predict(high), trees.predict(high));
+  EXPECT_NE(BoostedTrees::train(examples).predict(high), trees.predict(high));
+}
+
 TEST(Learn, RankCorrelation) {
   const double a[] = {1, 2, 3, 4}, same[] = {10, 20, 21, 90}, reversed[] = {4, 3, 2, 1};
   const double flat[] = {1, 1, 1, 1}, ties[] = {1, 1, 2, 3};
@@ -113,6 +132,36 @@ TEST(Learn, Times) {
   EXPECT_LT(sum / double(records.times.size()), 0.1);
   EXPECT_FALSE(LearnedTimes::train(made(3), "CPU").knows(records.kernels[0].features));
   EXPECT_FALSE(learned.knows({{"form", 2}, {"segments", 1}}));
+}
+
+// A kernel whose times differ by 1 % counts as much as one whose times differ by factors.
+TEST(Learn, OrdersOfKernelsCountAlike) {
+  TuningRecords records = made(60);
+  for (TimeRecord &record : records.times)
+    if (record.key.kernel != "k0")
+      record.ns = int64_t(1e9 * (1 + 0.1 * std::log(double(record.ns))));
+  const LearnedRanking ranking = LearnedRanking::train(records, "CPU");
+  std::vector<double> costs, times;
+  for (const TimeRecord &record : records.times)
+    if (record.key.kernel == "k1") {
+      const KernelFeatureMap &features = records.kernels[1].features;
+      ASSERT_TRUE(ranking.knows(features));
+      costs.push_back(ranking.cost(features, *parseConfig(record.key.config), 1));
+      times.push_back(double(record.ns));
+    }
+  EXPECT_GT(rankCorrelation(costs, times), 0.8);
+  EXPECT_FALSE(LearnedRanking::train(made(3), "CPU").knows(records.kernels[0].features));
+}
+
+// What a kernel may do beside its extents is in its features: else its configs would be no configs.
+TEST(Learn, ShapesAreWhole) {
+  KernelFeatureMap features = made(1).kernels[0].features;
+  auto contraction = [&] { return std::get<ContractionShape>(shapeOf(features)); };
+  EXPECT_FALSE(contraction().mayFetchAhead || contraction().isWidened ||
+               contraction().readsInPlace);
+  for (const char *name : {"may_fetch_ahead", "is_widened", "reads_in_place"})
+    features[name] = 1;
+  EXPECT_TRUE(contraction().mayFetchAhead && contraction().isWidened && contraction().readsInPlace);
 }
 
 } // namespace

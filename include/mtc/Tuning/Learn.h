@@ -2,10 +2,11 @@
 //
 // Gradient-boosted regression trees on features of kernel, config and share. One sum of
 // trees predicts by what factors the configs of a kernel differ, another one what its times have in
-// common, over what the roofline says. They rank candidates of kernels that nobody measured and
-// fill in their times, which are then called learned.
+// common, over what the roofline says: they fill in times of kernels that nobody measured, which
+// are then called learned. A third one ranks their configs.
 //
-// Source: Friedman, "Greedy function approximation", Annals of Statistics 29(5), 2001.
+// Sources: Friedman, "Greedy function approximation", Annals of Statistics 29(5), 2001, and
+// "Stochastic gradient boosting", Computational Statistics & Data Analysis 38(4), 2002.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -30,8 +31,10 @@ public:
     int rounds = 120, depth = 4;
     size_t leastInLeaf = 5;
     double rate = 0.1;
+    double rows = 1, features = 1; ///< parts of the examples and features that a tree sees, drawn
   };
-  /// Least squares. All examples have equally many features. Deterministic.
+  /// Least squares. All examples have equally many features. Deterministic: what is drawn is drawn
+  /// from a fixed seed.
   /// Complexity: rounds x depth x features x examples.
   static BoostedTrees train(std::span<const Example> examples, const Options &options);
   static BoostedTrees train(std::span<const Example> examples) { return train(examples, {}); }
@@ -43,6 +46,9 @@ private:
     double value = 0; ///< a leaf's, or where the feature is split
     int left = -1, right = -1;
   };
+  /// What the tree at `root` adds.
+  double valueOf(int root, std::span<const double> features) const;
+
   double base_ = 0;
   std::vector<Node> nodes_;
   std::vector<int> roots_;
@@ -70,6 +76,26 @@ private:
     BoostedTrees level, config; ///< of a kernel's times on a share; what its configs differ by
   };
   std::map<int, Model> models_; ///< by form
+};
+
+/// In which order the configs of a kernel are, learned from records of one device: by how many
+/// times the spread of its kernel's times a config lies above their mean. So a kernel counts as
+/// much as another, however far its configs are apart, as it does where rankings are judged.
+class LearnedRanking {
+public:
+  /// Forms of kernels with fewer than `least` usable records are not learned.
+  static LearnedRanking train(const TuningRecords &records, const std::string &device,
+                              size_t least = 150);
+
+  /// Whether kernels of this form were learned.
+  bool knows(const KernelFeatureMap &kernel) const;
+
+  /// Only the order within a kernel and a number of granules counts. `kernel` must be of a known
+  /// form.
+  double cost(const KernelFeatureMap &kernel, const Config &config, int32_t granules) const;
+
+private:
+  std::map<int, BoostedTrees> models_; ///< by form
 };
 
 /// Spearman's rank correlation of two lists of equal length; ties share their mean rank. 0 if one

@@ -87,6 +87,13 @@ KernelFeatureMap kernelFeatures(mt::KernelOp kernel, const HostTarget &target) {
     features["operations"] = c->operations;
     features["packs"] = c->packs;
     features["vector_rows"] = c->vectorRows;
+    features["is_widened"] = c->isWidened;
+    features["reads_in_place"] = c->readsInPlace;
+    features["may_fetch_ahead"] = c->mayFetchAhead;
+    const Contraction whole = *analyseContraction(kernel);
+    features["windows"] = double(whole.windows.size());
+    features["epilogue_inputs"] = double(whole.epilogueInputs);
+    features["spills_epilogue"] = whole.spillsEpilogue;
   } else if (const auto *r = std::get_if<RowsShape>(&shape)) {
     features["segments"] = double(r->segments.size());
     for (auto [i, segment] : llvm::enumerate(r->segments)) {

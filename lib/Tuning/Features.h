@@ -1,0 +1,33 @@
+//===- Features.h - what learned times are made from ----------------------===//
+//
+// Rows of numbers for BoostedTrees, of a kernel, a config and a share. Those of one form of kernel
+// are equally many; their order means nothing but must be that of the training.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "mtc/Tuning/Learn.h"
+
+namespace mtc {
+
+/// Kernels of one form are learned together.
+int formOf(const KernelFeatureMap &kernel);
+
+/// Whether featuresOf knows what `config` means for the kernel.
+bool describesConfig(const KernelFeatureMap &kernel, const Config &config);
+
+/// The model's cycles of a config, or where it knows nothing the roofline's operations and bytes.
+double modelledCost(const KernelFeatureMap &kernel, const Config &config, int32_t granules);
+
+/// Of a config on a share: its tiles, what they waste, load and wait for, and the kernel's extents.
+std::vector<double> featuresOf(const KernelFeatureMap &kernel, const Config &config,
+                               int32_t granules, const std::string &neighbour);
+
+/// What a kernel's times on a share have in common.
+std::vector<double> levelFeaturesOf(const KernelFeatureMap &kernel, int32_t granules,
+                                    const std::string &neighbour);
+
+/// The logarithm of the roofline's time, in a unit of its own.
+double priorOf(const KernelFeatureMap &kernel, int32_t granules);
+
+} // namespace mtc
