@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <map>
 #include <numeric>
+#include <set>
 
 using namespace mlir;
 
@@ -103,9 +104,10 @@ private:
     if (!options.pack.empty()) {
       std::vector<Searched *> all;
       for (Searched &kernel : kernels)
-        if (kernel.candidates > 0)
+        if (kernel.candidates > 0 && !kernel.isKnown)
           all.push_back(&kernel);
-      MTC_RETURN_IF_ERROR(writeCandidates(all, options.pack).status());
+      if (!all.empty())
+        MTC_RETURN_IF_ERROR(writeCandidates(all, options.pack).status());
       return okStatus();
     }
     if (!host) // `mtrt tune-run` measures where the GPU is
@@ -188,16 +190,31 @@ private:
     report.kernels = int64_t(kernels.size());
     const int64_t steps = options.steps > 0 ? options.steps : 12 * report.searchable;
     const std::vector<int64_t> split = splitSteps(steps, weights, limits);
+    const std::set<std::string> devices = devicesMeant();
     for (auto [kernel, candidates] : llvm::zip(kernels, split)) {
       kernel.candidates = candidates;
-      kernel.isKnown = llvm::any_of(options.known.searches, [&](const SearchRecord &record) {
-        return record.kernel == kernel.hash && record.device == options.device &&
-               record.seed == options.seed && record.candidates >= kernel.candidates;
+      kernel.isKnown = !devices.empty() && llvm::all_of(devices, [&](const std::string &device) {
+        return llvm::any_of(options.known.searches, [&](const SearchRecord &record) {
+          return record.kernel == kernel.hash && record.device == device &&
+                 record.seed == options.seed && record.candidates >= kernel.candidates;
+        });
       });
       report.known += kernel.isKnown && candidates > 0;
       report.rows.push_back(
           {kernel.hash, kernel.kernel.getSymName().str(), printConfig(kernel.first), kernel.uses});
     }
+  }
+
+  /// Where a kernel must have been searched to be known: on this CPU, or on all GPUs that have
+  /// searched one of the set's.
+  std::set<std::string> devicesMeant() const {
+    if (host)
+      return {options.device};
+    std::set<std::string> devices;
+    for (const SearchRecord &record : options.known.searches)
+      if (llvm::any_of(kernels, [&](const Searched &k) { return k.hash == record.kernel; }))
+        devices.insert(record.device);
+    return devices;
   }
 
   std::vector<Config> candidatesOf(const Searched &kernel) {

@@ -81,6 +81,9 @@ static int32_t stamp(const MtcKernelArgs *args) {
   return 0;
 }
 
+/// The neighbour of measurements (lib/Runtime/CUDA/Press.h), which takes and leaves nothing.
+static int32_t press(const MtcKernelArgs *) { return 0; }
+
 std::string configure(Fake &f) {
   if (const std::string path = variable("MTC_FAKE_CUDA_RECORD"); !path.empty() && !f.record)
     f.record = std::fopen(path.c_str(), "w");
@@ -108,6 +111,11 @@ std::string configure(Fake &f) {
   own.synchronizes = own.isChecked = false;
   own.bufferBytes = {8};
   own.isWritten = {true};
+  KernelInfo &neighbour = f.kernels["mtc_press"];
+  neighbour = own;
+  neighbour.function = press;
+  neighbour.threads = 256;
+  neighbour.isWritten = {false};
   const std::string prefix = variable("MTC_FAKE_CUDA_KERNELS");
   return prefix.empty() ? "" : loadKernels(f, prefix);
 }

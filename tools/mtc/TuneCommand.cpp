@@ -40,7 +40,7 @@ struct TuneArguments {
   std::vector<std::string> imports;
   std::vector<std::string> neighbours = {"none", "high"};
   int64_t samples = 15;
-  bool quiet = false, equally = false;
+  bool quiet = false, equally = false, isDatabaseNamed = false;
 };
 
 Status importFiles(TuneArguments &arguments, TuningDatabase &database) {
@@ -135,6 +135,30 @@ StatusOr<std::string> measuredGpu(const TuneReport &report, const TuningRecords 
   return *devices.begin();
 }
 
+/// Writes candidates as a bundle: all, or where a database is named those that it has not.
+Status pack(TuneArguments &arguments, const Log &log) {
+  TuneOptions &options = arguments.options;
+  if (options.compile.set.models.empty())
+    return invalidInput("--pack needs a set");
+  if (arguments.isDatabaseNamed) {
+    MTC_ASSIGN_OR_RETURN(TuningDatabase database,
+                         TuningDatabase::open(arguments.database, tuningVersion()));
+    MTC_RETURN_IF_ERROR(importFiles(arguments, database));
+    MTC_ASSIGN_OR_RETURN(options.known, database.read());
+  } else if (!arguments.imports.empty()) {
+    return invalidInput("--pack with --import needs --tuning-db: what is known is left out");
+  }
+  MTC_ASSIGN_OR_RETURN(const TuneReport report, tuneSet(options, log));
+  const std::string known =
+      report.known > 0 ? fmt::format("; {} were measured before", report.known) : "";
+  if (!arguments.quiet && report.searched == 0)
+    fmt::print(stderr, "mtc: nothing to measure, and no bundle written{}\n", known);
+  else if (!arguments.quiet)
+    fmt::print(stderr, "mtc: wrote {} candidates of {} kernels for {} to {}{}\n", report.candidates,
+               report.searched, report.target, options.pack, known);
+  return writeReport(arguments.json, summarize(report, {}).dump(2) + "\n");
+}
+
 Status tune(TuneArguments &arguments) {
   TuneOptions &options = arguments.options;
   if (!arguments.budget.empty()) {
@@ -152,15 +176,8 @@ Status tune(TuneArguments &arguments) {
       line.update(what, done, total);
     };
   options.device = host::cpuModel();
-  if (!options.pack.empty()) {
-    if (!hasSet)
-      return invalidInput("--pack needs a set");
-    MTC_ASSIGN_OR_RETURN(const TuneReport report, tuneSet(options, log));
-    if (!arguments.quiet)
-      fmt::print(stderr, "mtc: wrote {} candidates of {} kernels for {} to {}\n", report.candidates,
-                 report.searched, report.target, options.pack);
-    return writeReport(arguments.json, summarize(report, {}).dump(2) + "\n");
-  }
+  if (!options.pack.empty())
+    return pack(arguments, log);
 
   if (arguments.database.empty())
     return invalidInput("--tuning-db must name a database: this user has no cache folder");
@@ -276,8 +293,10 @@ std::function<Status()> declareTune(CLI::App &app) {
       ->check(CLI::Range(int64_t(1), int64_t(100000)));
   app.add_option("--cpus", arguments->cpus, "CPUs to measure on, e.g. 2-5; default: all allowed")
       ->type_name("LIST");
-  app.add_option("--pack", options.pack,
-                 "write the candidates as a bundle for 'mtrt tune-run' and measure nothing")
+  app.add_option(
+         "--pack", options.pack,
+         "write the candidates as a bundle for 'mtrt tune-run' and measure nothing; kernels that a "
+         "--tuning-db has are left out")
       ->type_name("OUT.mtb");
   app.add_option("--import", arguments->imports,
                  "add the records of a file of 'mtrt tune-run', or of another database")
@@ -304,7 +323,10 @@ std::function<Status()> declareTune(CLI::App &app) {
       ->type_name("DIR");
   app.add_option("--json", arguments->json, "write a report; '-' is stdout")->type_name("FILE");
   app.add_flag("-q,--quiet", arguments->quiet, "errors only");
-  return [arguments] { return tune(*arguments); };
+  return [arguments, &app] {
+    arguments->isDatabaseNamed = app.count("--tuning-db") > 0;
+    return tune(*arguments);
+  };
 }
 
 } // namespace mtc::tool

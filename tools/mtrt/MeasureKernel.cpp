@@ -31,12 +31,13 @@ struct Share {
 };
 
 std::vector<Share> sharesOf(const std::vector<int> &granules,
-                            const std::vector<std::string> &neighbours) {
+                            const std::vector<std::string> &neighbours, bool besideAll) {
   std::vector<Share> shares;
   for (int count : granules) {
     shares.push_back({count, "none"});
     for (const std::string &neighbour : neighbours)
-      if (neighbour == kFlushed || (count == 1 && neighbour != "none" && granules.size() > 1))
+      if (neighbour == kFlushed ||
+          (neighbour != "none" && count < granules.back() && (count == 1 || besideAll)))
         shares.push_back({count, neighbour});
   }
   return shares;
@@ -83,7 +84,7 @@ Status measure(KernelMeter &meter, const BundleTarget &target, size_t kernel,
                const MeasureOptions &options, int fd) {
   MTC_ASSIGN_OR_RETURN(auto operands, operandsOf(target.problem, kernel));
   MTC_RETURN_IF_ERROR(meter.prepare(kernel, std::move(operands)));
-  const std::vector<Share> shares = sharesOf(meter.shares(), options.neighbours);
+  const std::vector<Share> shares = sharesOf(meter.shares(), options.neighbours, options.besideAll);
   auto sample = [&](size_t at, const Share &share, int samples) {
     writeAll(fd, fmt::format("@{}\n", usable[at]));
     return meter.run(usable[at], share.granules, share.neighbour, samples);

@@ -205,10 +205,7 @@ Status tuneRun(TuneRunArguments &arguments) {
     std::erase_if(arguments.measure.neighbours, [&](const std::string &neighbour) {
       return !arguments.isNeighbourGiven && neighbour != "none";
     });
-    for (const std::string &neighbour : arguments.measure.neighbours)
-      if (neighbour != "none" && neighbour != kFlushed)
-        return invalidInput(fmt::format("neighbour '{}' is not known on a GPU; known: none, {}",
-                                        neighbour, kFlushed));
+    arguments.measure.besideAll = true;
   } else {
     MTC_ASSIGN_OR_RETURN(cpus, cpusOf(arguments, target->problem.device.granules));
     MTC_ASSIGN_OR_RETURN(host::Meter hostMeter, host::Meter::create(*target, cpus));
@@ -288,7 +285,8 @@ std::function<Status()> declareTuneRun(CLI::App &app) {
   auto *neighbours =
       app.add_option("--neighbours", arguments->measure.neighbours,
                      "what runs on the other CPUs while one is measured: none, low, medium, high; "
-                     "flushed: none, and no operand in a cache; on a GPU only none and flushed")
+                     "flushed: none, and no operand in a cache; on a GPU beside each share on the "
+                     "other SMs, and only if given")
           ->type_name("N,...")
           ->delimiter(',')
           ->capture_default_str()

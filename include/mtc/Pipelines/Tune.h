@@ -23,7 +23,7 @@ struct TuneOptions {
   int64_t seed = 0;
   int64_t budgetNs = 0; ///< no batch begins after it; 0: none
   std::string device;   ///< whose times to find
-  std::string pack;     ///< write all candidates as a bundle here and measure nothing
+  std::string pack;     ///< write all candidates as a bundle here, if any, and measure nothing
   bool ship = false;    ///< find out what is worth shipping
   TuningRecords known;  ///< kernels that were searched are left out
   /// The lines that measuring the bundle at `path` gives.

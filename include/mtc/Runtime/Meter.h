@@ -2,7 +2,8 @@
 //
 // Runs a kernel as the runtime would, again and again on the same buffers (caches are warm): on a
 // host its tiles split among pinned workers, alone or beside threads that stream memory on the
-// other CPUs; on a GPU in a graph, in the context of its share.
+// other CPUs; on a GPU in a graph, in the context of its share, alone or beside a kernel that reads
+// memory in the context of the other SMs.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -30,7 +31,7 @@ public:
 
   /// Samples of a variant of the prepared kernel on the first `granules`, in ns a run; short runs
   /// are repeated within a sample. `neighbour` (a name of neighbourNames() in Tuning) is what the
-  /// other granules do meanwhile, of a GPU nothing yet; with "flushed" no operand is in a cache
+  /// other granules do meanwhile; with "flushed" no operand is in a cache
   /// before each run, and no run is repeated.
   ///
   /// Fails if the kernel fails, there are fewer granules or no such neighbour (InvalidInput).

@@ -1,6 +1,7 @@
 //===- Kernels.cpp - cuLibraryLoadData ------------------------------------===//
 #include "Kernels.h"
 
+#include "Press.h"
 #include "Stamp.h"
 
 #include <fmt/format.h>
@@ -119,15 +120,19 @@ StatusOr<const std::vector<LoadedFunction> *> Kernels::phases(int32_t kernel, in
   return &loaded_.emplace(symbol, std::move(functions)).first->second;
 }
 
-StatusOr<CUkernel> Kernels::stamp() {
-  if (stamp_)
-    return stamp_;
+StatusOr<CUkernel> Kernels::own(const char *name, const char *ptx) {
+  if (auto known = own_.find(name); known != own_.end())
+    return known->second;
   const Driver &cu = gpu_.driver();
   CUlibrary library = nullptr;
-  MTC_CU(cu, cuLibraryLoadData, &library, kStampPtx, nullptr, nullptr, 0, nullptr, nullptr, 0);
+  CUkernel kernel = nullptr;
+  MTC_CU(cu, cuLibraryLoadData, &library, ptx, nullptr, nullptr, 0, nullptr, nullptr, 0);
   libraries_.push_back(library);
-  MTC_CU(cu, cuLibraryGetKernel, &stamp_, library, kStampName);
-  return stamp_;
+  MTC_CU(cu, cuLibraryGetKernel, &kernel, library, name);
+  return own_[name] = kernel;
 }
+
+StatusOr<CUkernel> Kernels::stamp() { return own(kStampName, kStampPtx); }
+StatusOr<CUkernel> Kernels::press() { return own(kPressName, kPressPtx); }
 
 } // namespace mtc::gpu

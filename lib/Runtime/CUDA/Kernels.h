@@ -40,10 +40,13 @@ public:
   StatusOr<const std::vector<LoadedFunction> *> phases(int32_t kernel, int32_t variant);
   /// The kernel of Stamp.h. Fails if the driver does.
   StatusOr<CUkernel> stamp();
+  /// That of Press.h. Fails if the driver does.
+  StatusOr<CUkernel> press();
 
   const Driver &driver() const { return gpu_.driver(); }
 
 private:
+  StatusOr<CUkernel> own(const char *name, const char *ptx);
   Kernels(Gpu &gpu, const BundleTarget &target) : gpu_(gpu), target_(target) {}
 
   Gpu &gpu_;
@@ -51,7 +54,7 @@ private:
   bool takesCubins_ = true;                  ///< else the driver compiles the PTX
   std::map<std::string, GpuModule> modules_; ///< by symbol
   std::vector<CUlibrary> libraries_;
-  CUkernel stamp_ = nullptr;
+  std::map<std::string, CUkernel> own_; ///< the runtime's
   std::map<std::string, std::vector<LoadedFunction>> loaded_;
 };
 
