@@ -97,6 +97,9 @@ StatusOr<GpuModule> compileVariant(const Job &job, const CudaTarget &target,
   }
   for (GpuFunction &f : result.phases)
     f.blocksPerUnit = residentBlocks({f.threads, f.registers, f.sharedBytes}, target.gpu);
+  if (const int64_t blocks = blocksOf(job.config))
+    for (GpuFunction &f : result.phases)
+      f.blocksPerUnit = static_cast<int32_t>(std::min<int64_t>(f.blocksPerUnit, blocks));
   return result;
 }
 

@@ -23,8 +23,8 @@ namespace {
 class PhaseEmitter : public ThreadEmitter {
 public:
   PhaseEmitter(ModuleOp module, mt::KernelOp kernel, const host::BufferPlan &plan, StringRef name,
-               int64_t threads, int64_t wanted)
-      : ThreadEmitter(module, kernel, plan, name, threads), wanted(wanted) {}
+               PhaseCut cut, int64_t wanted)
+      : ThreadEmitter(module, kernel, plan, name, cut.threads), cut(cut), wanted(wanted) {}
 
   /// One call, one phase: only the code of the wanted one is emitted.
   void forIterations(ArrayRef<int64_t> extents, ArrayRef<bool> sequential,
@@ -37,6 +37,7 @@ public:
       total *= stays ? 1 : extent;
     }
     const int64_t width = inOrder.empty() ? neighboursOf(spread, total) : 1;
+    widest = std::max(widest, width);
     if (width > 1)
       spread.back() /= width;
     total /= width;
@@ -77,47 +78,50 @@ public:
   }
 
   SmallVector<int64_t> tiles;
+  int64_t widest = 1;
 
 private:
-  /// Elements side by side that a thread computes: so many that all threads of a GPU still have
-  /// some.
+  /// Elements side by side that a thread computes: those of the cut, or so many that all threads
+  /// of a GPU still have some.
   int64_t neighboursOf(ArrayRef<int64_t> extents, int64_t total) {
     constexpr int64_t accessBytes = 16, fewThreads = 64 << 10;
-    int64_t widest = 1;
+    int64_t largest = 1;
     for (TypeRange types :
          {TypeRange(kernel.getArgumentTypes()), TypeRange(kernel.getResultTypes())})
       for (Type type : types)
-        widest = std::max(widest, host::elementBytes(getElementTypeOrSelf(type)));
-    int64_t width = std::min<int64_t>(8, accessBytes / widest);
-    while (width > 1 &&
-           (extents.empty() || extents.back() % width != 0 || total / width < fewThreads))
+        largest = std::max(largest, host::elementBytes(getElementTypeOrSelf(type)));
+    int64_t width = cut.width > 0 ? cut.width : std::min<int64_t>(8, accessBytes / largest);
+    while (width > 1 && (extents.empty() || extents.back() % width != 0 ||
+                         (cut.width == 0 && total / width < fewThreads)))
       width /= 2;
     return std::max<int64_t>(1, width);
   }
 
+  PhaseCut cut;
   int64_t wanted;
 };
 
 } // namespace
 
-FailureOr<Phases> analysePhases(mt::KernelOp kernel, int64_t threads) {
+FailureOr<Phases> analysePhases(mt::KernelOp kernel, PhaseCut cut) {
   FailureOr<host::BufferPlan> plan = host::planBuffers(kernel);
   if (failed(plan))
     return failure();
-  Phases phases{std::move(*plan), {}};
+  Phases phases{std::move(*plan), {}, 1};
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());
-  PhaseEmitter emitter(*module, kernel, phases.plan, "count", threads, /*wanted=*/-1);
+  PhaseEmitter emitter(*module, kernel, phases.plan, "count", cut, /*wanted=*/-1);
   if (failed(emitter.emitAll()))
     return failure();
   phases.tiles = emitter.tiles;
+  phases.width = emitter.widest;
   if (phases.tiles.empty()) // results of any content
     phases.tiles.push_back(1);
   return phases;
 }
 
 LogicalResult emitPhase(ModuleOp module, mt::KernelOp kernel, const Phases &phases, int64_t phase,
-                        StringRef name, int64_t threads) {
-  return PhaseEmitter(module, kernel, phases.plan, name, threads, phase).emitAll();
+                        StringRef name, PhaseCut cut) {
+  return PhaseEmitter(module, kernel, phases.plan, name, cut, phase).emitAll();
 }
 
 } // namespace mtc::cuda

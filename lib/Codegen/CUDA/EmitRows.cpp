@@ -22,7 +22,7 @@ using mtc::host::Storage;
 namespace mtc::cuda {
 namespace {
 
-constexpr int64_t warpThreads = 32;
+constexpr int64_t warpThreads = 32, mostThreads = 1024;
 /// Of 48 KiB static shared memory; the rest is for partial results.
 constexpr int64_t mostSharedBytes = 40 << 10;
 /// A kernel with fewer rows and more elements than these is better spread element by element.
@@ -81,12 +81,19 @@ public:
   RowsEmitter(ThreadEmitter &e, const Rows &rows) : e(e), b(e.b), loc(e.loc), rows(rows) {}
 
   void run() {
+    thread = e.thread;
+    if (rows.together > 1) {
+      SmallVector<Value> parts = e.delinearize(e.thread, {rows.together, rows.threads});
+      place = parts[0];
+      thread = parts[1];
+    }
     for (Operation &op : e.kernel.getBody().front().without_terminator())
       e.emitScalar(op);
     for (auto [i, storage] : llvm::enumerate(rows.program.plan.storages))
       if (storage.kind == Storage::Kind::Scratch)
-        e.memory[i] = e.shared(storage.elements, storage.elementType);
-    e.forTiles([&](Value row) {
+        e.memory[i] = e.shared(rows.together * storage.elements, storage.elementType);
+    e.forTiles([&](Value tile) {
+      Value row = place ? e.add(e.mul(tile, rows.together), place) : tile;
       for (const Nest &nest : rows.segment().nests) {
         emitNest(nest, row);
         e.barrier();
@@ -106,7 +113,7 @@ private:
     int64_t results = product(*nest, false), terms = product(*nest, true);
     Combination combination = combinationOf(*nest);
     if (reductions.empty() || !combination.op || terms < warpThreads) {
-      stride(e.thread, results, e.threads, [&](Value at) {
+      stride(thread, results, rows.threads, [&](Value at) {
         setLoops(parallel, at);
         store(reduceInOrder(reductions, terms));
       });
@@ -114,11 +121,11 @@ private:
       setLoops(parallel, e.constant(0));
       Value total = reduceByBlock(reductions, terms, combination);
       Value isFirst =
-          arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, e.thread, e.constant(0));
+          arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, thread, e.constant(0));
       e.when(isFirst, [&] { store({withInitial(combination, total)}); });
     } else {
-      SmallVector<Value> parts = e.delinearize(e.thread, {e.threads / warpThreads, warpThreads});
-      stride(parts[0], results, e.threads / warpThreads, [&](Value at) {
+      SmallVector<Value> parts = e.delinearize(thread, {rows.threads / warpThreads, warpThreads});
+      stride(parts[0], results, rows.threads / warpThreads, [&](Value at) {
         setLoops(parallel, at);
         Value partial = reduceStrided(reductions, terms, parts[1], warpThreads, combination);
         Value total = exchange(partial, combination);
@@ -149,6 +156,9 @@ private:
     for (auto [v, s] : llvm::zip_equal(index, a.strides))
       if (s != 0)
         parts.emplace_back(v, s);
+    const Storage &storage = rows.program.plan.storages[a.storage];
+    if (place && storage.kind == Storage::Kind::Scratch) // each row of a block has its own
+      parts.emplace_back(place, storage.elements);
     return e.linear(a.offset, parts);
   }
 
@@ -234,21 +244,24 @@ private:
   }
 
   Value reduceByBlock(ArrayRef<int64_t> reductions, int64_t terms, const Combination &combination) {
-    Value partial = reduceStrided(reductions, terms, e.thread, e.threads, combination);
+    Value partial = reduceStrided(reductions, terms, thread, rows.threads, combination);
     Value ofWarp = exchange(partial, combination);
-    int64_t warps = e.threads / warpThreads;
+    int64_t warps = rows.threads / warpThreads;
     if (warps == 1)
       return ofWarp;
-    Value partials = e.shared(warps, ofWarp.getType());
-    SmallVector<Value> parts = e.delinearize(e.thread, {warps, warpThreads});
+    Value partials = e.shared(rows.together * warps, ofWarp.getType());
+    SmallVector<Value> parts = e.delinearize(thread, {warps, warpThreads});
+    auto at = [&](Value warp) {
+      return place ? e.linear(0, {{place, warps}, {warp, int64_t(1)}}) : warp;
+    };
     Value isFirst =
         arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, parts[1], e.constant(0));
-    e.when(isFirst, [&] { memref::StoreOp::create(b, loc, ofWarp, partials, parts[0]); });
+    e.when(isFirst, [&] { memref::StoreOp::create(b, loc, ofWarp, partials, at(parts[0])); });
     e.barrier();
-    Value total = memref::LoadOp::create(b, loc, partials, e.constant(0));
+    Value total = memref::LoadOp::create(b, loc, partials, at(e.constant(0)));
     for (int64_t w = 1; w < warps; ++w)
       total = combine(combination, total,
-                      memref::LoadOp::create(b, loc, partials, e.constant(w)).getResult());
+                      memref::LoadOp::create(b, loc, partials, at(e.constant(w))).getResult());
     return total;
   }
 
@@ -261,6 +274,8 @@ private:
   OpBuilder &b;
   Location loc;
   const Rows &rows;
+  Value thread; ///< of the row
+  Value place;  ///< of the row in the block; null: it is alone
   const Nest *nest = nullptr;
   SmallVector<Value> index; ///< of every loop of the nest
 };
@@ -278,12 +293,14 @@ void makeResultsRows(host::Segment &segment) {
 
 } // namespace
 
-FailureOr<Rows> analyseRows(mt::KernelOp kernel) {
+int64_t Rows::tiles() const { return std::max<int64_t>(1, segment().rows() / together); }
+
+FailureOr<Rows> analyseRows(mt::KernelOp kernel, int64_t together) {
   // No loop is split into vectors here.
   FailureOr<host::RowProgram> program = host::analyseRows(kernel, int64_t(1) << 40);
   if (failed(program) || program->segments.size() != 1)
     return failure();
-  Rows rows{std::move(*program), 0};
+  Rows rows{std::move(*program), 0, together};
   makeResultsRows(rows.program.segments.front());
   const host::Segment &segment = rows.segment();
   int64_t longest = 1, sharedBytes = 0;
@@ -305,10 +322,12 @@ FailureOr<Rows> analyseRows(mt::KernelOp kernel) {
     if (s.kind == Storage::Kind::Scratch)
       sharedBytes += llvm::alignTo(s.elements * host::elementBytes(s.elementType), 16);
   // One nest without a sum: elements are independent, and rows would only limit them.
-  if ((segment.nests.size() == 1 && !reduces) || sharedBytes > mostSharedBytes ||
+  if ((segment.nests.size() == 1 && !reduces) || sharedBytes * together > mostSharedBytes ||
       (segment.rows() < fewRows && segment.rows() * longest > manyElements))
     return failure();
   rows.threads = longest <= 64 ? 32 : longest <= 1024 ? 128 : 256;
+  if (together < 1 || segment.rows() % together != 0 || rows.threads * together > mostThreads)
+    return failure();
   rows.program.plan.scratchBytes = 0;
   return rows;
 }

@@ -62,7 +62,11 @@ public:
     const StringRef emitter = first.getAs<StringAttr>("emitter").getValue();
     if (emitter == "phases") {
       for (int64_t threads : {64, 128, 256, 512})
-        add({{"threads", threads}});
+        for (int64_t width : {0, 1, 2, 4, 8})
+          add({{"threads", threads}, {widthKey, width}});
+    } else if (emitter == "rows") {
+      for (int64_t together : {0, 2, 4, 8, 16})
+        add({{"threads", first.getAs<IntegerAttr>("threads").getInt()}, {togetherKey, together}});
     } else if (emitter == "contraction" && !first.contains(mmaKey)) {
       addCudaCores();
     } else if (emitter == "contraction" && first.contains(groupKey)) {
@@ -71,10 +75,22 @@ public:
     if (emitter == "contraction" && first.contains(mmaKey) && !first.contains(stagedKey) &&
         (!first.contains(groupKey) || isOfBytes()))
       addWarps();
+    addGrids();
     return std::move(configs);
   }
 
 private:
+  /// Each config with smaller grids: of tiles that share a cache fewer may be faster, and leave
+  /// more of an SM to nobody. What an SM cannot hold anyway is not priced.
+  void addGrids() {
+    for (size_t i = 0, end = configs.size(); i < end; ++i)
+      for (int64_t blocks : {1, 2, 4}) {
+        NamedAttrList config(configs[i]);
+        config.set(blocksKey, b.getI64IntegerAttr(blocks));
+        configs.push_back(config.getDictionary(b.getContext()));
+      }
+  }
+
   bool isOfBytes() const { return first.getAs<StringAttr>(mmaKey).getValue() == "i8"; }
 
   /// `first` with other numbers; those that are 0 are not there.

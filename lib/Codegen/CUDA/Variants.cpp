@@ -11,6 +11,8 @@
 #include "mtc/Dialect/MT/Transforms/ExportProblem.h"
 #include "mtc/Tuning/GpuModel.h"
 
+#include <map>
+
 using namespace mlir;
 
 namespace mtc::cuda {
@@ -19,6 +21,8 @@ namespace {
 /// Threads of a block where nothing speaks for another number: eight warps hide latency, and all
 /// SMs hold a whole number of such blocks.
 constexpr int64_t standardThreads = 256;
+/// Neighbours that a thread computes at most: two accesses of 16 bytes in f32.
+constexpr int64_t mostWidth = 8;
 
 DictionaryAttr makeConfig(MLIRContext *context, StringRef emitter,
                           ArrayRef<std::pair<StringRef, int64_t>> numbers) {
@@ -137,36 +141,43 @@ SmallVector<Candidate> contractionCandidates(mt::KernelOp kernel, const CudaTarg
   return candidates;
 }
 
-FailureOr<Choice> chooseRows(mt::KernelOp kernel) {
-  FailureOr<Rows> rows = analyseRows(kernel);
+FailureOr<Choice> chooseRows(mt::KernelOp kernel, int64_t together = 1) {
+  FailureOr<Rows> rows = analyseRows(kernel, together);
   if (failed(rows))
     return failure();
-  return Choice{makeConfig(kernel.getContext(), "rows", {{"threads", rows->threads}}),
-                {std::max<int64_t>(1, rows->segment().rows())},
-                0};
+  NamedAttrList config = makeConfig(kernel.getContext(), "rows", {{"threads", rows->threads}});
+  if (together > 1)
+    config.set(togetherKey, Builder(kernel.getContext()).getI64IntegerAttr(together));
+  return Choice{config.getDictionary(kernel.getContext()), {rows->tiles()}, 0};
+}
+
+PhaseCut phaseCutOf(DictionaryAttr config) {
+  return {numberOf(config, "threads"), numberOf(config, widthKey)};
 }
 
 LogicalResult emitRows(ModuleOp module, mt::KernelOp kernel, DictionaryAttr config,
                        StringRef symbol) {
-  FailureOr<Rows> rows = analyseRows(kernel);
+  FailureOr<Rows> rows = analyseRows(kernel, std::max<int64_t>(1, numberOf(config, togetherKey)));
   int64_t threads = numberOf(config, "threads");
   if (failed(rows) || threads < 32 || threads > 1024 || threads % 32 != 0)
     return kernel.emitOpError("does not fit its config: ") << config;
-  ThreadEmitter emitter(module, kernel, rows->program.plan, phaseSymbol(symbol, 0), threads);
+  rows->threads = threads;
+  ThreadEmitter emitter(module, kernel, rows->program.plan, phaseSymbol(symbol, 0),
+                        threads * rows->together);
   emitRows(emitter, *rows);
   return success();
 }
 
 LogicalResult emitPhases(ModuleOp module, mt::KernelOp kernel, DictionaryAttr config,
                          StringRef symbol) {
-  int64_t threads = numberOf(config, "threads");
+  const PhaseCut cut = phaseCutOf(config);
   FailureOr<Phases> phases = failure();
-  if (threads > 0)
-    phases = analysePhases(kernel, threads);
+  if (cut.threads > 0)
+    phases = analysePhases(kernel, cut);
   if (failed(phases))
     return kernel.emitOpError("does not fit its config: ") << config;
   for (size_t p = 0; p < phases->tiles.size(); ++p)
-    if (failed(emitPhase(module, kernel, *phases, p, phaseSymbol(symbol, p), threads)))
+    if (failed(emitPhase(module, kernel, *phases, p, phaseSymbol(symbol, p), cut)))
       return failure();
   return success();
 }
@@ -197,6 +208,8 @@ LogicalResult emitContraction(ModuleOp module, mt::KernelOp kernel, DictionaryAt
 
 } // namespace
 
+int64_t blocksOf(DictionaryAttr config) { return numberOf(config, blocksKey); }
+
 std::optional<MmaFormat> mmaFormatOf(mt::KernelOp kernel, const host::Contraction &c) {
   if (isOfBytes(c))
     return MmaFormat::I8;
@@ -204,7 +217,7 @@ std::optional<MmaFormat> mmaFormatOf(mt::KernelOp kernel, const host::Contractio
 }
 
 FailureOr<Choice> choosePhases(mt::KernelOp kernel) {
-  FailureOr<Phases> phases = analysePhases(kernel, standardThreads);
+  FailureOr<Phases> phases = analysePhases(kernel, PhaseCut{standardThreads});
   if (failed(phases))
     return failure();
   return Choice{makeConfig(kernel.getContext(), "phases", {{"threads", standardThreads}}),
@@ -299,6 +312,18 @@ SmallVector<mt::VariantAttr> priceVariants(mt::KernelOp kernel, const CudaTarget
            block.threads <= std::min(1024, target.gpu.unitThreads) &&
            block.sharedBytes <= target.gpu.blockSharedBytes;
   };
+  std::map<std::pair<int64_t, int64_t>, FailureOr<Phases>> analysed;
+  auto phasesOf = [&](const PhaseCut &cut) -> const Phases * {
+    auto [at, isNew] = analysed.try_emplace({cut.threads, cut.width}, failure());
+    if (isNew)
+      at->second = analysePhases(kernel, cut);
+    return succeeded(at->second) ? &*at->second : nullptr;
+  };
+  // A width that the kernel's size asks for anyway is no other config.
+  auto isWidthNew = [&](const PhaseCut &cut) {
+    const Phases *usual = phasesOf({cut.threads, 0});
+    return usual && usual->width != cut.width;
+  };
   auto candidate = [&](DictionaryAttr config) -> FailureOr<Candidate> {
     auto name = config.getAs<StringAttr>("emitter");
     const StringRef emitter = name ? name.getValue() : "";
@@ -313,18 +338,41 @@ SmallVector<mt::VariantAttr> priceVariants(mt::KernelOp kernel, const CudaTarget
       if (!tile && !format && !isStaged && !config.contains(mmaKey) && isValid(cores) &&
           hasRoom(blockOf(cores)))
         return candidateOf(kernel, *c, cores, efficiencyOf(cores), target.gpu);
-    } else if (emitter == "rows" && succeeded(rows) && rows->config == config) {
-      return Candidate{*rows};
-    } else if (const int64_t threads = numberOf(config, "threads");
-               emitter == "phases" && threads >= 32 && threads <= 1024 && threads % 32 == 0) {
-      if (FailureOr<Phases> phases = analysePhases(kernel, threads); succeeded(phases))
+    } else if (emitter == "rows" && succeeded(rows)) {
+      const int64_t together = std::max<int64_t>(1, numberOf(config, togetherKey));
+      if (FailureOr<Choice> choice = chooseRows(kernel, together);
+          succeeded(choice) && choice->config == config)
+        return Candidate{*choice};
+    } else if (const PhaseCut cut = phaseCutOf(config);
+               emitter == "phases" && cut.threads >= 32 && cut.threads <= 1024 &&
+               cut.threads % 32 == 0 && cut.width <= mostWidth) {
+      if (const Phases *phases = phasesOf(cut);
+          phases && (cut.width == 0 || (phases->width == cut.width && isWidthNew(cut))))
         return Candidate{{config, phases->tiles, phases->plan.scratchBytes}};
     }
     return failure();
   };
+  // Fewer blocks of an SM than it could hold: where that is known, for otherwise nothing changes.
+  auto withBlocks = [&](DictionaryAttr config) -> FailureOr<Candidate> {
+    const int64_t blocks = blocksOf(config);
+    if (blocks == 0)
+      return candidate(config);
+    NamedAttrList bare(config);
+    bare.erase(blocksKey);
+    FailureOr<Candidate> made = candidate(bare.getDictionary(config.getContext()));
+    const int64_t threads =
+        numberOf(config, "threads") * std::max<int64_t>(1, numberOf(config, togetherKey));
+    if (failed(made) || made->choice.config != bare.getDictionary(config.getContext()) ||
+        blocks >= (made->tile ? made->tile->resident : target.gpu.unitThreads / threads))
+      return failure();
+    if (made->tile)
+      made->tile->resident = blocks;
+    made->choice.config = config;
+    return made;
+  };
   SmallVector<mt::VariantAttr> variants;
   for (DictionaryAttr config : configs) {
-    FailureOr<Candidate> made = candidate(config);
+    FailureOr<Candidate> made = withBlocks(config);
     // What the config says beyond what is known of it would be lost.
     variants.push_back(succeeded(made) && made->choice.config == config
                            ? variantOf(made->choice, timesOf(kernel, *made, target.gpu))

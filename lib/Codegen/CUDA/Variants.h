@@ -28,6 +28,16 @@ inline constexpr llvm::StringLiteral resourcesKey = "resources";
 /// Marks a config whose products are a warpgroup's.
 inline constexpr llvm::StringLiteral groupKey = "wgmma";
 
+/// In a config: blocks that an SM gets at most, of those that it can hold: the grid.
+inline constexpr llvm::StringLiteral blocksKey = "blocks";
+/// Of rows: those of a block.
+inline constexpr llvm::StringLiteral togetherKey = "rows";
+/// Of phases: neighbours that a thread computes.
+inline constexpr llvm::StringLiteral widthKey = "width";
+
+/// What a config says of the grid; 0: nothing.
+int64_t blocksOf(mlir::DictionaryAttr config);
+
 /// A config without times.
 struct Choice {
   mlir::DictionaryAttr config;

@@ -56,7 +56,7 @@ struct TunedProgram {
 /// Such a program, emulated.
 class EmulatedProgram : public TunedProgram {
 public:
-  /// `config`, if there is one, takes the place of the chosen one; of a contraction.
+  /// `config`, if there is one, takes the place of the chosen one.
   EmulatedProgram(const std::string &body, bool plain = false,
                   const std::string &targetName = "cuda:sm_90a", const std::string &config = "")
       : TunedProgram(body, targetName, plain) {
@@ -94,6 +94,13 @@ public:
   bool setConfig(const std::string &text) {
     auto config =
         mlir::dyn_cast_or_null<mlir::DictionaryAttr>(mlir::parseAttribute(text, context.get()));
+    if (config && !config.contains("bm")) {
+      mt::VariantAttr priced =
+          priceVariants(kernel(), *resolve(program.getTarget()->str()), config).front();
+      if (priced)
+        kernel().setVariantsAttr(mlir::ArrayAttr::get(context.get(), {priced}));
+      return bool(priced);
+    }
     PlainKernel plain(kernel());
     auto contraction = analyseContraction(plain.kernel(), plain.stagedArgument());
     if (!config || mlir::failed(contraction))

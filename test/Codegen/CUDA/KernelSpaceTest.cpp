@@ -119,13 +119,48 @@ TEST(Space, Refuses) {
                         "cuda:sm_90a")); // f32
 }
 
-// Threads of a phase add nothing up together; those of a row do.
+/// The configs of a kernel, each with the bits of its first variant in the emulator.
+std::set<std::string> configsOfSameBits(const std::string &text) {
+  host::test::Program host(text, "host:x86-64-v3,cores=1", /*plain=*/true);
+  EmulatedProgram first(text);
+  EXPECT_EQ(host.error + first.error, "");
+  std::vector<Buffer> wanted = host.buffers(0);
+  EXPECT_TRUE(first.run(wanted, 1, 3, 5).ok());
+  std::set<std::string> texts;
+  for (const Config &config : configSpace(first.kernel(), *resolve("cuda:sm_90a"))) {
+    SCOPED_TRACE(printConfig(config));
+    texts.insert(printConfig(config));
+    EmulatedProgram other(text, false, "cuda:sm_90a",
+                          printed(configAttr(first.context.get(), config)));
+    EXPECT_EQ(other.error, "");
+    if (!other.error.empty())
+      continue;
+    std::vector<Buffer> got = host.buffers(0);
+    const Status status = other.run(got, 1, 2, 7);
+    EXPECT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(std::memcmp(got.back().data(), wanted.back().data(), got.back().size()), 0);
+  }
+  return texts;
+}
+
+// Threads of a phase add nothing up together; those of a row do, but rows that share a block do not
+// mind each other. All have smaller grids, of as many blocks as an SM holds at least.
 TEST(Space, OtherEmitters) {
-  const CudaTarget gpu = *resolve("cuda:sm_90a");
-  TunedProgram phases(biasGelu(130, 1024), "cuda:sm_90a");
-  EXPECT_EQ(configSpace(phases.kernel(), gpu).size(), 4u);
-  TunedProgram rows(softmax(20, 77), "cuda:sm_90a");
-  EXPECT_TRUE(configSpace(rows.kernel(), gpu).empty());
+  const std::set<std::string> phases = configsOfSameBits(biasGelu(30, 64));
+  EXPECT_TRUE(phases.contains("phases threads=256"));
+  EXPECT_TRUE(phases.contains("phases threads=64 width=8"));
+  EXPECT_TRUE(phases.contains("phases blocks=2 threads=128 width=4"));
+  EXPECT_TRUE(phases.contains("phases blocks=2 threads=512"));
+  EXPECT_FALSE(phases.contains("phases blocks=4 threads=512")); // 2048 threads are an SM's
+  EXPECT_FALSE(phases.contains("phases threads=256 width=1"));  // so few are one a thread anyway
+  const std::set<std::string> odd = configsOfSameBits(biasGelu(7, 13));
+  EXPECT_FALSE(odd.contains("phases threads=256 width=2")); // 13 have no pairs
+  const std::set<std::string> rows = configsOfSameBits(softmax(20, 77));
+  EXPECT_TRUE(rows.contains("rows threads=128"));
+  EXPECT_TRUE(rows.contains("rows rows=4 threads=128"));
+  EXPECT_TRUE(rows.contains("rows blocks=1 rows=2 threads=128"));
+  EXPECT_FALSE(rows.contains("rows rows=8 threads=128")); // 20 rows
+  EXPECT_TRUE(configsOfSameBits(softmax(48, 33)).contains("rows rows=16 threads=32"));
 }
 
 } // namespace

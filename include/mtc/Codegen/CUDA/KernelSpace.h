@@ -30,7 +30,9 @@ mlir::DictionaryAttr configAttr(mlir::MLIRContext *context, const Config &config
 
 /// The configs of `kernel` that compute the same bits as its first variant (rule R3) and that a
 /// block of the target's GPU can hold, each once: tiles, terms of a step, stages, warps or
-/// warpgroups, those that only copy, threads of a phase. One of rows: their threads order its sums.
+/// warpgroups, those that only copy; threads of a phase and neighbours that one computes; rows of a
+/// block, but not their threads, which order its sums; and of all the blocks that an SM gets at
+/// most.
 ///
 /// Complexity: some hundred configs for a product on tensor cores.
 std::vector<Config> configSpace(mt::KernelOp kernel, const CudaTarget &target);
