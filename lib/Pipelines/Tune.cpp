@@ -81,13 +81,26 @@ Entry entryOf(mt::KernelOp kernel, int32_t index) {
   return entry;
 }
 
+/// Of the devices that have times of kernels of a GPU the only one, or "".
+std::string theOnlyGpu(const TuningRecords &records) {
+  std::set<std::string> kernels, devices;
+  for (const KernelRecord &record : records.kernels)
+    if (record.features.contains("units_per_granule"))
+      kernels.insert(record.kernel);
+  for (const TimeRecord &record : records.times)
+    if (kernels.contains(record.key.kernel))
+      devices.insert(record.key.device);
+  return devices.size() == 1 ? *devices.begin() : "";
+}
+
 class Tuning {
 public:
   Tuning(const TuneOptions &options, const Log &log, TargetCompilation &compilation,
          const TunedTarget &target)
       : options(options), log(log), host(std::get_if<host::HostTarget>(&compilation.target)),
         target(target), program(*compilation.module->getOps<mt::ProgramOp>().begin()),
-        learned(LearnedRanking::train(options.known, options.device)) {}
+        learned(LearnedRanking::train(options.known,
+                                      host ? options.device : theOnlyGpu(options.known))) {}
 
   StatusOr<TuneReport> run() {
     MTC_RETURN_IF_ERROR(search());

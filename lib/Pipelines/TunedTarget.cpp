@@ -84,8 +84,9 @@ public:
   std::string kernelHash(mt::KernelOp kernel) const override {
     return cuda::kernelHash(kernel, target);
   }
-  /// Times of a GPU are not learned.
-  KernelFeatureMap kernelFeatures(mt::KernelOp) const override { return {}; }
+  KernelFeatureMap kernelFeatures(mt::KernelOp kernel) const override {
+    return cuda::kernelFeatures(kernel, target);
+  }
   FailureOr<Config> configOf(mt::VariantAttr variant) const override {
     return cuda::configOf(variant.getConfig());
   }

@@ -46,18 +46,18 @@ static SmallVector<Attribute> variantAttrs(mt::KernelOp kernel, const TunedTarge
 }
 
 /// The variants that a kernel has, with learned times; empty if its form was not learned.
-static SmallVector<Attribute> learnedAttrs(mt::KernelOp kernel, const host::HostTarget &target,
+static SmallVector<Attribute> learnedAttrs(mt::KernelOp kernel, const TunedTarget &target,
                                            const LearnedTimes &learned) {
-  const KernelFeatureMap features = host::kernelFeatures(kernel, target);
+  const KernelFeatureMap features = target.kernelFeatures(kernel);
   SmallVector<Attribute> attributes;
   if (!learned.knows(features))
     return {};
   for (auto variant : kernel.getVariantsAttr().getAsRange<mt::VariantAttr>()) {
-    FailureOr<Config> config = host::configOf(variant.getConfig());
+    FailureOr<Config> config = target.configOf(variant);
     if (failed(config))
       return {};
     SmallVector<int64_t> granules, ns;
-    for (int32_t count = 1; count <= target.cores; ++count) {
+    for (int32_t count = 1; count <= target.granules(); ++count) {
       const auto time = int64_t(learned.ns(features, *config, count));
       if (!ns.empty() && time >= ns.back())
         continue;
@@ -65,7 +65,7 @@ static SmallVector<Attribute> learnedAttrs(mt::KernelOp kernel, const host::Host
       ns.push_back(time);
     }
     FailureOr<mt::VariantAttr> attribute =
-        host::variantOf(kernel, target, variant.getConfig(), granules, ns, "learned");
+        target.variantOf(kernel, *config, granules, ns, "learned");
     if (failed(attribute))
       return {};
     attributes.push_back(*attribute);
@@ -122,14 +122,14 @@ Status useRecords(mt::ProgramOp program, const AnyTarget &any, const TuningRecor
     MTC_ASSIGN_OR_RETURN(device, gpuOf(program, *target, records, device));
   }
   const auto timesOf = timesByKernel(records, device);
-  const LearnedTimes learned = LearnedTimes::train(host ? records : TuningRecords(), device);
+  const LearnedTimes learned = LearnedTimes::train(records, device);
   for (auto kernel : program.getBody().getOps<mt::KernelOp>()) {
     auto known = timesOf.find(target->kernelHash(kernel));
     SmallVector<Attribute> attributes;
     if (known != timesOf.end())
       attributes = variantAttrs(kernel, *target, chooseFor(kernel, *target, known->second));
-    if (attributes.empty() && host)
-      attributes = learnedAttrs(kernel, *host, learned);
+    if (attributes.empty())
+      attributes = learnedAttrs(kernel, *target, learned);
     if (!attributes.empty())
       kernel.setVariantsAttr(ArrayAttr::get(kernel.getContext(), attributes));
   }

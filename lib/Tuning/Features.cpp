@@ -174,14 +174,21 @@ std::vector<double> workOf(const KernelFeatureMap &kernel, int32_t granules,
 
 } // namespace
 
-int formOf(const KernelFeatureMap &kernel) { return int(shapeOf(kernel).index()); }
+int formOf(const KernelFeatureMap &kernel) {
+  return isGpuKernel(kernel) ? int(std::min(get(kernel, "form"), 1e3))
+                             : int(shapeOf(kernel).index());
+}
 
 bool describesConfig(const KernelFeatureMap &kernel, const Config &config) {
+  if (isGpuKernel(kernel))
+    return describesGpuConfig(kernel, config);
   const KernelShape shape = shapeOf(kernel);
   return shape.index() == 0 || verify(shape, coreOf(kernel), config).ok();
 }
 
 double modelledCost(const KernelFeatureMap &kernel, const Config &config, int32_t granules) {
+  if (isGpuKernel(kernel))
+    return gpuCost(kernel, config, granules);
   const KernelShape shape = shapeOf(kernel);
   if (shape.index() != 0)
     return modelledCycles(shape, coreOf(kernel), config, granules);
@@ -192,6 +199,11 @@ std::vector<double> featuresOf(const KernelFeatureMap &kernel, const Config &con
                                int32_t granules, const std::string &neighbour) {
   const KernelShape shape = shapeOf(kernel);
   std::vector<double> x = workOf(kernel, granules, neighbour);
+  if (isGpuKernel(kernel)) {
+    const std::vector<double> more = gpuFeaturesOf(kernel, config, granules);
+    x.insert(x.end(), more.begin(), more.end());
+    return x;
+  }
   x.insert(x.begin(), logOf(modelledCost(kernel, config, granules)));
   if (const auto *c = std::get_if<ContractionShape>(&shape)) {
     addContraction(*c, coreOf(kernel), config, granules,
@@ -210,6 +222,8 @@ std::vector<double> featuresOf(const KernelFeatureMap &kernel, const Config &con
 }
 
 double priorOf(const KernelFeatureMap &kernel, int32_t granules) {
+  if (isGpuKernel(kernel))
+    return gpuPriorOf(kernel, granules);
   return logOf((get(kernel, "flops") + get(kernel, "bytes") + 100) / granules);
 }
 
@@ -217,7 +231,8 @@ std::vector<double> levelFeaturesOf(const KernelFeatureMap &kernel, int32_t gran
                                     const std::string &neighbour) {
   std::vector<double> x = workOf(kernel, granules, neighbour);
   for (const char *name : {"m", "n", "depth", "rows", "panel", "packs", "vector_rows", "operations",
-                           "segments", "row_bytes0", "tiles", "channels"})
+                           "segments", "row_bytes0", "tiles", "channels", "batch", "elements",
+                           "row_elements", "phases", "tensor_format"})
     x.push_back(logOf(get(kernel, name)));
   return x;
 }

@@ -30,4 +30,17 @@ std::vector<double> levelFeaturesOf(const KernelFeatureMap &kernel, int32_t gran
 /// The logarithm of the roofline's time, in a unit of its own.
 double priorOf(const KernelFeatureMap &kernel, int32_t granules);
 
+/// Kernels of GPUs have forms from here on (cuda::kernelFeatures): contractions on CUDA cores, on
+/// tensor cores, rows, phases. Their features know no shape: a config's numbers mean what
+/// Codegen/CUDA/KernelSpace says.
+inline constexpr int kFirstGpuForm = 10;
+bool isGpuKernel(const KernelFeatureMap &kernel);
+
+/// As above, of a GPU's kernel.
+bool describesGpuConfig(const KernelFeatureMap &kernel, const Config &config);
+double gpuPriorOf(const KernelFeatureMap &kernel, int32_t granules);
+double gpuCost(const KernelFeatureMap &kernel, const Config &config, int32_t granules);
+std::vector<double> gpuFeaturesOf(const KernelFeatureMap &kernel, const Config &config,
+                                  int32_t granules);
+
 } // namespace mtc

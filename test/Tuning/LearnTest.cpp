@@ -164,5 +164,85 @@ TEST(Learn, ShapesAreWhole) {
   EXPECT_TRUE(contraction().mayFetchAhead && contraction().isWidened && contraction().readsInPlace);
 }
 
+/// Times of products on a GPU of 16 granules by a law that is made up: waves of tiles, and what too
+/// few stages and too wide tiles of a warp cost, which no model here says.
+TuningRecords madeOfGpu(int kernels, const std::string &device) {
+  TuningRecords records;
+  SplitMix64 random(9);
+  for (int k = 0; k < kernels; ++k) {
+    KernelRecord kernel{"g" + std::to_string(k), {}};
+    const double m = 64.0 * double(1 + random.below(32)), n = 64.0 * double(1 + random.below(16));
+    const double depth = 64.0 * double(1 + random.below(16));
+    kernel.features = {{"form", 11},
+                       {"batch", 1},
+                       {"m", m},
+                       {"n", n},
+                       {"depth", depth},
+                       {"operand_bytes", 2},
+                       {"tensor_format", 2},
+                       {"flops", 2 * m * n * depth},
+                       {"bytes", 2 * (m * depth + n * depth) + 4 * m * n},
+                       {"units_per_granule", 8},
+                       {"unit_bytes_per_ns", 64},
+                       {"bytes_per_ns", 4800},
+                       {"unit_flops_per_ns", 7500},
+                       {"unit_shared_bytes", 228 << 10},
+                       {"launch_ns", 2000}};
+    for (int i = 0; i < 16; ++i) {
+      const int64_t bm = int64_t(32) << random.below(3), bn = int64_t(32) << random.below(3);
+      const int64_t stages = 2 + int64_t(random.below(3)), wn = int64_t(16) << random.below(2);
+      Config config{"contraction-f16", {}};
+      for (auto [name, value] : std::map<std::string, int64_t>{
+               {"bk", 64}, {"bm", bm}, {"bn", bn}, {"stages", stages}, {"wm", 32}, {"wn", wn}})
+        config.numbers.push_back({name, {value}, false});
+      for (int32_t granules : {1, 4, 16}) {
+        const double waves =
+            std::ceil(std::ceil(m / double(bm)) * std::ceil(n / double(bn)) / double(8 * granules));
+        TimeRecord record;
+        record.key = {kernel.kernel, printConfig(config), granules, "none", device};
+        record.ns = int64_t(3000 + waves * double(bm * bn) * depth / 500 *
+                                       (stages == 2 ? 1.5 : 1.0) * (wn == 32 ? 1.2 : 1.0));
+        record.samples = 7;
+        record.halves = {record.ns, record.ns + 1};
+        records.times.push_back(std::move(record));
+      }
+    }
+    records.kernels.push_back(std::move(kernel));
+  }
+  return records;
+}
+
+// Kernels of a GPU are learned like those of a host: on each share, for kernels that nobody
+// measured. Configs of another emitter, and times of another GPU, are not learned from.
+TEST(Learn, KernelsOfGpus) {
+  TuningRecords records = madeOfGpu(60, "GPU A");
+  for (int32_t granules : {1, 16}) {
+    const RankingQuality quality = evaluateRanking(records, "GPU A", granules);
+    EXPECT_GE(quality.kernels, 50);
+    EXPECT_GT(quality.learned, 0.8) << granules;
+    EXPECT_LT(quality.modelled, quality.learned) << granules;
+  }
+  EXPECT_EQ(evaluateRanking(records, "GPU B", 1).kernels, 0);
+  TuningRecords seen = records;
+  std::erase_if(seen.times, [](const TimeRecord &r) { return r.key.kernel < "g2"; });
+  const LearnedTimes learned = LearnedTimes::train(seen, "GPU A");
+  double sum = 0;
+  int64_t count = 0;
+  for (const TimeRecord &record : records.times)
+    for (const KernelRecord &kernel : records.kernels)
+      if (record.key.kernel < "g2" && kernel.kernel == record.key.kernel) {
+        ASSERT_TRUE(learned.knows(kernel.features));
+        const Config config = *parseConfig(record.key.config);
+        sum += std::abs(
+            std::log(learned.ns(kernel.features, config, record.key.granules) / double(record.ns)));
+        ++count;
+      }
+  EXPECT_GT(count, 300);
+  EXPECT_LT(sum / double(count), 0.25);
+  for (TimeRecord &record : records.times)
+    record.key.config = "phases threads=64";
+  EXPECT_FALSE(LearnedTimes::train(records, "GPU A").knows(records.kernels[0].features));
+}
+
 } // namespace
 } // namespace mtc

@@ -1,7 +1,12 @@
 //===- KernelSpace.cpp - CUDA kernels as the tuner sees them --------------===//
 #include "mtc/Codegen/CUDA/KernelSpace.h"
 
+#include "ContractionFrame.h"
+#include "StagedWeight.h"
 #include "Variants.h"
+
+#include "mtc/Dialect/MT/Transforms/CountOperations.h"
+#include "mtc/Dialect/MT/Transforms/ExportProblem.h"
 
 #include <cmath>
 #include <map>
@@ -178,6 +183,55 @@ SmallVector<mt::VariantAttr> pricedSpace(mt::KernelOp kernel, const CudaTarget &
 }
 
 } // namespace
+
+/// Forms of kernels in features, by emitter: they are learned apart.
+enum GpuForm { coreContraction = 10, tensorContraction, rowsForm, phasesForm };
+
+KernelFeatureMap kernelFeatures(mt::KernelOp kernel, const CudaTarget &target) {
+  const GpuRow &gpu = target.gpu;
+  KernelFeatureMap f = {{"kind", double(kernel.getKind())},
+                        {"flops", double(mt::flopsOf(kernel))},
+                        {"bytes", double(mt::bytesOf(kernel))},
+                        {"units_per_granule", double(gpu.unitsPerGranule)},
+                        {"unit_bytes_per_ns", gpu.unitBytesPerNs},
+                        {"bytes_per_ns", gpu.bytesPerNs},
+                        {"unit_flops_per_ns", gpu.f32FlopsPerNs},
+                        {"unit_shared_bytes", double(gpu.unitSharedBytes)},
+                        {"launch_ns", double(gpu.launchNs + gpu.rampNs)}};
+  DictionaryAttr first = firstConfig(kernel, target);
+  if (!first)
+    return {};
+  const StringRef emitter = first.getAs<StringAttr>("emitter").getValue();
+  PlainKernel plain(kernel);
+  if (emitter == "contraction") {
+    const auto c = *analyseContraction(plain.kernel(), plain.stagedArgument());
+    const std::optional<MmaFormat> format = mmaFormatOf(kernel, c);
+    const bool isTensor = first.contains(mmaKey);
+    f["form"] = isTensor ? tensorContraction : coreContraction;
+    f["batch"] = double(c.product(c.batch));
+    f["m"] = double(c.product(rowLoopsOf(c)));
+    f["n"] = double(c.extent(c.n));
+    f["depth"] = double(c.product(c.reductions));
+    f["operand_bytes"] = double(storedType(c, c.vectorInput).getIntOrFloatBitWidth()) / 8;
+    f["tensor_format"] = isTensor && format ? 1 + int(*format) : 0;
+    if (isTensor)
+      f["unit_flops_per_ns"] = gpu.f16TensorFlopsPerNs;
+    return f;
+  }
+  int64_t elements = 0;
+  for (Type type : kernel.getResultTypes())
+    elements = std::max(elements, cast<ShapedType>(type).getNumElements());
+  f["form"] = emitter == "rows" ? rowsForm : phasesForm;
+  f["elements"] = double(elements);
+  const mt::VariantAttr variant = priceVariants(kernel, target, first).front();
+  if (emitter == "rows" && variant) {
+    f["rows"] = double(variant.getTiles()[0]);
+    f["row_elements"] = double(elements) / std::max(1.0, f["rows"]);
+  } else if (variant) {
+    f["phases"] = double(variant.getTiles().size());
+  }
+  return f;
+}
 
 std::vector<Config> configSpace(mt::KernelOp kernel, const CudaTarget &target) {
   std::vector<Config> space;

@@ -21,6 +21,10 @@ std::string codeVersion();
 /// hexadecimal digits.
 std::string kernelHash(mt::KernelOp kernel, const CudaTarget &target);
 
+/// Numbers that learned times are made from: the form (by emitter), work, extents and what the
+/// target's GPU can do, by GpuFeatures.cpp in Tuning. Empty if the kernel has no variant.
+KernelFeatureMap kernelFeatures(mt::KernelOp kernel, const CudaTarget &target);
+
 /// A config's attribute as plain data, without `resources`: "contraction-f16 bk=64 bm=128 ...
 /// wgmma=1". Fails, without an error, if it holds anything else.
 mlir::FailureOr<Config> configOf(mlir::DictionaryAttr attribute);
