@@ -6,7 +6,7 @@
 #
 #   there:  tar xf OUT.tar.xz && gpu-kit/run.sh          writes gpu-kit/result.json
 #
-# The kit holds mtrt, the probe, jq and their libraries, bundles for sm_90a, and what the host answers to the same seeded
+# The kit holds mtrt, the probe, jq and their libraries, bundles for sm_90a, candidates to tune, and what the host answers to the same seeded
 # inputs. Large weights are random (light-models.py), so that the kit stays below 60 MB. Its bundles have no target for a host:
 # packed weights would not fit. run.sh is run-all.sh.
 set -euo pipefail
@@ -35,6 +35,7 @@ add() {
   shift
   echo "compiling $name"
   "$build/bin/mtc" compile "$@" --target "cuda:$arch" -o "$kit/bundles/$name.mtb" -q
+  "$build/bin/mtc" tune "$@" --target "cuda:$arch" --search-steps 150 --kernel-steps 8 --drawn 50 --pack "$kit/bundles/$name-candidates.mtb" -q
   "$build/bin/mtc" compile "$@" --target host -o "$work/host.mtb" -q
   mapfile -t masks < <(mask_arguments "$build/bin/mtrt" "$work/host.mtb" "$work/masks")
   "$build/bin/mtrt" run "$work/host.mtb" --fill seed:0 "${masks[@]}" --output-dir "$kit/references/$name" > /dev/null

@@ -71,11 +71,16 @@ compile() { # NAME MODELS...
   shift
   if $is_kit; then
     cp "$here/bundles/$name.mtb" "$work/$name.mtb" && cp -r "$here/references/$name" "$work/$name-host" || return 1
-    if $is_fake; then "$build/bin/mtc-emulate-bundle" "$work/$name.mtb" "$work/$name"; fi
-    return
+    cp "$here/bundles/$name-candidates.mtb" "$work/" || return 1
+  else
+    local count=(--search-steps 300 --kernel-steps 12)
+    if $is_fake; then count=(--search-steps 6); fi
+    "$bin/mtc" compile "$@" --target host --target "cuda:$arch" -o "$work/$name.mtb" -q || return 1
+    "$bin/mtc" tune "$@" --target "cuda:$arch" "${count[@]}" --drawn 50 --pack "$work/$name-candidates.mtb" -q || return 1
   fi
-  "$bin/mtc" compile "$@" --target host --target "cuda:$arch" -o "$work/$name.mtb" -q || return 1
-  ! $is_fake || "$build/bin/mtc-emulate-bundle" "$work/$name.mtb" "$work/$name"
+  if $is_fake; then
+    for bundle in "$name" "$name-candidates"; do "$build/bin/mtc-emulate-bundle" "$work/$bundle.mtb" "$work/$bundle" || return 1; done
+  fi
 }
 agree() { # NAME: host and GPU, the GPU also a tenant at a time: bits alone are those in the round (rule R3)
   local bundle=$work/$1.mtb tenant tolerance masks
@@ -126,12 +131,13 @@ trace() { # NAME: when each task of a round ran, on which groups of SMs; trace.j
         start_us: ((.ts - $first) * 1000 | round / 1000), us: .dur, predicted_us: .args.predicted_us})' "$work/trace.json" > "$work/rows.json"
 }
 
-variants() { # NAME: each variant of each kernel alone on each share, as lines that `mtc tune --import` reads; what there is time for
-  local budget=30s
+variants() { # BUNDLE BUDGET [FLAG...]: each variant of each kernel on each share, as lines that `mtc tune --import` reads; what there is time for
+  local bundle=$1 budget=$2
+  shift 2
   if $is_fake; then budget=2s; fi
-  export MTC_FAKE_CUDA_KERNELS=$work/$1
+  export MTC_FAKE_CUDA_KERNELS=$work/$bundle
   rm -f "$work/lines.jsonl"
-  "$bin/mtrt" tune-run "$work/$1.mtb" --device cuda "${driver[@]}" --samples 7 --budget $budget -o "$work/lines.jsonl" -q || return 1
+  "$bin/mtrt" tune-run "$work/$bundle.mtb" --device cuda "${driver[@]}" --samples 7 --budget "$budget" "$@" -o "$work/lines.jsonl" -q || return 1
   jq -s . "$work/lines.jsonl" > "$work/variants.json"
 }
 
@@ -160,7 +166,16 @@ for name in "${names[@]}"; do
   step "bench trace $name" "$work/rows.json" trace "$name"
   rm -f "$work/rows.json"
 done
-for name in "${names[@]}"; do step "variants $name" "$work/variants.json" variants "$name"; rm -f "$work/variants.json"; done
+for name in "${names[@]}"; do
+  step "variants $name" "$work/variants.json" variants "$name" 30s
+  # Configs that the model thinks little of, too, each sampled as often: how well its ranking and a learned one hold.
+  rm -f "$work/variants.json"
+  step "candidates $name" "$work/variants.json" variants "$name-candidates" 30s --equally
+  # Beside a neighbour that reads memory on the other SMs: what bandwidth and the second cache are worth.
+  rm -f "$work/variants.json"
+  step "beside $name" "$work/variants.json" variants "$name" 15s --neighbours low,medium,high
+  rm -f "$work/variants.json"
+done
 # The other ways to share the SMs: the same bits, and how long a round takes so.
 for name in "${names[@]}"; do
   for sharing in graphs grids; do
