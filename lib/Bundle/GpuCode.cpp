@@ -14,12 +14,55 @@ int64_t GpuTensorMap::bytes() const {
   return end;
 }
 
-/// The limits of cuTensorMapEncodeTiled (CUDA driver API 13.0), without interleaving.
+static Status bad(const std::string &what) { return invalidInput("a tensor map " + what); }
+
+/// What a copy takes, in tiled mode.
+static Status checkBox(const GpuTensorMap &map) {
+  for (size_t d = 0; d < map.sizes.size(); ++d)
+    if (map.box[d] < 1 || map.steps[d] < 1 || map.steps[d] > 8 ||
+        int64_t(map.box[d]) * map.steps[d] > 256)
+      return bad(fmt::format("takes {} elements in steps of {} in dimension {}, wanted 1 to 256 in "
+                             "steps of 1 to 8",
+                             map.box[d], map.steps[d], d));
+  return okStatus();
+}
+
+/// In im2col mode. Corners have 16 bits for all dimensions of pixels together, 15 for three.
+static Status checkPixels(const GpuTensorMap &map) {
+  const size_t rank = map.sizes.size();
+  if (map.box[0] < 1 || map.box[0] > 256 || map.box[1] < 1 || map.box[1] > 1024)
+    return bad(fmt::format("takes {} channels of {} pixels, wanted 1 to 256 of 1 to 1024",
+                           map.box[0], map.box[1]));
+  const int32_t end = rank == 3 ? 1 << 15 : rank == 4 ? 1 << 7 : 1 << 4;
+  for (size_t d = 0; d < rank; ++d)
+    if (map.steps[d] < 1 || map.steps[d] > 8)
+      return bad(fmt::format("has steps of {} in dimension {}, wanted 1 to 8", map.steps[d], d));
+  for (size_t d = 0; d < rank - 2; ++d) {
+    for (int32_t corner : {map.lower[d], map.upper[d]})
+      if (corner < -end || corner >= end)
+        return bad(fmt::format("has a corner of {} in dimension {}, wanted {} to {}", corner, d + 1,
+                               -end, end - 1));
+    if (map.sizes[d + 1] - 1 + map.upper[d] < map.lower[d])
+      return bad(fmt::format("has no pixels between {} and {} in dimension {} of size {}",
+                             map.lower[d], map.upper[d], d + 1, map.sizes[d + 1]));
+  }
+  return okStatus();
+}
+
+/// The limits of cuTensorMapEncodeTiled and cuTensorMapEncodeIm2col (CUDA driver API 13.0), without
+/// interleaving.
 Status check(const GpuTensorMap &map) {
   const size_t rank = map.sizes.size();
-  const auto bad = [](const std::string &what) { return invalidInput("a tensor map " + what); };
-  if (rank < 1 || rank > 5 || map.strides.size() + 1 != rank || map.box.size() != rank ||
-      map.steps.size() != rank)
+  const bool isIm2col = map.isIm2col() || !map.upper.empty();
+  if (isIm2col &&
+      (rank < 3 || rank > 5 || map.strides.size() + 1 != rank || map.box.size() != 2 ||
+       map.steps.size() != rank || map.lower.size() + 2 != rank || map.upper.size() + 2 != rank))
+    return bad(fmt::format("of pixels has {} sizes, {} strides, {} of a box, {} steps and {} and "
+                           "{} of corners, wanted 3 to 5, one less, 2, as many and two less",
+                           rank, map.strides.size(), map.box.size(), map.steps.size(),
+                           map.lower.size(), map.upper.size()));
+  if (!isIm2col && (rank < 1 || rank > 5 || map.strides.size() + 1 != rank ||
+                    map.box.size() != rank || map.steps.size() != rank))
     return bad(fmt::format("has {} sizes, {} strides, {} of a box and {} steps, wanted 1 to 5, one "
                            "less, as many and as many",
                            rank, map.strides.size(), map.box.size(), map.steps.size()));
@@ -30,15 +73,10 @@ Status check(const GpuTensorMap &map) {
                            map.buffer));
   // Sizes and strides are such that no tensor has more than 2^40 bytes; coordinates have 32 bits.
   constexpr int64_t mostSize = (int64_t(1) << 31) - 1, mostBytes = int64_t(1) << 40;
-  for (size_t d = 0; d < rank; ++d) {
+  for (size_t d = 0; d < rank; ++d)
     if (map.sizes[d] < 1 || map.sizes[d] > mostSize)
       return bad(fmt::format("has size {} in dimension {}, wanted 1 to 2^31 - 1", map.sizes[d], d));
-    if (map.box[d] < 1 || map.steps[d] < 1 || map.steps[d] > 8 ||
-        int64_t(map.box[d]) * map.steps[d] > 256)
-      return bad(fmt::format("takes {} elements in steps of {} in dimension {}, wanted 1 to 256 in "
-                             "steps of 1 to 8",
-                             map.box[d], map.steps[d], d));
-  }
+  MTC_RETURN_IF_ERROR(isIm2col ? checkPixels(map) : checkBox(map));
   if (map.steps[0] != 1)
     return bad(fmt::format("has innermost steps of {}, wanted 1", map.steps[0]));
   int64_t inner = map.elementBytes(), count = map.sizes[0];
@@ -68,7 +106,8 @@ static flatbuffers::Offset<fb::GpuTensorMap> encode(flatbuffers::FlatBufferBuild
                                                     const GpuTensorMap &map) {
   return fb::CreateGpuTensorMapDirect(builder, map.buffer, map.offset, uint8_t(map.element),
                                       &map.sizes, &map.strides, &map.box, &map.steps,
-                                      map.swizzleBytes);
+                                      map.swizzleBytes, map.isIm2col() ? &map.lower : nullptr,
+                                      map.isIm2col() ? &map.upper : nullptr);
 }
 
 static StatusOr<GpuTensorMap> decode(const fb::GpuTensorMap &from) {
@@ -85,6 +124,8 @@ static StatusOr<GpuTensorMap> decode(const fb::GpuTensorMap &from) {
   copy(from.box(), map.box);
   copy(from.steps(), map.steps);
   map.swizzleBytes = from.swizzle_bytes();
+  copy(from.lower(), map.lower);
+  copy(from.upper(), map.upper);
   MTC_RETURN_IF_ERROR(check(map));
   return map;
 }

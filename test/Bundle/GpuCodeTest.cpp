@@ -21,6 +21,16 @@ GpuTensorMap goodMap() {
   return map;
 }
 
+/// The same images, of whose pixels a window of 3 x 3 is taken at every second one.
+GpuTensorMap pixelMap() {
+  GpuTensorMap map = goodMap();
+  map.box = {64, 128};
+  map.steps = {1, 2, 2, 1};
+  map.lower = {-1, -1};
+  map.upper = {-2, -1};
+  return map;
+}
+
 std::vector<GpuModule> modulesWith(const GpuTensorMap &map) {
   GpuModule module;
   module.symbol = "k";
@@ -44,6 +54,9 @@ TEST(GpuCode, IsReadAsWritten) {
   (*modules)[0].phases[0].tensorMaps.clear();
   EXPECT_FALSE(hasTensorMaps(encodeGpuCode(*modules)));
   EXPECT_EQ(goodMap().bytes(), 2 * 153600);
+  modules = decodeGpuCode(encodeGpuCode(modulesWith(pixelMap())));
+  ASSERT_TRUE(modules.ok()) << modules.status().message();
+  EXPECT_EQ((*modules)[0].phases[0].tensorMaps, std::vector<GpuTensorMap>(2, pixelMap()));
 }
 
 // What the driver would not encode, each by one number.
@@ -77,6 +90,29 @@ TEST(GpuCode, RefusesTensorMaps) {
     EXPECT_NE(read.status().message().find(message), std::string::npos) << read.status().message();
   }
   EXPECT_TRUE(check(goodMap()).ok());
+}
+
+TEST(GpuCode, RefusesPixels) {
+  using Change = std::function<void(GpuTensorMap &)>;
+  for (const auto &[change, message] : std::vector<std::pair<Change, std::string>>{
+           {[](auto &m) { m.box.push_back(1); }, "of pixels has 4 sizes, 3 strides, 3 of a box"},
+           {[](auto &m) { m.lower.push_back(0); }, "4 steps and 3 and 2 of corners"},
+           {[](auto &m) { m.upper.pop_back(); }, "4 steps and 2 and 1 of corners"},
+           {[](auto &m) { m.box[0] = 257; }, "takes 257 channels of 128 pixels"},
+           {[](auto &m) { m.box[1] = 1025; }, "takes 64 channels of 1025 pixels"},
+           {[](auto &m) { m.steps[2] = 0; }, "has steps of 0 in dimension 2"},
+           {[](auto &m) { m.lower[0] = -129; }, "a corner of -129 in dimension 1, wanted -128"},
+           {[](auto &m) { m.upper[1] = 128; }, "a corner of 128 in dimension 2, wanted -128"},
+           {[](auto &m) { m.upper[0] = -41; }, "no pixels between -1 and -41 in dimension 1"},
+           {[](auto &m) { m.box[0] = 60; }, "rows of 120 bytes"},
+           {[](auto &m) { m.strides[0] = 136; }, "stride of 136 bytes in dimension 1"}}) {
+    GpuTensorMap map = pixelMap();
+    change(map);
+    const auto read = decodeGpuCode(encodeGpuCode(modulesWith(map)));
+    EXPECT_EQ(read.status().code(), ErrorCode::BundleRefused) << message;
+    EXPECT_NE(read.status().message().find(message), std::string::npos) << read.status().message();
+  }
+  EXPECT_TRUE(check(pixelMap()).ok());
 }
 
 } // namespace

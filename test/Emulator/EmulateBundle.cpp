@@ -108,7 +108,9 @@ Status emulateBundle(const BundleReader &bundle, const std::string &prefix, bool
                       {"strides", map.strides},
                       {"box", map.box},
                       {"steps", map.steps},
-                      {"swizzle_bytes", map.swizzleBytes}});
+                      {"swizzle_bytes", map.swizzleBytes},
+                      {"lower", map.lower},
+                      {"upper", map.upper}});
     table.push_back({{"name", f.symbol},
                      {"threads", f.threads},
                      {"shared_bytes", f.sharedBytes},

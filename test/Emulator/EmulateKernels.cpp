@@ -462,23 +462,31 @@ private:
   LogicalResult rewriteTensor(NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp op) {
     Value to = addressOf(op.getDstMem()), map = addressOf(op.getTmaDescriptor()),
           barrier = addressOf(op.getMbar());
-    if (!to || !map || !barrier || op.getMode() != NVVM::TMALoadMode::TILE ||
+    if (!to || !map || !barrier ||
+        (op.getMode() == NVVM::TMALoadMode::TILE) != op.getIm2colOffsets().empty() ||
+        (op.getMode() != NVVM::TMALoadMode::TILE && op.getMode() != NVVM::TMALoadMode::IM2COL) ||
         op.getMulticastMask() || op.getL2CacheHint() || op.getPredicate() || op.getGroup())
       return op.emitOpError("is not emulated");
     auto pointer = LLVM::LLVMPointerType::get(b.getContext());
     if (!coordinates) {
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(&function.getBody().front());
-      Value most = LLVM::ConstantOp::create(b, loc, b.getI32Type(), b.getI32IntegerAttr(5));
+      Value most = LLVM::ConstantOp::create(b, loc, b.getI32Type(), b.getI32IntegerAttr(8));
       coordinates = LLVM::AllocaOp::create(b, loc, pointer, b.getI32Type(), most);
     }
-    for (auto [i, value] : llvm::enumerate(op.getCoordinates()))
+    auto store = [&](Value value, size_t i) {
       LLVM::StoreOp::create(b, loc, value,
                             LLVM::GEPOp::create(b, loc, pointer, b.getI32Type(), coordinates,
                                                 ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)}));
+    };
+    for (auto [i, value] : llvm::enumerate(op.getCoordinates()))
+      store(value, i);
+    for (auto [i, value] : llvm::enumerate(op.getIm2colOffsets())) // unsigned
+      store(LLVM::ZExtOp::create(b, loc, b.getI32Type(), value), 5 + i);
+    Value offsets = i32(static_cast<int32_t>(op.getIm2colOffsets().size()));
     map = arith::TruncIOp::create(b, loc, b.getI32Type(), map);
     return replaceByCall(op, offsetof(ThreadView, copyTensor),
-                         {sharedPointer, to, map, coordinates, barrier});
+                         {sharedPointer, to, map, coordinates, offsets, barrier});
   }
 
   /// cvt.rna.tf32.f32 (PTX ISA 9.7.9.22): to ten bits of mantissa, ties away from zero; the rest
@@ -586,8 +594,7 @@ StatusOr<EmulatedCode> emulate(ModuleOp module, bool checks) {
       bufferBytes.push_back(memory.getNumElements() * host::elementBytes(memory.getElementType()));
     }
     f.bufferBytes.assign(bufferBytes.begin(), bufferBytes.end() - 1); // the last is shared memory
-    FailureOr<std::string> object =
-        host::lowerToObject(*single, f.symbol, bufferBytes, target, {});
+    FailureOr<std::string> object = host::lowerToObject(*single, f.symbol, bufferBytes, target, {});
     if (failed(object))
       return internalError("'" + f.symbol + "' cannot be lowered");
     objects.push_back(std::move(*object));

@@ -75,8 +75,10 @@ struct ThreadView {
   void (*copyBulk)(ThreadView *, void *shared, int64_t to, int64_t source, int32_t bytes,
                    int64_t barrier);
   /// Starts a copy of the box at `coordinates`, innermost first, of a tensor map of the launch.
+  /// `offsets`: how many numbers behind the fifth of the coordinates say how far an im2col copy
+  /// moves its pixels; 0: a tiled copy.
   void (*copyTensor)(ThreadView *, void *shared, int64_t to, int32_t map,
-                     const int32_t *coordinates, int64_t barrier);
+                     const int32_t *coordinates, int32_t offsets, int64_t barrier);
   int64_t registers[4];
   Fiber *fiber;
 };

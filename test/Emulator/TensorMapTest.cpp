@@ -78,6 +78,67 @@ TEST(TensorMap, Boxes) {
   }
 }
 
+/// Images [n][h][w][c] of halves, of which pixels of a window are copied.
+TensorMap pixelsOf(std::vector<int64_t> sizes, std::vector<int64_t> lower,
+                   std::vector<int64_t> upper, std::vector<int64_t> steps, int64_t pixels) {
+  TensorMap map = mapOf(std::move(sizes), {32, pixels}, 4);
+  map.lower = std::move(lower);
+  map.upper = std::move(upper);
+  map.steps = std::move(steps);
+  return map;
+}
+
+// Each pixel that a copy brings is that of the convolution's row: of three images, a window of 3 x
+// 2 with other padding, steps and dilation in each dimension, every term of it, from every pixel
+// on.
+TEST(TensorMap, Pixels) {
+  constexpr int64_t w = 7, h = 5, n = 3, c = 40;
+  constexpr int64_t low[] = {1, 2}, high[] = {0, 1}, step[] = {2, 1}, dilation[] = {1, 2},
+                    terms[] = {2, 3};
+  int64_t count[2];
+  std::vector<int64_t> lower, upper;
+  for (int d = 0; d < 2; ++d) {
+    const int64_t size = d == 0 ? w : h, reach = (terms[d] - 1) * dilation[d];
+    count[d] = (size + low[d] + high[d] - reach - 1) / step[d] + 1;
+    lower.push_back(-low[d]);
+    upper.push_back(high[d] - reach);
+  }
+  const TensorMap map = pixelsOf({c, w, h, n}, lower, upper, {1, step[0], step[1], 1}, 9);
+  ASSERT_EQ(map.check(), nullptr);
+  std::vector<uint16_t> memory(c * w * h * n);
+  std::iota(memory.begin(), memory.end(), 1);
+  for (int64_t first = 0; first < count[0] * count[1] * n; ++first)
+    for (int64_t term = 0; term < terms[0] * terms[1]; ++term) {
+      const int64_t moved[] = {term % terms[0] * dilation[0], term / terms[0] * dilation[1]};
+      auto pixel = [&](int64_t row) {
+        return std::array<int64_t, 3>{row % count[0] * step[0] - low[0],
+                                      row / count[0] % count[1] * step[1] - low[1],
+                                      row / count[0] / count[1]};
+      };
+      const auto begin = pixel(first);
+      const std::vector<int32_t> at = {16, int32_t(begin[0]), int32_t(begin[1]), int32_t(begin[2])};
+      const std::vector<int32_t> offsets = {int32_t(moved[0]), int32_t(moved[1])};
+      ASSERT_TRUE(map.begins(at));
+      std::vector<unsigned char> shared(1024 + 9 * 64, 0xEE);
+      for (const Copy &part :
+           map.partsOf(at, reinterpret_cast<unsigned char *>(memory.data()), 1024, offsets))
+        std::memcpy(shared.data() + part.to, part.bytes.data(), 16);
+      for (int64_t i = 0; i < 9 * 32; ++i) {
+        const auto [x, y, image] = pixel(first + i / 32);
+        const int64_t column = x + moved[0], line = y + moved[1], channel = 16 + i % 32;
+        const bool isInside =
+            column >= 0 && column < w && line >= 0 && line < h && image < n && channel < c;
+        const int64_t place = 1024 + 2 * i;
+        uint16_t got;
+        std::memcpy(&got, shared.data() + (place ^ ((place >> 7) % 4) * 16), 2);
+        ASSERT_EQ(got, isInside ? uint16_t(((image * h + line) * w + column) * c + channel + 1) : 0)
+            << first << " " << term << " " << i;
+      }
+    }
+  EXPECT_FALSE(map.begins(std::vector<int32_t>{0, -2, 0, 0}));
+  EXPECT_FALSE(map.begins(std::vector<int32_t>{0, 0, int32_t(h), 0}));
+}
+
 TEST(TensorMap, Refused) {
   auto names = [](TensorMap map, const char *what) {
     ASSERT_NE(map.check(), nullptr);
@@ -111,10 +172,38 @@ TEST(TensorMap, Refused) {
   names(map, "steps of other than 1 to 8");
   map.steps = {1, 5};
   names(map, "1 to 256"); // 64 in steps of 5
+  const TensorMap pixels = pixelsOf({64, 8, 8, 2}, {-1, -1}, {-1, -1}, {1, 2, 1, 1}, 64);
+  EXPECT_EQ(pixels.check(), nullptr);
+  map = pixels;
+  map.upper.pop_back();
+  names(map, "of pixels has no rank");
+  map = pixels;
+  map.box[1] = 1025;
+  names(map, "1 to 1024 pixels");
+  map = pixels;
+  map.lower[1] = -129;
+  names(map, "a corner that its bits do not hold");
+  map = pixels;
+  map.upper[0] = -9;
+  names(map, "no pixels");
+  map = pixels;
+  map.steps[1] = 9;
+  names(map, "steps of other than 1 to 8");
 }
 
 /// What a kernel leaves out or changes, by the number of tiles.
-enum Mistake { None, OtherSwizzle, NoWait, OnlyInside, Misaligned, Beyond };
+enum Mistake {
+  None,
+  OtherSwizzle,
+  NoWait,
+  OnlyInside,
+  Misaligned,
+  Beyond,
+  OtherMode, ///< a copy of pixels by a tiled map; by one of pixels:
+  AsPixels,  ///< no mistake
+  OtherStart,
+  FarOffset
+};
 
 constexpr int64_t sharedBytes = 8192;
 
@@ -132,9 +221,12 @@ int32_t product(const MtcKernelArgs *args) {
   view.barrier(&view, shared);
   if (view.thread == 128) {
     view.arrive(&view, shared, full, 1, mistake == OnlyInside ? 50 * 32 + 256 : 64 * 32 + 256);
-    const int32_t at[] = {0, 0};
-    view.copyTensor(&view, shared, mistake == Misaligned ? 64 : 0, 0, at, full);
-    view.copyTensor(&view, shared, mistake == Beyond ? sharedBytes - 128 : placeB, 1, at, full);
+    // The map of A is one of pixels where that matters (message()).
+    const int32_t at[] = {0, mistake == OtherStart ? 51 : 0,    0, 0,
+                          0, mistake == FarOffset ? 1 << 16 : 0};
+    view.copyTensor(&view, shared, mistake == Misaligned ? 64 : 0, 0, at,
+                    mistake >= OtherMode ? 1 : 0, full);
+    view.copyTensor(&view, shared, mistake == Beyond ? sharedBytes - 128 : placeB, 1, at, 0, full);
   }
   if (view.thread >= 128)
     return 0;
@@ -177,6 +269,12 @@ std::string message(Mistake mistake, uint64_t seed, std::vector<int32_t> *result
                     {b.data(), int64_t(b.size()), true},
                     {memory.data(), int64_t(4 * memory.size()), true}};
   launch.tensorMaps = {{0, 1, {32, 50}, {32}, {32, 64}, 2}, {1, 1, {32, 8}, {32}, {32, 8}, 2}};
+  if (mistake >= AsPixels) {
+    TensorMap &map = launch.tensorMaps[0];
+    map.sizes = {32, 50, 1};
+    map.strides = {32, 1600};
+    map.lower = map.upper = {0};
+  }
   std::string text = emulator::run(launch).message();
   if (result)
     *result = memory;
@@ -184,9 +282,9 @@ std::string message(Mistake mistake, uint64_t seed, std::vector<int32_t> *result
 }
 
 TEST(TensorMap, FeedsProducts) {
-  for (uint64_t seed = 0; seed < 5; ++seed) {
+  for (uint64_t seed = 0; seed < 10; ++seed) {
     std::vector<int32_t> result;
-    ASSERT_EQ(message(None, seed, &result), "");
+    ASSERT_EQ(message(seed % 2 ? AsPixels : None, seed, &result), "");
     for (int64_t row = 0; row < 64; ++row)
       for (int64_t column = 0; column < 8; ++column) {
         int64_t sum = 0;
@@ -214,6 +312,9 @@ TEST(TensorMap, Mistakes) {
   names(OnlyInside, {"lacks 0 arrivals and -448 bytes", "expects too few bytes"});
   names(Misaligned, {"is not aligned to 128 bytes"});
   names(Beyond, {"is out of bounds"});
+  names(OtherMode, {"is of another mode than its tensor map"});
+  names(OtherStart, {"begins outside of its pixels"});
+  names(FarOffset, {"moves pixels further than its offsets have bits"});
 }
 
 } // namespace

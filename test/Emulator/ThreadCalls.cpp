@@ -226,10 +226,11 @@ void atCopyBulk(ThreadView *view, void *, int64_t to, int64_t source, int32_t by
   block.startBulk(fiber, std::move(copy), barrier);
 }
 
-/// cp.async.bulk.tensor with .tile (PTX ISA 9.7.9.25): all bytes of the box count, also
-/// zeros for what is outside of the tensor.
+/// cp.async.bulk.tensor with .tile or .im2col (PTX ISA 9.7.9.25): all bytes of the box count, also
+/// zeros for what is outside of the tensor. The map's mode is the copy's (5.5, im2col mode), whose
+/// offsets are unsigned and share 16 bits.
 void atCopyTensor(ThreadView *view, void *, int64_t to, int32_t number, const int32_t *at,
-                  int64_t barrier) {
+                  int32_t offsets, int64_t barrier) {
   Fiber &fiber = *view->fiber;
   BlockRun &block = *fiber.block;
   if (number < 0 || size_t(number) >= block.launch.tensorMaps.size())
@@ -240,13 +241,23 @@ void atCopyTensor(ThreadView *view, void *, int64_t to, int32_t number, const in
     wrong = "is out of bounds";
   if (!wrong && to % 128 != 0)
     wrong = "is not aligned to 128 bytes";
+  constexpr int32_t coordinates = 5;
+  const std::span<const int32_t> moved(at + coordinates, size_t(offsets));
+  if (!wrong && moved.size() != map.lower.size())
+    wrong = "is of another mode than its tensor map";
+  if (!wrong && map.isIm2col() && !map.begins({at, map.rank()}))
+    wrong = "begins outside of its pixels";
+  if (!wrong)
+    for (int32_t move : moved)
+      if (move < 0 || move >= 1 << (offsets == 1 ? 16 : offsets == 2 ? 8 : 5))
+        wrong = "moves pixels further than its offsets have bits";
   if (wrong)
     return stop(fiber, "copy of a tensor", map.boxBytes(), to, block.sharedBuffer(), wrong);
   if (map.offset + map.bytes() > block.launch.buffers[map.buffer].bytes)
     return stop(fiber, "tensor", map.bytes(), map.offset, map.buffer, "is out of bounds");
   BulkCopy copy;
-  copy.parts = map.partsOf({at, map.box.size()},
-                           static_cast<const unsigned char *>(block.pointers[map.buffer]), to);
+  copy.parts = map.partsOf(
+      {at, map.rank()}, static_cast<const unsigned char *>(block.pointers[map.buffer]), to, moved);
   copy.chunks = static_cast<int32_t>(map.chunks);
   block.startBulk(fiber, std::move(copy), barrier);
 }

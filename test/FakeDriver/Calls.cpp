@@ -640,6 +640,7 @@ void *findFunction(const std::string &name) {
   MTC_FAKE_ENTRY(cuMemAllocHost)
   MTC_FAKE_ENTRY(cuMemFreeHost)
   MTC_FAKE_ENTRY(cuTensorMapEncodeTiled)
+  MTC_FAKE_ENTRY(cuTensorMapEncodeIm2col)
   MTC_FAKE_ENTRY(cuStreamCreate)
   MTC_FAKE_ENTRY(cuStreamDestroy)
   MTC_FAKE_ENTRY(cuStreamSynchronize)

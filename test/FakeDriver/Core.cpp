@@ -69,6 +69,8 @@ static std::string loadKernels(Fake &f, const std::string &prefix) {
       map.box = from["box"].get<std::vector<int32_t>>();
       map.steps = from["steps"].get<std::vector<int32_t>>();
       map.swizzleBytes = from["swizzle_bytes"];
+      map.lower = from["lower"].get<std::vector<int32_t>>();
+      map.upper = from["upper"].get<std::vector<int32_t>>();
     }
     f.kernels[name] = std::move(info);
   }

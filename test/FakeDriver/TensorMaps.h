@@ -12,6 +12,14 @@ CUresult fake_cuTensorMapEncodeTiled(CUtensorMap *map, CUtensorMapDataType type,
                                      CUtensorMapSwizzle swizzle, CUtensorMapL2promotion promotion,
                                      CUtensorMapFloatOOBfill fill);
 
+CUresult fake_cuTensorMapEncodeIm2col(CUtensorMap *map, CUtensorMapDataType type, cuuint32_t rank,
+                                      void *address, const cuuint64_t *sizes,
+                                      const cuuint64_t *strides, const int *lower, const int *upper,
+                                      cuuint32_t channels, cuuint32_t pixels,
+                                      const cuuint32_t *steps, CUtensorMapInterleave interleave,
+                                      CUtensorMapSwizzle swizzle, CUtensorMapL2promotion promotion,
+                                      CUtensorMapFloatOOBfill fill);
+
 /// Adds the encoded maps among a kernel's parameters, from `parameters` on, to the node, whose
 /// buffers are known. Empty, or which is not what the kernel's code says, and in what.
 std::string takeTensorMaps(Node &node, void *const *parameters);

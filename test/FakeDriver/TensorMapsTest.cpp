@@ -1,4 +1,4 @@
-//===- TensorMapsTest.cpp - what cuTensorMapEncodeTiled refuses -----------===//
+//===- TensorMapsTest.cpp - what cuTensorMapEncode* refuse ----------------===//
 //
 // The fake is opened as the runtime opens a driver; each test changes one argument of a good call.
 //
@@ -24,6 +24,9 @@ struct Arguments {
   CUtensorMapL2promotion promotion = CU_TENSOR_MAP_L2_PROMOTION_L2_128B;
   CUtensorMapFloatOOBfill fill = CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE;
   size_t misalignment = 0;
+  // Of cuTensorMapEncodeIm2col.
+  std::vector<int> lower = {-1}, upper = {-1};
+  cuuint32_t channels = 64, pixels = 128;
 };
 
 class FakeTensorMaps : public testing::Test {
@@ -32,6 +35,7 @@ protected:
     library = ::dlopen(MTC_FAKE_DRIVER, RTLD_NOW | RTLD_LOCAL);
     ASSERT_NE(library, nullptr) << ::dlerror();
     find("cuTensorMapEncodeTiled", encode);
+    find("cuTensorMapEncodeIm2col", encodePixels);
     decltype(&::cuInit) init = nullptr;
     find("cuInit", init);
     find("cuDevicePrimaryCtxRetain", retain);
@@ -61,9 +65,18 @@ protected:
                   a.box.data(), a.steps.data(), a.interleave, a.swizzle, a.promotion, a.fill);
   }
 
+  CUresult callPixels(const Arguments &a) {
+    alignas(64) char memory[2 * sizeof(CUtensorMap)] = {};
+    return encodePixels(reinterpret_cast<CUtensorMap *>(memory + a.misalignment), a.type, a.rank,
+                        reinterpret_cast<void *>(a.address), a.sizes.data(), a.strides.data(),
+                        a.lower.data(), a.upper.data(), a.channels, a.pixels, a.steps.data(),
+                        a.interleave, a.swizzle, a.promotion, a.fill);
+  }
+
   void *library = nullptr;
   CUcontext context = nullptr;
   decltype(&::cuTensorMapEncodeTiled) encode = nullptr;
+  decltype(&::cuTensorMapEncodeIm2col) encodePixels = nullptr;
   decltype(&::cuDevicePrimaryCtxRetain) retain = nullptr;
   decltype(&::cuDevicePrimaryCtxRelease) release = nullptr;
   decltype(&::cuCtxPushCurrent) push = nullptr;
@@ -101,6 +114,46 @@ TEST_F(FakeTensorMaps, RefusesEachArgument) {
     changes[i](arguments);
     EXPECT_EQ(call(arguments), CUDA_ERROR_INVALID_VALUE) << "change " << i;
   }
+}
+
+TEST_F(FakeTensorMaps, RefusesEachArgumentOfPixels) {
+  EXPECT_EQ(callPixels({}), CUDA_SUCCESS);
+  using Change = std::function<void(Arguments &)>;
+  const std::vector<Change> changes = {
+      [](auto &a) { a.misalignment = 32; },
+      [](auto &a) { a.rank = 2; },
+      [](auto &a) { a.rank = 6; },
+      [](auto &a) { a.address = 4104; },
+      [](auto &a) { a.sizes[1] = 0; },
+      [](auto &a) { a.strides[0] = 136; },
+      [](auto &a) { a.lower[0] = -32769; },
+      [](auto &a) { a.upper[0] = 32768; },
+      [](auto &a) { a.upper[0] = -31; }, // no pixels are left
+      [](auto &a) { a.channels = 0; },
+      [](auto &a) { a.channels = 72; }, // more than the swizzle has
+      [](auto &a) { a.channels = 60; },
+      [](auto &a) { a.pixels = 0; },
+      [](auto &a) { a.pixels = 1025; },
+      [](auto &a) { a.steps[1] = 9; },
+      [](auto &a) { a.swizzle = CU_TENSOR_MAP_SWIZZLE_64B; },
+      [](auto &a) { a.fill = CU_TENSOR_MAP_FLOAT_OOB_FILL_NAN_REQUEST_ZERO_FMA; },
+  };
+  for (size_t i = 0; i < changes.size(); ++i) {
+    Arguments arguments;
+    changes[i](arguments);
+    EXPECT_EQ(callPixels(arguments), CUDA_ERROR_INVALID_VALUE) << "change " << i;
+  }
+  // Corners of more dimensions have fewer bits.
+  Arguments images;
+  images.rank = 4;
+  images.sizes = {64, 300, 300, 2};
+  images.strides = {128, 38400, 11520000};
+  images.lower = {-128, -1};
+  images.upper = {-1, 127};
+  images.steps = {1, 2, 1, 1};
+  EXPECT_EQ(callPixels(images), CUDA_SUCCESS);
+  images.lower[0] = -129;
+  EXPECT_EQ(callPixels(images), CUDA_ERROR_INVALID_VALUE);
 }
 
 // A map that reaches past the buffer it is of is the bundle's fault and never encoded.

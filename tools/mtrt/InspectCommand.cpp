@@ -80,15 +80,19 @@ Json tenantsJson(const Problem &problem) {
 
 Json tensorMapJson(const GpuTensorMap &map) {
   static constexpr const char *elements[] = {"u8", "f16", "bf16"};
-  return {{"buffer", map.buffer},
-          {"offset", map.offset},
-          {"element", elements[static_cast<size_t>(map.element)]},
-          {"sizes", map.sizes},
-          {"strides", map.strides},
-          {"box", map.box},
-          {"steps", map.steps},
-          {"swizzle_bytes", map.swizzleBytes},
-          {"outside", 0}};
+  Json json = {{"buffer", map.buffer},
+               {"offset", map.offset},
+               {"element", elements[static_cast<size_t>(map.element)]},
+               {"mode", map.isIm2col() ? "im2col" : "tiled"},
+               {"sizes", map.sizes},
+               {"strides", map.strides},
+               {"box", map.box},
+               {"steps", map.steps},
+               {"swizzle_bytes", map.swizzleBytes},
+               {"outside", 0}};
+  if (map.isIm2col())
+    json.update({{"lower", map.lower}, {"upper", map.upper}});
+  return json;
 }
 
 /// The kernels of a CUDA target as they were assembled; null for a host.

@@ -22,21 +22,28 @@ namespace mtc {
 inline constexpr int32_t kStaticSharedBytes = 48 << 10;
 
 /// A tensor in a buffer, and the box of it that one cp.async.bulk.tensor brings to shared memory:
-/// what cuTensorMapEncodeTiled encodes. What of a box lies outside of the tensor is zero.
-/// Dimensions are innermost first, and each is packed or padded inside of the next. Source: CUDA
-/// driver API 13.0, "Tensor Map Object Management"; PTX ISA 9.0, 5.5 (tensors).
+/// what cuTensorMapEncodeTiled encodes, or in im2col mode cuTensorMapEncodeIm2col. What of a box
+/// lies outside of the tensor is zero. Dimensions are innermost first, and each is packed or padded
+/// inside of the next.
+/// In im2col mode (`lower` has elements) dimensions are channels, one to three of pixels, and
+/// images. A copy brings `box[0]` channels of `box[1]` pixels, one after the other in rows of an
+/// image, rows and images: those from `lower` to the last one + `upper` of each dimension, every
+/// steps-th of them. Each is read where the copy's offsets move it: a term of a window.
+/// Source: CUDA driver API 13.0, "Tensor Map Object Management"; PTX ISA 9.0, 5.5 (tensors).
 struct GpuTensorMap {
   enum class Element : uint8_t { U8, F16, BF16 };
 
   int32_t buffer = 0; ///< number of the function's parameter
   int64_t offset = 0; ///< bytes of the buffer before the tensor
   Element element = Element::F16;
-  std::vector<int64_t> sizes;   ///< elements of each dimension, 1 to 5 dimensions
-  std::vector<int64_t> strides; ///< bytes from one to the next of each but the innermost
-  std::vector<int32_t> box;     ///< elements that a copy brings of each dimension
-  std::vector<int32_t> steps;   ///< and how far apart they lie
-  int32_t swizzleBytes = 128;   ///< of a row in shared memory: 0 (none), 32, 64 or 128
+  std::vector<int64_t> sizes;        ///< elements of each dimension, 1 to 5 dimensions
+  std::vector<int64_t> strides;      ///< bytes from one to the next of each but the innermost
+  std::vector<int32_t> box;          ///< elements that a copy brings of each dimension
+  std::vector<int32_t> steps;        ///< and how far apart they lie
+  int32_t swizzleBytes = 128;        ///< of a row in shared memory: 0 (none), 32, 64 or 128
+  std::vector<int32_t> lower, upper; ///< in im2col mode: corners, of each dimension of pixels
 
+  bool isIm2col() const { return !lower.empty(); }
   int64_t elementBytes() const { return element == Element::U8 ? 1 : 2; }
   /// From the first to the last byte of the tensor. The map is valid.
   int64_t bytes() const;

@@ -25,7 +25,7 @@ namespace mtc::cuda {
 namespace {
 
 /// Changes whenever emission does: modules of older revisions are not taken from the cache.
-constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 12";
+constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 13";
 
 /// One module to make: the first kernel that needs it, and how.
 struct Job {

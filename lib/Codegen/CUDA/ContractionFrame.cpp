@@ -14,6 +14,13 @@ SmallVector<int64_t> rowLoopsOf(const Contraction &c) {
   SmallVector<int64_t> loops(c.rows);
   if (c.m >= 0)
     loops.push_back(c.m);
+  // The host ends with the longest one. Pixels are rather taken as they lie in memory.
+  SmallVector<int64_t> inOrder(loops);
+  llvm::sort(inOrder);
+  if (llvm::is_sorted(inOrder, [&](int64_t x, int64_t y) {
+        return c.stride(1 - c.vectorInput, x) > c.stride(1 - c.vectorInput, y);
+      }))
+    return inOrder;
   return loops;
 }
 

@@ -273,16 +273,21 @@ private:
   void startBoxes(const Plan &p, Value step, const Place &at) {
     const int64_t boxBytes = stageBytes(p) / p.box->count;
     Value to = stageStart(p, at.stage);
-    for (int64_t i = 0; i < p.box->count; ++i)
+    for (int64_t i = 0; i < p.box->count; ++i) {
+      auto [first, offsets] = coordinates(p, i * p.box->width, step);
       NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
-          b, loc, pointer(e.add(to, e.constant(i * boxBytes)), sharedOfCluster), p.map,
-          coordinates(p, i * p.box->width, step), full(at.stage), ValueRange(), Value(), Value(),
-          NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false, NVVM::CTAGroupKindAttr(), Value());
+          b, loc, pointer(e.add(to, e.constant(i * boxBytes)), sharedOfCluster), p.map, first,
+          full(at.stage), offsets, Value(), Value(),
+          p.box->map.isIm2col() ? NVVM::TMALoadMode::IM2COL : NVVM::TMALoadMode::TILE,
+          /*isCTAOnly=*/false, NVVM::CTAGroupKindAttr(), Value());
+    }
   }
 
-  /// Where the box begins whose first row or column is `across` of the tile. What is past the end
-  /// is zeros, or other rows and columns that nobody stores.
-  SmallVector<Value> coordinates(const Plan &p, int64_t across, Value step) {
+  /// Where the box begins whose first row or column is `across` of the tile, and in im2col mode how
+  /// far its pixels are moved. What is past the end is zeros, or other rows and columns that nobody
+  /// stores.
+  std::pair<SmallVector<Value>, SmallVector<Value>> coordinates(const Plan &p, int64_t across,
+                                                                Value step) {
     SmallVector<Value> saved = index;
     Value flat = e.add(p.side.isRows ? tileRow : tileColumn, e.constant(across));
     if (p.side.isRows)
@@ -290,16 +295,21 @@ private:
     else
       index[c.n] = flat;
     setLoops(c.reductions, e.mul(step, t.bk));
-    SmallVector<Value> values;
-    for (const TensorBox::Dimension &dimension : p.box->dimensions) {
-      SmallVector<std::pair<Value, int64_t>> parts;
-      for (auto [loop, factor] : dimension.loops)
-        parts.emplace_back(index[loop], factor);
-      Value at = e.linear(dimension.start, parts);
-      values.push_back(arith::IndexCastOp::create(b, loc, b.getI32Type(), at));
-    }
+    auto valuesOf = [&](ArrayRef<TensorBox::Dimension> dimensions, Type type) {
+      SmallVector<Value> values;
+      for (const TensorBox::Dimension &dimension : dimensions) {
+        SmallVector<std::pair<Value, int64_t>> parts;
+        for (auto [loop, factor] : dimension.loops)
+          parts.emplace_back(index[loop], factor);
+        Value at = e.linear(dimension.start, parts);
+        values.push_back(arith::IndexCastOp::create(b, loc, type, at));
+      }
+      return values;
+    };
+    SmallVector<Value> first = valuesOf(p.box->dimensions, b.getI32Type());
+    SmallVector<Value> offsets = valuesOf(p.box->offsets, b.getI16Type());
     index = saved;
-    return values;
+    return {first, offsets};
   }
 
   void consume() {

@@ -50,7 +50,12 @@ public:
     offset = o.offset;
     across = isRows ? rowLoops.back() : c.n;
     term = c.reductions.back();
-    if (!addWindows() || !addLoops() || !takeBoxes())
+    if (!addWindows() || !addLoops())
+      return std::nullopt;
+    const bool isTiled = takeBoxes();
+    if ((!isTiled || box.count > 1) && findPixels())
+      takePixels();
+    else if (!isTiled)
       return std::nullopt;
     fillMap(storage.elementType);
     if (!check(box.map).ok() || box.map.offset + box.map.bytes() > storage.elements * bytes)
@@ -151,6 +156,74 @@ private:
     box.map.box.assign(boxes.begin(), boxes.end());
     box.map.steps.assign(steps.begin(), steps.end());
     return box.count <= mostBoxes;
+  }
+
+  /// Whether rows are pixels of images in the order in which they lie in memory, inside of which
+  /// are the terms.
+  bool findPixels() {
+    const Axis &inner = axes.front();
+    if (!isRows || !c.batch.empty() || inner.factorOf(term) != 1 || inner.isPadded ||
+        inner.dimension.loops.size() != 1 || !hasWholeSteps(inner))
+      return false;
+    size_t rowsLeft = rowLoops.size();
+    bool movesLast = false;
+    for (const Axis &axis : llvm::drop_begin(axes)) {
+      movesLast = axis.isPadded || axis.dimension.start != 0;
+      bool hasRow = false;
+      int64_t furthest = 0;
+      for (auto [loop, factor] : axis.dimension.loops) {
+        if (llvm::is_contained(c.reductions, loop)) {
+          furthest += factor * (c.extent(loop) - 1);
+          movesLast = true;
+          continue;
+        }
+        if (hasRow || rowsLeft == 0 || loop != rowLoops[rowsLeft - 1])
+          return false;
+        hasRow = true;
+        --rowsLeft;
+        movesLast |= factor != 1;
+      }
+      // Of the offsets' bits 16 are shared by all dimensions, of three 15.
+      if (furthest >= int64_t(1) << (axes.size() > 4 ? 5 : 8))
+        return false;
+    }
+    if (rowsLeft > 0)
+      return false;
+    if (movesLast) // a window's dimension is no number of an image
+      axes.push_back({axes.back().stride * axes.back().size, 1, {}, false});
+    return axes.size() >= 3 && axes.size() <= 5;
+  }
+
+  /// One copy of all rows: the pixels that the first term of the window reads, from the first to
+  /// the last one, and what moves them to other terms.
+  void takePixels() {
+    box.map = {};
+    box.termsInside = true;
+    box.width = tileWidth;
+    box.count = 1;
+    box.map.swizzleBytes = rowBytes;
+    box.map.box = {static_cast<int32_t>(t.bk), static_cast<int32_t>(tileWidth)};
+    box.map.steps = {1};
+    for (Axis &axis : llvm::drop_begin(axes)) {
+      int64_t step = 1, count = 1;
+      TensorBox::Dimension pixel{axis.dimension.start, {}}, offset;
+      for (auto [loop, factor] : axis.dimension.loops)
+        if (llvm::is_contained(c.reductions, loop)) {
+          offset.loops.emplace_back(loop, factor);
+        } else {
+          pixel.loops.emplace_back(loop, factor);
+          step = factor;
+          count = c.extent(loop);
+        }
+      axis.dimension = pixel;
+      box.map.steps.push_back(static_cast<int32_t>(step));
+      if (&axis == &axes.back())
+        break;
+      box.offsets.push_back(offset);
+      const int64_t last = pixel.start + (count - 1) * step;
+      box.map.lower.push_back(static_cast<int32_t>(pixel.start));
+      box.map.upper.push_back(static_cast<int32_t>(last - (axis.size - 1)));
+    }
   }
 
   void fillMap(Type element) {

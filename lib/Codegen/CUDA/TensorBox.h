@@ -7,8 +7,12 @@
 // say) are one. Padding is what lies outside. No register sees an element, and one thread starts
 // all copies.
 //
-// Source: PTX ISA 9.0, 5.5 (tensors), 9.7.9.25 (cp.async.bulk.tensor); the limits are those of
-// check(GpuTensorMap).
+// Rows of a tile that are pixels of several rows of an image are several boxes, or one copy in
+// im2col mode: it walks all pixels that the window's first term reads, on into the next row and the
+// next image, and reads each where an offset, the term of the window, moves it.
+//
+// Source: PTX ISA 9.0, 5.5 (tensors; im2col mode), 9.7.9.25 (cp.async.bulk.tensor); the limits are
+// those of check(GpuTensorMap).
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -29,9 +33,10 @@ struct TensorBox {
 
   GpuTensorMap map; ///< but for the buffer
   llvm::SmallVector<Dimension> dimensions;
-  bool termsInside = true; ///< terms, not rows or columns, lie side by side
-  int64_t width = 0;       ///< rows or columns of a box
-  int64_t count = 1;       ///< boxes of a stage, behind each other in shared memory
+  llvm::SmallVector<Dimension> offsets; ///< in im2col mode: of dimensions of pixels
+  bool termsInside = true;              ///< terms, not rows or columns, lie side by side
+  int64_t width = 0;                    ///< rows or columns of a box
+  int64_t count = 1;                    ///< boxes of a stage, behind each other in shared memory
 };
 
 /// The boxes of the rows (columns) of a tile; nothing if no tensor map says where they lie: another

@@ -37,7 +37,9 @@ static DictionaryAttr attributeOf(MLIRContext *context, const GpuTensorMap &map)
                               b.getNamedAttr("strides", b.getDenseI64ArrayAttr(map.strides)),
                               b.getNamedAttr("box", b.getDenseI32ArrayAttr(map.box)),
                               b.getNamedAttr("steps", b.getDenseI32ArrayAttr(map.steps)),
-                              number("swizzle", map.swizzleBytes)});
+                              number("swizzle", map.swizzleBytes),
+                              b.getNamedAttr("lower", b.getDenseI32ArrayAttr(map.lower)),
+                              b.getNamedAttr("upper", b.getDenseI32ArrayAttr(map.upper))});
 }
 
 SmallVector<GpuTensorMap> tensorMapsOf(func::FuncOp body) {
@@ -56,6 +58,8 @@ SmallVector<GpuTensorMap> tensorMapsOf(func::FuncOp body) {
     map.box = from.getAs<DenseI32ArrayAttr>("box").asArrayRef().vec();
     map.steps = from.getAs<DenseI32ArrayAttr>("steps").asArrayRef().vec();
     map.swizzleBytes = static_cast<int32_t>(number("swizzle"));
+    map.lower = from.getAs<DenseI32ArrayAttr>("lower").asArrayRef().vec();
+    map.upper = from.getAs<DenseI32ArrayAttr>("upper").asArrayRef().vec();
   }
   return maps;
 }

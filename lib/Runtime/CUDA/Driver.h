@@ -57,6 +57,7 @@
   X(cuMemAllocHost)                                                                                \
   X(cuMemFreeHost)                                                                                 \
   X(cuTensorMapEncodeTiled)                                                                        \
+  X(cuTensorMapEncodeIm2col)                                                                       \
   X(cuStreamCreate)                                                                                \
   X(cuStreamDestroy)                                                                               \
   X(cuStreamSynchronize)                                                                           \

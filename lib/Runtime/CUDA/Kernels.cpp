@@ -61,14 +61,24 @@ StatusOr<CUtensorMap> encodeTensorMap(const Driver &cu, const GpuTensorMap &map,
   const std::vector<cuuint64_t> sizes(map.sizes.begin(), map.sizes.end());
   const std::vector<cuuint64_t> strides(map.strides.begin(), map.strides.end());
   const std::vector<cuuint32_t> steps(map.steps.begin(), map.steps.end());
+  const auto start = reinterpret_cast<void *>(address + static_cast<CUdeviceptr>(map.offset));
+  const auto type = types[static_cast<size_t>(map.element)];
+  const auto rank = static_cast<cuuint32_t>(sizes.size());
+  CUtensorMap encoded = {};
+  if (map.isIm2col()) {
+    // Corners are innermost first, as NVIDIA's CUTLASS passes them
+    // (cute/atom/copy_traits_sm90_im2col).
+    MTC_CU(cu, cuTensorMapEncodeIm2col, &encoded, type, rank, start, sizes.data(), strides.data(),
+           map.lower.data(), map.upper.data(), static_cast<cuuint32_t>(map.box[0]),
+           static_cast<cuuint32_t>(map.box[1]), steps.data(), CU_TENSOR_MAP_INTERLEAVE_NONE,
+           swizzle, CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+    return encoded;
+  }
   std::vector<cuuint32_t> box; // what a copy walks, of which it takes every step-th element
   for (size_t d = 0; d < map.box.size(); ++d)
     box.push_back(static_cast<cuuint32_t>(map.box[d] * map.steps[d]));
-  CUtensorMap encoded = {};
-  MTC_CU(cu, cuTensorMapEncodeTiled, &encoded, types[static_cast<size_t>(map.element)],
-         static_cast<cuuint32_t>(sizes.size()),
-         reinterpret_cast<void *>(address + static_cast<CUdeviceptr>(map.offset)), sizes.data(),
-         strides.data(), box.data(), steps.data(), CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle,
+  MTC_CU(cu, cuTensorMapEncodeTiled, &encoded, type, rank, start, sizes.data(), strides.data(),
+         box.data(), steps.data(), CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle,
          CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   return encoded;
 }

@@ -107,6 +107,44 @@ TEST_P(Maps, Convolutions) {
   expectRight(conv(v, 0), config(128, 64, 1, 2));
 }
 
+// Rows of images that tiles end in, wherever: pixels one after the other, from image to image, with
+// padding on one side or both, steps, dilation, windows of one dimension, and images of a row.
+TEST_P(Maps, Pixels) {
+  Conv v;
+  v.f = 24;
+  v.c = 64;
+  for (auto [h, w, kernel, stride, dilation, low, high] : {std::tuple(9, 14, 3, 1, 1, 1, 1),
+                                                           {13, 13, 3, 2, 1, 1, 1},
+                                                           {14, 14, 3, 2, 1, 0, 1},
+                                                           {11, 10, 3, 1, 2, 2, 2},
+                                                           {8, 26, 1, 2, 1, 0, 0},
+                                                           {12, 11, 5, 3, 1, 2, 2},
+                                                           {12, 8, 3, 1, 1, 1, 1},
+                                                           {9, 10, 3, 1, 1, 0, 0}}) {
+    v.h = h;
+    v.w = w;
+    v.kh = v.kw = kernel;
+    v.stride = stride;
+    v.dilation = dilation;
+    v.low = low;
+    v.high = high;
+    v.batch = 1;
+    expectRight(conv(v, 0), config(64, 32, 1, 3));
+    v.batch = 3;
+    expectRight(conv(v, 0), config(128, 32, 1, 2));
+  }
+  v = Conv();
+  v.f = 40;
+  v.c = 128;
+  v.h = 1;
+  v.w = 30;
+  v.kh = 1;
+  v.kw = 5;
+  v.low = v.high = 0;
+  v.batch = 4;
+  expectRight(conv(v, 0), config(64, 64, 1, 3));
+}
+
 // One term of a window: its channels need not fill a step.
 TEST_P(Maps, PointwiseConvolutions) {
   Conv v;
@@ -139,11 +177,9 @@ TEST_P(Maps, Refuses) {
   v.c = 16; // a step crosses windows
   expectRefused(halves(conv(v, 0)), plain);
   v.c = 64;
-  v.w = 10; // tiles cross rows of an image
+  v.w = 10;
+  v.low = v.high = 130; // a corner of nine bits
   expectRefused(halves(conv(v, 0)), plain);
-  v.w = 8;
-  v.h = 12; // sixteen boxes
-  expectRefused(halves(conv(v, 0)), config(128, 64, 1, 3));
 }
 
 // A tuner may try maps where the target lets products have them, and a share's variant has the bits
