@@ -141,7 +141,7 @@ std::vector<uint8_t> encodeGpuCode(const std::vector<GpuModule> &modules) {
         maps.push_back(encode(builder, map));
       phases.push_back(fb::CreateGpuFunctionDirect(
           builder, f.name.c_str(), f.threads, f.sharedBytes, f.registers, f.spillBytes,
-          f.blocksPerUnit, maps.empty() ? nullptr : &maps));
+          f.blocksPerUnit, maps.empty() ? nullptr : &maps, f.mostMembers));
     }
     offsets.push_back(fb::CreateGpuModuleDirect(builder, module.symbol.c_str(), &phases,
                                                 &module.cubin, module.ptx.c_str()));
@@ -169,6 +169,9 @@ StatusOr<std::vector<GpuModule>> decodeGpuCode(std::span<const uint8_t> bytes) {
     if (!from->phases())
       continue;
     for (const fb::GpuFunction *f : *from->phases()) {
+      if (f->most_members() < 1)
+        return bundleRefused("a function of module '" + module.symbol + "' runs " +
+                             std::to_string(f->most_members()) + " members in a launch");
       if (f->threads() < 1 || f->threads() > 1024 || f->blocks_per_unit() < 1)
         return bundleRefused("a function of module '" + module.symbol + "' has " +
                              std::to_string(f->threads()) + " threads in " +
@@ -180,6 +183,7 @@ StatusOr<std::vector<GpuModule>> decodeGpuCode(std::span<const uint8_t> bytes) {
                f->registers(),
                f->spill_bytes(),
                f->blocks_per_unit()};
+      phase.mostMembers = f->most_members();
       for (size_t i = 0; f->tensor_maps() && i < f->tensor_maps()->size(); ++i) {
         StatusOr<GpuTensorMap> map =
             decode(*f->tensor_maps()->Get(static_cast<flatbuffers::uoffset_t>(i)));

@@ -158,8 +158,8 @@ std::string normalizedCommand(const CompileOptions &options,
     add(" --mixes", {std::to_string(options.mixes)});
   if (options.policy != defaults.policy)
     add(" --policy", {options.policy});
-  if (options.merge != defaults.merge)
-    add(" --merge", {options.merge ? "auto" : "off"});
+  if (options.merge)
+    add(" --merge", {*options.merge ? "auto" : "off"});
   if (!options.keepValues.empty())
     add(" --keep-values", {options.keepValues});
   if (!options.tuningDatabase.empty())

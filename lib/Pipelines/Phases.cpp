@@ -299,11 +299,16 @@ Status exportProblems(Compilation &compilation, const CompileOptions &) {
   return okStatus();
 }
 
+/// Unless told, on GPUs only: on cores a core a tenant gains as much.
+static bool mergesOn(const TargetCompilation &target, const CompileOptions &options) {
+  return options.merge.value_or(std::holds_alternative<cuda::CudaTarget>(target.target));
+}
+
 Status scheduleTasks(Compilation &compilation, const CompileOptions &options) {
   for (TargetCompilation &target : compilation.targets) {
     mt::ScheduleTasksOptions passOptions;
     passOptions.policy = options.policy;
-    passOptions.merge = options.merge;
+    passOptions.merge = mergesOn(target, options);
     MTC_RETURN_IF_ERROR(runPasses(*target.module, "schedule", [&](OpPassManager &passes) {
       passes.addNestedPass<mt::ProgramOp>(mt::createScheduleTasks(passOptions));
     }));
@@ -317,7 +322,7 @@ Status scheduleTasks(Compilation &compilation, const CompileOptions &options) {
     if (options.mixes < 2)
       continue;
     PolicyOptions policyOptions;
-    policyOptions.merge = options.merge;
+    policyOptions.merge = mergesOn(target, options);
     MTC_ASSIGN_OR_RETURN(std::vector<Schedule> mixes,
                          mixSchedules(target.problem, options.mixes, policyOptions));
     llvm::append_range(target.schedules, mixes);
@@ -362,8 +367,25 @@ static Options kernelOptions(const CompileOptions &options, const Log &log) {
   return result;
 }
 
+/// By kernel: the most places of it in one command of any schedule.
+static std::vector<int32_t> mostMembers(const Problem &problem,
+                                        const std::vector<Schedule> &schedules) {
+  std::vector<int32_t> most(problem.kernels.size(), 1);
+  for (const Schedule &schedule : schedules) {
+    int32_t members = 0;
+    for (const Place &place : schedule.places) {
+      members = place.merged ? members + 1 : 1;
+      const int32_t entry = schedule.workload.instances[size_t(place.instance)];
+      const Task &task = problem.entries[size_t(entry)].tasks[size_t(place.task)];
+      most[size_t(task.kernel)] = std::max(most[size_t(task.kernel)], members);
+    }
+  }
+  return most;
+}
+
 static StatusOr<KernelCode> compileFor(const host::HostTarget &target, mt::ProgramOp program,
-                                       const CompileOptions &options, const Log &log) {
+                                       const TargetCompilation &, const CompileOptions &options,
+                                       const Log &log) {
   auto hostOptions = kernelOptions<host::CompileOptions>(options, log);
   hostOptions.plainLoops = !options.optimize;
   MTC_ASSIGN_OR_RETURN(host::CompiledCode code, host::compileProgram(program, target, hostOptions));
@@ -372,8 +394,15 @@ static StatusOr<KernelCode> compileFor(const host::HostTarget &target, mt::Progr
 }
 
 static StatusOr<KernelCode> compileFor(const cuda::CudaTarget &target, mt::ProgramOp program,
+                                       const TargetCompilation &compilation,
                                        const CompileOptions &options, const Log &log) {
   auto cudaOptions = kernelOptions<cuda::CompileOptions>(options, log);
+  llvm::StringMap<int32_t> members;
+  const std::vector<int32_t> most = mostMembers(compilation.problem, compilation.schedules);
+  for (auto [kernel, count] : llvm::zip_equal(compilation.problem.kernels, most))
+    members[kernel.name] = count;
+  // Bodies of control flow use kernels that no place does.
+  cudaOptions.mostMembers = [&](StringRef kernel) { return std::max(1, members.lookup(kernel)); };
   cudaOptions.assemble = options.assemble;
   MTC_ASSIGN_OR_RETURN(cuda::CompiledCode code, cuda::compileProgram(program, target, cudaOptions));
   return KernelCode{encodeGpuCode(code.modules), std::move(code.symbols), {},
@@ -387,8 +416,8 @@ static Status compileKernels(TargetCompilation &target, const CompileOptions &op
   compiled.program = programOf(*target.module);
   MTC_ASSIGN_OR_RETURN(KernelCode code, std::visit(
                                             [&](const auto &resolved) {
-                                              return compileFor(resolved, compiled.program, options,
-                                                                log);
+                                              return compileFor(resolved, compiled.program, target,
+                                                                options, log);
                                             },
                                             target.target));
   if (log.warning)

@@ -23,6 +23,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <span>
 #include <tuple>
 
 namespace mtc {
@@ -56,14 +57,16 @@ struct Genome {
   std::vector<int8_t> widen;    ///< by node: options more than the trade picks
   std::vector<double> nudge;    ///< by node: added to the latest start
   std::vector<uint8_t> insists; ///< by node: waits for its width
+  std::vector<uint8_t> joins;   ///< by instance: how it shares launches with others of its group
+  std::vector<uint8_t> alone;   ///< by class of nodes that may share launches: they do not
 };
 
 class JointSearch {
 public:
   JointSearch(const Problem &problem, const Workload &workload, const PolicyOptions &options)
       : problem_(problem), workload_(workload), options_(options),
-        search_(buildSearchGraph(problem, workload)), decoder_(search_, instanceCount()),
-        begin_(std::chrono::steady_clock::now()) {
+        search_(buildSearchGraph(problem, workload, options.merge)),
+        decoder_(search_, instanceCount()), begin_(std::chrono::steady_clock::now()) {
     fillPicks();
     auto nodes = static_cast<int64_t>(std::max<size_t>(1, nodeCount()));
     stepsLeft_ = std::min(options.searchSteps * std::clamp<int64_t>(200 / nodes, 1, 16),
@@ -77,6 +80,7 @@ public:
     decisions_.width.resize(nodeCount());
     decisions_.stretch.resize(nodeCount());
     decisions_.insists.resize(nodeCount());
+    decisions_.joins.resize(nodeCount());
     decisions_.home.resize(instanceCount());
     decisions_.startBy.resize(nodeCount());
   }
@@ -190,6 +194,9 @@ private:
       width = std::clamp(width, 0, static_cast<int>(options.size()) - 1);
       decisions_.width[n] = static_cast<uint8_t>(width);
       decisions_.insists[n] = genome.insists[n];
+      const int32_t own = search_.classOf[n];
+      const bool mayJoin = own >= 0 && !genome.alone[static_cast<size_t>(own)];
+      decisions_.joins[n] = mayJoin ? genome.joins[instance] : uint8_t(0);
       decisions_.stretch[n] =
           static_cast<uint8_t>(std::max(width, pick(n, t - genome.stretch[instance])));
       double latest = genome.deadline[instance];
@@ -203,6 +210,15 @@ private:
 
   void express(const Genome &genome) {
     for (size_t i = 0; i < instanceCount(); ++i)
+      express(genome, i);
+  }
+
+  /// Of a genome that differs from what was expressed, but for `alone`, in some instances only.
+  void expressChanged(const Genome &genome, std::span<const size_t> instances,
+                      bool changesClasses) {
+    if (changesClasses)
+      return express(genome);
+    for (size_t i : instances)
       express(genome, i);
   }
 
@@ -299,14 +315,21 @@ private:
 
   //===- seeds ------------------------------------------------------------===//
 
-  void trySeed(const Genome &genome) {
-    if (outOfSteps())
-      return;
-    express(genome);
-    double e = evaluate();
-    if (e < currentEnergy_) {
-      currentEnergy_ = e;
-      current_ = genome;
+  /// Without launches of several, and if there are any with them, too.
+  void trySeed(Genome genome) {
+    for (uint8_t joins : {0, 2, 1}) {
+      if (outOfSteps() || (joins && search_.launches.empty()))
+        return;
+      std::fill(genome.joins.begin(), genome.joins.end(), joins);
+      express(genome);
+      double e = evaluate();
+      if (e < currentEnergy_) {
+        currentEnergy_ = e;
+        current_ = genome;
+      }
+      merges_ |= last_->merged > 0;
+      if (joins && last_->merged == 0)
+        return;
     }
   }
 
@@ -320,6 +343,8 @@ private:
     genome.widen.assign(nodeCount(), 0);
     genome.nudge.assign(nodeCount(), 0);
     genome.insists.assign(nodeCount(), 0);
+    genome.joins.assign(instanceCount(), 0);
+    genome.alone.assign(search_.launches.size(), 0);
     std::vector<std::vector<double>> path(instanceCount());
     for (size_t i = 0; i < instanceCount(); ++i)
       for (int t = 0; t < kTradeCount; ++t)
@@ -425,45 +450,6 @@ private:
 
   //===- improvement ------------------------------------------------------===//
 
-  /// Nodes of the chain that determines the makespan: from the last one back, always to what ended
-  /// when it started.
-  void findChain(const Decoded &decoded) {
-    chain_.clear();
-    std::vector<int32_t> order(nodeCount());
-    std::iota(order.begin(), order.end(), 0);
-    auto start = [&](int32_t n) { return decoded.startNs[static_cast<size_t>(n)]; };
-    std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-      return std::pair(start(a), a) < std::pair(start(b), b);
-    });
-    std::vector<int32_t> cause(nodeCount(), -1);
-    int32_t lastOn[64];
-    std::fill(std::begin(lastOn), std::end(lastOn), -1);
-    int32_t last = -1;
-    for (int32_t node : order) {
-      auto n = static_cast<size_t>(node);
-      auto consider = [&](int32_t first) {
-        if (first >= 0 && (cause[n] < 0 || decoded.endNs[static_cast<size_t>(first)] >
-                                               decoded.endNs[static_cast<size_t>(cause[n])]))
-          cause[n] = first;
-      };
-      for (int32_t first : search_.graph.before[n])
-        consider(first);
-      for (GranuleMask rest = decoded.placements[n].granules; rest != 0; rest &= rest - 1) {
-        int32_t &previous = lastOn[std::countr_zero(rest)];
-        consider(previous);
-        previous = node;
-      }
-      if (last < 0 || decoded.endNs[n] > decoded.endNs[static_cast<size_t>(last)])
-        last = node;
-    }
-    for (int32_t node = last; node >= 0; node = cause[static_cast<size_t>(node)]) {
-      auto n = static_cast<size_t>(node);
-      const std::vector<int32_t> &before = search_.graph.before[n];
-      bool isDependence = std::find(before.begin(), before.end(), cause[n]) != before.end();
-      chain_.emplace_back(node, isDependence ? -1 : cause[n]);
-    }
-  }
-
   /// Changes one number of an instance.
   void mutateInstance(Genome &genome, size_t i) {
     int sign = random_.below(2) ? 1 : -1;
@@ -547,8 +533,20 @@ private:
     return i;
   }
 
+  /// Changes who shares launches: an instance, or all nodes of a class; returns the instance.
+  size_t mutateLaunches(Genome &genome) {
+    const size_t n = random_.below(nodeCount()), i = search_.instanceOf(n);
+    if (search_.classOf[n] >= 0 && random_.below(2))
+      genome.alone[static_cast<size_t>(search_.classOf[n])] ^= 1;
+    else
+      genome.joins[i] = static_cast<uint8_t>(random_.below(kMostJoins + 1));
+    return i;
+  }
+
   /// Changes a genome at random; returns the instance that it changed.
   size_t mutate(Genome &genome) {
+    if (merges_ && random_.below(12) == 0)
+      return mutateLaunches(genome);
     size_t kind = random_.below(10);
     if (kind < 4)
       return mutateChain(genome);
@@ -567,6 +565,7 @@ private:
     to.stretch[i] = from.stretch[i];
     to.deadline[i] = from.deadline[i];
     to.home[i] = from.home[i];
+    to.joins[i] = from.joins[i];
     auto copy = [&](const auto &a, auto &b) {
       std::copy(a.begin() + static_cast<std::ptrdiff_t>(firstNode_[i]),
                 a.begin() + static_cast<std::ptrdiff_t>(firstNode_[i + 1]),
@@ -611,7 +610,7 @@ private:
       return;
     express(current_);
     currentEnergy_ = evaluate();
-    findChain(*last_);
+    chain_ = criticalChain(search_, *last_);
     const int64_t patience = std::clamp<int64_t>(stepsLeft_ / 10, kLeastPatience, kMostPatience);
     int64_t lastGain = stepsLeft_, accepted = 0;
     double knownBest = bestEnergy_;
@@ -623,7 +622,7 @@ private:
         scatter(current_);
         express(current_);
         currentEnergy_ = evaluate();
-        findChain(*last_);
+        chain_ = criticalChain(search_, *last_);
         candidate = current_;
       }
       // What is worse is accepted less and less until the next restart.
@@ -633,22 +632,23 @@ private:
       size_t changes = 1 + random_.below(3);
       for (size_t c = 0; c < changes; ++c)
         changed[c] = mutate(candidate);
-      for (size_t c = 0; c < changes; ++c)
-        express(candidate, changed[c]);
+      const bool changesClasses = candidate.alone != current_.alone;
+      expressChanged(candidate, {changed, changes}, changesClasses);
       double e = evaluate(limit);
       if (e < limit) {
         currentEnergy_ = e;
         std::swap(current_, candidate);
+        candidate.alone = current_.alone;
         for (size_t c = 0; c < changes; ++c)
           copyInstance(current_, changed[c], candidate);
         // The chain hardly changes from one to the next, and finding it costs as much as a decode.
         if (++accepted % 4 == 0)
-          findChain(*last_);
+          chain_ = criticalChain(search_, *last_);
       } else {
-        for (size_t c = 0; c < changes; ++c) {
+        candidate.alone = current_.alone;
+        for (size_t c = 0; c < changes; ++c)
           copyInstance(current_, changed[c], candidate);
-          express(candidate, changed[c]);
-        }
+        expressChanged(candidate, {changed, changes}, changesClasses);
       }
       if (bestEnergy_ < knownBest) {
         knownBest = bestEnergy_;
@@ -672,6 +672,7 @@ private:
   std::vector<std::array<uint8_t, kTradeCount>> picks_; ///< option by kernel, then trade
   Decisions decisions_;
   const Decoded *last_ = nullptr;
+  bool merges_ = false; ///< some seed had a launch of several
   Genome current_;
   double currentEnergy_ = INFINITY, bestEnergy_ = INFINITY;
   std::vector<Placement> bestPlacements_;

@@ -9,9 +9,6 @@
 
 namespace mtc {
 
-/// More places wait for each other's tail, and for the slowest of more caches.
-static constexpr size_t kMostMerged = 16;
-
 /// Of the time a place takes alone, what merging has to gain: predictions of so small tasks are off
 /// by as much.
 static constexpr double kLeastGain = 0.05;
@@ -30,7 +27,39 @@ static int64_t mostTiles(const Variant &variant) {
   return *std::max_element(variant.phaseTiles.begin(), variant.phaseTiles.end());
 }
 
+/// `count` equal tasks in one launch.
+static int64_t launchedNs(const Problem &problem, const MergedTask &task, size_t count,
+                          int32_t granules) {
+  const Device &device = problem.device;
+  const Variant &variant = variantOf(problem, task);
+  const auto members = static_cast<int64_t>(count);
+  const auto turns = [&](int64_t times, int32_t on) {
+    const int64_t units = int64_t(on) * device.unitsPerGranule;
+    int64_t sum = 0;
+    for (int64_t tiles : variant.phaseTiles)
+      sum += (tiles * times + units - 1) / units;
+    return static_cast<double>(sum);
+  };
+  const auto alone = [&](int32_t on) { return static_cast<double>(variantNs(variant, on)); };
+  const double ours = turns(members, granules);
+  int32_t like = granules;
+  while (like > 1 && turns(1, like) < ours)
+    --like;
+  const double launchNs = std::min(static_cast<double>(device.launchNs), alone(like));
+  double bodyNs = alone(like) - launchNs;
+  if (const double most = turns(1, 1), least = turns(1, device.granules); ours > most)
+    bodyNs += least < most ? (alone(1) - alone(device.granules)) * (ours - most) / (most - least)
+                           : bodyNs * (ours / most - 1);
+  if (device.bytesPerNs > 0)
+    bodyNs = std::max(bodyNs, double(members) *
+                                  double(problem.kernels[static_cast<size_t>(task.kernel)].bytes) /
+                                  device.bytesPerNs);
+  return static_cast<int64_t>(launchNs + bodyNs + 0.5);
+}
+
 int64_t mergedNs(const Problem &problem, std::span<const MergedTask> tasks, int32_t granules) {
+  if (!isHost(problem.device))
+    return launchedNs(problem, tasks[0], tasks.size(), granules);
   const auto launchNs = static_cast<double>(problem.device.launchNs);
   const auto barrierNs = granules > 1 ? static_cast<double>(problem.device.barrierNs) : 0;
   double workNs = 0, longestNs = 0;
@@ -164,7 +193,8 @@ private:
   std::vector<int32_t> collect(int32_t leader) {
     std::vector<int32_t> command = {leader};
     const auto granules = static_cast<int32_t>(std::popcount(place(leader).granules));
-    if (granules < 2 || isRegion(leader))
+    const bool isGpu = !isHost(problem_.device);
+    if ((granules < 2 && !isGpu) || isRegion(leader))
       return command;
     std::vector<MergedTask> tasks = {taskAt(problem_, schedule_, place(leader))};
     int64_t ns = variantNs(variantOf(problem_, tasks[0]), granules);
@@ -173,7 +203,10 @@ private:
       if (place(*at).granules != place(leader).granules || isRegion(*at) ||
           !mayMerge(problem_, entryOf(leader), entryOf(*at)))
         continue;
-      tasks.push_back(taskAt(problem_, schedule_, place(*at)));
+      const MergedTask task = taskAt(problem_, schedule_, place(*at));
+      if (isGpu && (task.kernel != tasks[0].kernel || task.variant != tasks[0].variant))
+        continue;
+      tasks.push_back(task);
       const int64_t aloneNs = variantNs(variantOf(problem_, tasks.back()), granules);
       const int64_t togetherNs = mergedNs(problem_, tasks, granules);
       if (double(ns + aloneNs - togetherNs) < kLeastGain * double(aloneNs)) {
@@ -215,8 +248,6 @@ static bool missesMore(const Problem &problem, const Schedule &before, const Sch
 }
 
 StatusOr<Schedule> mergePlaces(const Problem &problem, const Schedule &schedule) {
-  if (!isHost(problem.device))
-    return schedule;
   for (const Place &place : schedule.places)
     if (place.shared || place.merged) // a baseline, or done
       return schedule;

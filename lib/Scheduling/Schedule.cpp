@@ -218,9 +218,6 @@ Predecessors transitiveReduction(const Predecessors &before, const Reachability 
 static std::string mergeFault(const Problem &problem, const Schedule &schedule, int32_t index) {
   if (index == 0)
     return "no place stands before it";
-  if (!isHost(problem.device))
-    return fmt::format("only cores of a host run such places, the target is '{}'",
-                       problem.device.target);
   const Place &place = schedule.places[static_cast<size_t>(index)];
   const Place &other = schedule.places[static_cast<size_t>(index) - 1];
   if (place.lane != other.lane || place.granules != other.granules)
@@ -230,10 +227,17 @@ static std::string mergeFault(const Problem &problem, const Schedule &schedule, 
     return "one of them is shared";
   const Entry &entry = entryOf(problem, schedule, place.instance);
   const Entry &otherEntry = entryOf(problem, schedule, other.instance);
-  for (int32_t kernel : {entry.tasks[static_cast<size_t>(place.task)].kernel,
-                         otherEntry.tasks[static_cast<size_t>(other.task)].kernel})
-    if (problem.kernels[static_cast<size_t>(kernel)].region)
-      return "one of them is control flow";
+  const auto kernelOf = [&](const Entry &of, const Place &p) -> const Kernel & {
+    return problem.kernels[static_cast<size_t>(of.tasks[static_cast<size_t>(p.task)].kernel)];
+  };
+  const Kernel &kernel = kernelOf(entry, place), &otherKernel = kernelOf(otherEntry, other);
+  if (kernel.region || otherKernel.region)
+    return "one of them is control flow";
+  if (!isHost(problem.device) && (&kernel != &otherKernel || place.variant != other.variant))
+    return fmt::format("a launch of '{}' holds one kernel in one variant, they are '{}' in variant "
+                       "{} and '{}' in variant {}",
+                       problem.device.target, kernel.name, place.variant, otherKernel.name,
+                       other.variant);
   if (!mayMerge(problem, entry, otherEntry))
     return fmt::format("the tenant of the place before it, '{}', is isolated from it",
                        problem.tenants[static_cast<size_t>(otherEntry.tenant)].name);

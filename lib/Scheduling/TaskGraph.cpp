@@ -5,6 +5,7 @@
 #include <bit>
 #include <numeric>
 #include <set>
+#include <tuple>
 
 namespace mtc {
 
@@ -73,10 +74,14 @@ StatusOr<Schedule> makeSchedule(const Problem &problem, const Workload &workload
                                 const std::vector<Placement> &placements) {
   std::vector<int32_t> byStart(placements.size());
   std::iota(byStart.begin(), byStart.end(), 0);
-  std::sort(byStart.begin(), byStart.end(), [&](int32_t a, int32_t b) {
-    return std::pair(placements[static_cast<size_t>(a)].startNs, a) <
-           std::pair(placements[static_cast<size_t>(b)].startNs, b);
-  });
+  // Those of one command stand together, its leader first.
+  const auto rank = [&](int32_t n) {
+    const Placement &placement = placements[static_cast<size_t>(n)];
+    const bool isLeader = placement.leader < 0 || placement.leader == n;
+    return std::tuple(placement.startNs, isLeader ? n : placement.leader, !isLeader, n);
+  };
+  std::sort(byStart.begin(), byStart.end(),
+            [&](int32_t a, int32_t b) { return rank(a) < rank(b); });
 
   Schedule schedule;
   schedule.workload = workload;
@@ -92,6 +97,7 @@ StatusOr<Schedule> makeSchedule(const Problem &problem, const Workload &workload
     place.granules = placement.granules;
     place.startNs = placement.startNs;
     place.durationNs = placement.durationNs;
+    place.merged = placement.leader >= 0 && placement.leader != n;
     schedule.places.push_back(place);
     schedule.makespanNs = std::max(schedule.makespanNs, placement.startNs + placement.durationNs);
   }

@@ -46,12 +46,14 @@ struct TaskGraph {
 /// Precondition: check(problem) and check(problem, workload).
 TaskGraph buildTaskGraph(const Problem &problem, const Workload &workload);
 
-/// Where and when a policy put a node. Nodes that share a granule must not overlap in time.
+/// Where and when a policy put a node. Nodes that share a granule must not overlap in time, unless
+/// they are one command: then they have equal placements.
 struct Placement {
   GranuleMask granules = 0;
   int32_t variant = 0;
   int64_t startNs = 0;
   int64_t durationNs = 0;
+  int32_t leader = -1; ///< the node in whose command this one runs; -1: its own
 };
 
 /// Every node on all of `granules`, one after the other in `order`, which holds each node once and

@@ -59,6 +59,23 @@ TEST(GpuCode, IsReadAsWritten) {
   EXPECT_EQ((*modules)[0].phases[0].tensorMaps, std::vector<GpuTensorMap>(2, pixelMap()));
 }
 
+// Functions for launches of several: pointers, then tensor maps, at multiples of 64 bytes.
+TEST(GpuCode, Members) {
+  std::vector<GpuModule> modules = modulesWith(goodMap());
+  EXPECT_EQ((*decodeGpuCode(encodeGpuCode(modules)))[0].phases[0].mostMembers, 1);
+  modules[0].phases[0].mostMembers = 16;
+  const GpuFunction f = (*decodeGpuCode(encodeGpuCode(modules)))[0].phases[0];
+  EXPECT_EQ(f.mostMembers, 16);
+  EXPECT_EQ(f.membersName(), "k_p0_members");
+  EXPECT_EQ(MemberLayout(3, 0).bytes, 64);
+  EXPECT_EQ(MemberLayout(8, 2).maps, 64);
+  EXPECT_EQ(MemberLayout(9, 2).maps, 128);
+  EXPECT_EQ(MemberLayout(9, 2).bytes, 128 + 256);
+  modules[0].phases[0].mostMembers = 0;
+  EXPECT_EQ(decodeGpuCode(encodeGpuCode(modules)).status().message(),
+            "a function of module 'k' runs 0 members in a launch");
+}
+
 // What the driver would not encode, each by one number.
 TEST(GpuCode, RefusesTensorMaps) {
   using Change = std::function<void(GpuTensorMap &)>;

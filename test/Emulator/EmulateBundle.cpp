@@ -49,6 +49,19 @@ Status emitTarget(ModuleOp module, mt::ProgramOp program, const BundleTarget &ta
   return okStatus();
 }
 
+/// How many members a launch of each function may have, by its name.
+Status readMembers(const BundleReader &bundle, llvm::StringMap<int32_t> &members) {
+  for (const BundleTarget &target : bundle.targets()) {
+    if (!target.target.starts_with("cuda:"))
+      continue;
+    MTC_ASSIGN_OR_RETURN(const std::vector<GpuModule> modules, decodeGpuCode(target.code));
+    for (const GpuModule &module : modules)
+      for (const GpuFunction &f : module.phases)
+        members[f.name] = f.mostMembers;
+  }
+  return okStatus();
+}
+
 /// The IR of a bundle's kernels, with their variants.
 StatusOr<std::string> kernelText(const BundleReader &bundle) {
   for (size_t i = 0; i < bundle.textCount(); ++i)
@@ -91,6 +104,8 @@ Status emulateBundle(const BundleReader &bundle, const std::string &prefix, bool
   if (seen.empty())
     return invalidInput("the bundle has no CUDA kernels");
   MTC_ASSIGN_OR_RETURN(EmulatedCode code, emulate(*emitted, checks));
+  llvm::StringMap<int32_t> members;
+  MTC_RETURN_IF_ERROR(readMembers(bundle, members));
   auto table = nlohmann::ordered_json::array();
   for (const EmulatedFunction &f : code.functions) {
     std::vector<bool> isWritten;
@@ -118,6 +133,7 @@ Status emulateBundle(const BundleReader &bundle, const std::string &prefix, bool
                      {"is_checked", checks},
                      {"buffer_bytes", f.bufferBytes},
                      {"is_written", isWritten},
+                     {"most_members", members[f.symbol]},
                      {"tensor_maps", maps}});
   }
   MTC_RETURN_IF_ERROR(writeFile(prefix + ".so", std::string(code.code.begin(), code.code.end())));

@@ -385,13 +385,17 @@ CUresult fake_cuLibraryGetKernel(CUkernel *kernel, CUlibrary library, const char
     if (from->image.find(name) == std::string::npos)
       return violation(fmt::format("cuLibraryGetKernel: the library has no '{}'", name),
                        CUDA_ERROR_NOT_FOUND);
-    const auto info = f.kernels.find(name);
-    if (info == f.kernels.end())
+    std::string_view base = name;
+    const bool isOfMembers = base.ends_with(kMembersSuffix);
+    if (isOfMembers)
+      base.remove_suffix(std::string_view(kMembersSuffix).size());
+    const auto info = f.kernels.find(std::string(base));
+    if (info == f.kernels.end() || (isOfMembers && info->second.mostMembers < 2))
       return violation(fmt::format("'{}' is not among the emulated kernels", name),
                        CUDA_ERROR_NOT_FOUND);
     auto &loaded = f.loaded[{from, name}];
     if (!loaded)
-      loaded = std::make_unique<Kernel>(Kernel{from, name, &info->second});
+      loaded = std::make_unique<Kernel>(Kernel{from, name, &info->second, isOfMembers});
     *kernel = reinterpret_cast<CUkernel>(loaded.get());
     return CUDA_SUCCESS;
   });

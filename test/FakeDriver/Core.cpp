@@ -59,6 +59,7 @@ static std::string loadKernels(Fake &f, const std::string &prefix) {
     info.isChecked = row.value("is_checked", true);
     info.bufferBytes = row["buffer_bytes"].get<std::vector<int64_t>>();
     info.isWritten = row["is_written"].get<std::vector<bool>>();
+    info.mostMembers = row.value("most_members", 1);
     for (const Json &from : row.value("tensor_maps", Json::array())) {
       GpuTensorMap &map = info.tensorMaps.emplace_back();
       map.buffer = from["buffer"];

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 namespace mtc::fake {
 
@@ -134,15 +135,22 @@ static CUresult runKernel(const Node &node) {
   launch.sharedBytes = info.sharedBytes;
   launch.synchronizes = info.synchronizes;
   launch.checksAccesses = info.isChecked;
-  for (size_t i = 0; i < node.buffers.size(); ++i)
-    launch.buffers.push_back(
-        {reinterpret_cast<void *>(node.buffers[i]), info.bufferBytes[i], true});
-  launch.tensorMaps = node.tensorMaps;
-  launch.seed = fake().random();
-  const Status status = emulator::run(launch);
-  return status.ok() ? CUDA_SUCCESS
-                     : violation(fmt::format("{}: {}", nameOf(node), status.message()),
-                                 CUDA_ERROR_ILLEGAL_ADDRESS);
+  std::vector<size_t> order(node.members.size());
+  std::iota(order.begin(), order.end(), size_t(0));
+  std::shuffle(order.begin(), order.end(), fake().random);
+  for (size_t m : order) {
+    const Node::Member &member = node.members[m];
+    launch.buffers.clear();
+    for (size_t i = 0; i < member.buffers.size(); ++i)
+      launch.buffers.push_back(
+          {reinterpret_cast<void *>(member.buffers[i]), info.bufferBytes[i], true});
+    launch.tensorMaps = member.tensorMaps;
+    launch.seed = fake().random();
+    if (const Status status = emulator::run(launch); !status.ok())
+      return violation(fmt::format("{}: {}", nameOf(node), status.message()),
+                       CUDA_ERROR_ILLEGAL_ADDRESS);
+  }
+  return CUDA_SUCCESS;
 }
 
 CUresult execute(const Exec &exec) {

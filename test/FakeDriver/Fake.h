@@ -77,12 +77,14 @@ struct KernelInfo {
   std::vector<int64_t> bufferBytes; ///< operands, then scratch
   std::vector<bool> isWritten;
   std::vector<GpuTensorMap> tensorMaps; ///< its last parameters
+  int32_t mostMembers = 1;              ///< of a launch of several
 };
 
 struct Kernel {
   Library *library = nullptr;
   std::string name;
   const KernelInfo *info = nullptr;
+  bool isOfMembers = false;                            ///< takes a table (mtc/Bundle/GpuCode.h)
   int64_t mostDynamicSharedBytes = kStaticSharedBytes; ///< that a launch may ask for
 };
 
@@ -100,8 +102,11 @@ struct Node {
   Kernel *kernel = nullptr;
   Context *context = nullptr;
   int64_t blocks = 1, lo = 0, hi = 0;
-  std::vector<CUdeviceptr> buffers;
-  std::vector<emulator::TensorMap> tensorMaps;
+  struct Member {
+    std::vector<CUdeviceptr> buffers;
+    std::vector<emulator::TensorMap> tensorMaps;
+  };
+  std::vector<Member> members;
   int priority = 0;
   // a copy
   void *to = nullptr;

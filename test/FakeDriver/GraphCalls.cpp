@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace mtc::fake {
 namespace {
@@ -55,6 +56,38 @@ Node *addNode(const char *name, CUgraph handle, const CUgraphNode *waits, size_t
   return graph->nodes.back().get();
 }
 
+/// Another member of a kernel node: the addresses of its buffers, and its tensor maps.
+CUresult addMember(Node &node, const std::vector<const void *> &buffers,
+                   const std::vector<const void *> &maps) {
+  const Kernel &kernel = *node.kernel;
+  Node::Member &member = node.members.emplace_back();
+  std::vector<Touch> touches;
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    CUdeviceptr address = 0;
+    std::memcpy(&address, buffers[i], sizeof(address));
+    member.buffers.push_back(address);
+    const auto bytes = static_cast<size_t>(kernel.info->bufferBytes[i]);
+    if (bytes == 0)
+      continue;
+    if (address % 64 != 0)
+      return violation(fmt::format("'{}': buffer {} is not aligned", kernel.name, i));
+    if (!isDeviceMemory(address, bytes))
+      return violation(fmt::format("'{}': {} bytes of buffer {} are not mapped device memory",
+                                   kernel.name, bytes, i));
+    const Touch touch{address, address + bytes, kernel.info->isWritten[i]};
+    for (const Touch &other : node.touches)
+      if ((touch.isWrite || other.isWrite) && touch.begin < other.end && other.begin < touch.end)
+        return violation(fmt::format("'{}': member {} of a launch touches bytes of another one, "
+                                     "of which one writes",
+                                     kernel.name, node.members.size() - 1));
+    touches.push_back(touch);
+  }
+  node.touches.insert(node.touches.end(), touches.begin(), touches.end());
+  if (const std::string wrong = takeTensorMaps(kernel, member, maps); !wrong.empty())
+    return violation(wrong);
+  return CUDA_SUCCESS;
+}
+
 CUresult setKernel(Node &node, const CUDA_KERNEL_NODE_PARAMS &params) {
   Fake &f = fake();
   auto *context = reinterpret_cast<Context *>(params.ctx);
@@ -71,9 +104,13 @@ CUresult setKernel(Node &node, const CUDA_KERNEL_NODE_PARAMS &params) {
     return violation(fmt::format("'{}' wants {} threads, the node has {}x{}x{}", kernel->name,
                                  info.threads, params.blockDimX, params.blockDimY,
                                  params.blockDimZ));
-  if (params.gridDimX < 1 || params.gridDimY != 1 || params.gridDimZ != 1 || params.extra)
-    return violation(
-        fmt::format("'{}': a grid of one dimension is all that is faked", kernel->name));
+  const unsigned most = kernel->isOfMembers ? static_cast<unsigned>(info.mostMembers) : 1;
+  if (params.gridDimX < 1 || params.gridDimY < 1 || params.gridDimY > most ||
+      params.gridDimZ != 1 || params.extra)
+    return violation(fmt::format("'{}': a grid of {}x{}x{} blocks, faked are one dimension and up "
+                                 "to {} members",
+                                 kernel->name, params.gridDimX, params.gridDimY, params.gridDimZ,
+                                 most));
   const int64_t dynamic = info.sharedBytes > kStaticSharedBytes ? info.sharedBytes : 0;
   if (params.sharedMemBytes != dynamic)
     return violation(fmt::format("'{}' wants {} bytes of dynamic shared memory, the node has {}",
@@ -86,27 +123,24 @@ CUresult setKernel(Node &node, const CUDA_KERNEL_NODE_PARAMS &params) {
   node.context = context;
   node.blocks = params.gridDimX;
   const size_t buffers = info.bufferBytes.size();
-  for (size_t i = 0; i < buffers; ++i) {
-    const auto address = *static_cast<const CUdeviceptr *>(params.kernelParams[i]);
-    node.buffers.push_back(address);
-    const auto bytes = static_cast<size_t>(info.bufferBytes[i]);
-    if (bytes == 0)
-      continue;
-    if (address % 64 != 0)
-      return violation(fmt::format("'{}': buffer {} is not aligned", kernel->name, i));
-    if (!isDeviceMemory(address, bytes))
-      return violation(fmt::format("'{}': {} bytes of buffer {} are not mapped device memory",
-                                   kernel->name, bytes, i));
-    node.touches.push_back({address, address + bytes, info.isWritten[i]});
-  }
-  node.lo = *static_cast<const int64_t *>(params.kernelParams[buffers]);
-  node.hi = *static_cast<const int64_t *>(params.kernelParams[buffers + 1]);
+  const size_t tiles = kernel->isOfMembers ? 1 : buffers; // the parameter with the first tile
+  node.lo = *static_cast<const int64_t *>(params.kernelParams[tiles]);
+  node.hi = *static_cast<const int64_t *>(params.kernelParams[tiles + 1]);
   if (node.lo < 0 || node.hi < node.lo)
     return violation(
         fmt::format("'{}': tiles [{}, {}) are no range", kernel->name, node.lo, node.hi));
-  if (const std::string wrong = takeTensorMaps(node, params.kernelParams + buffers + 2);
-      !wrong.empty())
-    return violation(wrong);
+  const MemberLayout layout(buffers, info.tensorMaps.size());
+  for (unsigned m = 0; m < params.gridDimY; ++m) {
+    std::vector<const void *> own, maps;
+    const auto *row = static_cast<const std::byte *>(params.kernelParams[0]) + m * layout.bytes;
+    for (size_t i = 0; i < buffers; ++i)
+      own.push_back(kernel->isOfMembers ? row + i * sizeof(CUdeviceptr) : params.kernelParams[i]);
+    for (size_t i = 0; i < info.tensorMaps.size(); ++i)
+      maps.push_back(kernel->isOfMembers ? row + layout.maps + i * sizeof(CUtensorMap)
+                                         : params.kernelParams[tiles + 2 + i]);
+    if (const CUresult result = addMember(node, own, maps); result != CUDA_SUCCESS)
+      return result;
+  }
   return CUDA_SUCCESS;
 }
 
@@ -189,6 +223,8 @@ CUresult fake_cuGraphAddKernelNode(CUgraphNode *handle, CUgraph graph, const CUg
                {"shared", params->sharedMemBytes},
                {"after", edges(*node)},
                {"groups", node->context->units}};
+        if (node->kernel->isOfMembers)
+          out["members"] = node->members.size();
         *handle = reinterpret_cast<CUgraphNode>(node);
         return CUDA_SUCCESS;
       },

@@ -195,18 +195,19 @@ CUresult fake_cuTensorMapEncodeIm2col(CUtensorMap *map, CUtensorMapDataType type
       false, true);
 }
 
-std::string takeTensorMaps(Node &node, void *const *parameters) {
-  const std::vector<GpuTensorMap> &wanted = node.kernel->info->tensorMaps;
+std::string takeTensorMaps(const Kernel &kernel, Node::Member &member,
+                           const std::vector<const void *> &parameters) {
+  const std::vector<GpuTensorMap> &wanted = kernel.info->tensorMaps;
   for (size_t i = 0; i < wanted.size(); ++i) {
     Encoded got;
     std::memcpy(&got, parameters[i], sizeof(got));
     const auto bad = [&](const std::string &what) {
-      return fmt::format("'{}': tensor map {} {}", node.kernel->name, i, what);
+      return fmt::format("'{}': tensor map {} {}", kernel.name, i, what);
     };
     if (got.magic != kMagic)
       return bad("was not encoded");
     const GpuTensorMap &map = wanted[i];
-    if (got.address != node.buffers[static_cast<size_t>(map.buffer)] + uint64_t(map.offset))
+    if (got.address != member.buffers[static_cast<size_t>(map.buffer)] + uint64_t(map.offset))
       return bad(fmt::format("is not of buffer {} at {}", map.buffer, map.offset));
     GpuTensorMap as = map;
     as.sizes.assign(got.mostIndices, got.mostIndices + got.rank);
@@ -233,7 +234,7 @@ std::string takeTensorMaps(Node &node, void *const *parameters) {
                              "say",
                              fmt::join(as.sizes, "x"), fmt::join(as.box, "x"),
                              fmt::join(as.steps, "x")));
-    node.tensorMaps.push_back(emulator::tensorMapOf(as));
+    member.tensorMaps.push_back(emulator::tensorMapOf(as));
   }
   return "";
 }

@@ -20,8 +20,9 @@ CUresult fake_cuTensorMapEncodeIm2col(CUtensorMap *map, CUtensorMapDataType type
                                       CUtensorMapSwizzle swizzle, CUtensorMapL2promotion promotion,
                                       CUtensorMapFloatOOBfill fill);
 
-/// Adds the encoded maps among a kernel's parameters, from `parameters` on, to the node, whose
-/// buffers are known. Empty, or which is not what the kernel's code says, and in what.
-std::string takeTensorMaps(Node &node, void *const *parameters);
+/// Adds encoded maps, parameters of a kernel, to a member of its node, whose buffers are known.
+/// Empty, or which is not what the kernel's code says, and in what.
+std::string takeTensorMaps(const Kernel &kernel, Node::Member &member,
+                           const std::vector<const void *> &parameters);
 
 } // namespace mtc::fake

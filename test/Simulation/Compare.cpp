@@ -40,12 +40,18 @@ StatusOr<Outcome> judge(const std::string &policy, const FrozenProblem &frozen,
   return outcome;
 }
 
+PolicyOptions jointOptions(const std::string &device) {
+  PolicyOptions options;
+  options.merge = device != "host";
+  return options;
+}
+
 StatusOr<Gains> gainsOf(const std::string &device, int batch) {
   Gains gains;
   for (const char *set : {"S1_document", "S2_speech", "S3_vision", "S4_text"}) {
     MTC_ASSIGN_OR_RETURN(FrozenProblem frozen, frozenProblem(set, device, batch));
     MTC_ASSIGN_OR_RETURN(References references, referencesOf(frozen));
-    MTC_ASSIGN_OR_RETURN(Outcome joint, judge("joint", frozen, references));
+    MTC_ASSIGN_OR_RETURN(Outcome joint, judge("joint", frozen, references, jointOptions(device)));
     MTC_ASSIGN_OR_RETURN(Outcome sequential, judge("sequential", frozen, references));
     MTC_ASSIGN_OR_RETURN(Outcome streams, judge("streams", frozen, references));
     auto ns = static_cast<double>(joint.makespanNs);

@@ -25,6 +25,10 @@ StatusOr<References> referencesOf(const FrozenProblem &frozen);
 StatusOr<Outcome> judge(const std::string &policy, const FrozenProblem &frozen,
                         const References &references, const PolicyOptions &options = {});
 
+/// What `mtc compile` runs `joint` with on a device: on GPUs it may merge equal kernels into
+/// launches. Baselines never do.
+PolicyOptions jointOptions(const std::string &device);
+
 /// What joint gains on the sets S1 to S4, in geometric mean, and where it does worst.
 struct Gains {
   double overSequential = 1, overStreams = 1;

@@ -2,12 +2,13 @@
 //
 //   ComparePolicies [--policies a,b] [--sets S1_document,random] [--devices gpu-f32] [--batches
 //   1,8]
-//                   [--steps N] [--change flops|memory|cache|launch|ramp:0.8]
+//                   [--steps N] [--merge auto|off] [--change flops|memory|cache|launch|ramp:0.8]
 //
 // A tab-separated line per set (names match as prefixes), device and batch: the lower bounds, and
 // for each policy the makespan, the mean and largest slowdown of the tenants against being alone on
 // the device, and the largest against streams. All of it simulated, by code that shares nothing
 // with the policies. --change prices GPU problems again with one parameter of the device changed.
+// `joint` merges equal kernels into launches of GPUs unless --merge off; the bounds know of none.
 //
 //===----------------------------------------------------------------------===//
 #include "Compare.h"
@@ -56,6 +57,8 @@ static Status run(std::map<std::string, std::string> options) {
         fmt::print("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}", set, device, batch, tasks, bounds.pathNs,
                    bounds.areaNs, bounds.workNs, bounds.bytesNs, bounds.combinedNs);
         for (const std::string &name : names) {
+          policyOptions.merge =
+              name == "joint" && options["--merge"] != "off" && jointOptions(device).merge;
           MTC_ASSIGN_OR_RETURN(Outcome outcome, judge(name, frozen, references, policyOptions));
           fmt::print("\t{}\t{:.2f}\t{:.2f}\t{:.3f}", outcome.makespanNs, outcome.meanSlowdown,
                      outcome.worstSlowdown, outcome.worstAgainstStreams);
@@ -73,6 +76,7 @@ int main(int argc, char **argv) {
                                                 {"--devices", "host,gpu-f32,gpu-f16"},
                                                 {"--batches", "1,8"},
                                                 {"--steps", ""},
+                                                {"--merge", "auto"},
                                                 {"--change", ""}};
   for (int i = 1; i < argc; i += 2) {
     if (!options.contains(argv[i]) || i + 1 == argc) {

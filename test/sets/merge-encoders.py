@@ -1,14 +1,9 @@
-"""What merging equal kernels of different tenants into one launch would run at best; see merge-encoders.sh.
+"""Models of merge-encoders.sh: merge-encoders.py models FOLDER LAYERS HIDDEN ROWS
 
-merge-encoders.py models FOLDER LAYERS HIDDEN ROWS: four encoders of one form with weights of their own, e0.onnx to
-e3.onnx, and merged.onnx: all of them as one model, with a leading dimension of 4 on weights and activations.
-
-merge-encoders.py problem PROBLEM.txt N: the same for a GPU's problem of one entry, N copies in one launch. A kernel gets N
-times as many tiles; its time is that of its launch and of its waves of tiles, which are counted anew.
+Four encoders of one form with weights of their own, e0.onnx to e3.onnx, and merged.onnx: all of them as one model, with a
+leading dimension of 4 on weights and activations.
 """
-import math
 import pathlib
-import re
 import sys
 
 import numpy as np
@@ -16,7 +11,6 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 heads, copies = 4, 4
-launch_ns, units_per_granule, granules = 2500, 8, 16
 
 
 class Model:
@@ -84,39 +78,9 @@ def encoder(path, parts, rows):
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
 
 
-def merge(text, n):
-    lines = []
-    for line in text.split("\n"):
-        variant = re.fullmatch(r"(  variant tiles )(\S+)( scratch \d+ times )(\S+)( .*)", line)
-        kernel = re.fullmatch(r"(kernel .* flops )(\d+)( bytes )(\d+)(.*)", line)
-        if variant:
-            phases = [int(tiles) for tiles in variant[2].split(",")]
-            share, ns = (int(part) for part in re.match(r"(\d+):(\d+)m", variant[4]).groups())
-
-            def waves(granules, copies):
-                return sum(math.ceil(copies * tiles / (units_per_granule * granules)) for tiles in phases)
-
-            start = min(ns, launch_ns * len(phases))
-            wave = (ns - start) / waves(share, 1)
-            times = []
-            for count in range(1, granules + 1):
-                merged = round(start + wave * waves(count, n))
-                if not times or merged < times[-1][1]:
-                    times.append((count, merged))
-            line = (variant[1] + ",".join(str(tiles * n) for tiles in phases) + variant[3]
-                    + ",".join(f"{count}:{merged}m" for count, merged in times) + variant[5])
-        elif kernel:
-            line = f"{kernel[1]}{int(kernel[2]) * n}{kernel[3]}{int(kernel[4]) * n}{kernel[5]}"
-        lines.append(line)
-    return "\n".join(lines)
-
-
-if sys.argv[1] == "models":
-    folder = pathlib.Path(sys.argv[2])
-    layers, hidden, rows = (int(argument) for argument in sys.argv[3:6])
-    parts = [weights(seed, layers, hidden) for seed in range(copies)]
-    for i, part in enumerate(parts):
-        encoder(folder / f"e{i}.onnx", [part], rows)
-    encoder(folder / "merged.onnx", parts, rows)
-else:
-    print(merge(pathlib.Path(sys.argv[2]).read_text(), int(sys.argv[3])))
+folder = pathlib.Path(sys.argv[2])
+layers, hidden, rows = (int(argument) for argument in sys.argv[3:6])
+parts = [weights(seed, layers, hidden) for seed in range(copies)]
+for i, part in enumerate(parts):
+    encoder(folder / f"e{i}.onnx", [part], rows)
+encoder(folder / "merged.onnx", parts, rows)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Does merging equal kernels of different tenants pay? Rounds of four encoders of one form with weights of their own, on this
 # host: their tasks merged into commands, apart, in turn, one on each core, and as one model that is all four; and simulated
-# for a GPU, which does not merge. Merged and apart must give equal bits, in a round and alone.
+# for a GPU, which runs merged ones as one launch. Merged and apart must give equal bits, in a round and alone.
 #
 #   test/sets/merge-encoders.sh [LAYERS HIDDEN ROWS]      default: 4 256 32; needs onnx in build/venv
 set -euo pipefail
@@ -40,12 +40,30 @@ for turn in 1 2 3 4; do
 done | sort | awk -F'\t' '!($1 in least) || $2 < least[$1] {least[$1] = $2}
   END {for (plan in least) printf "host, measured, least of 4 x 60: %-10s %.2f ms\n", plan, least[plan]}'
 
+# A GPU: what is simulated of 1 to 32 copies with these weights in turn, and the bits of four small ones on the fake driver.
+group() { # COPIES FOLDER
+  printf 'version: 1\ntarget: "cuda:sm_90a"\ntenants:\n'
+  for ((i = 0; i < $1; i++)); do printf -- '- {name: t%s, model: e%s.onnx, isolation: encoders}\n' $i $((i % 4)); done
+}
 simulated() { $bin/mtc simulate "$@" --json "$work/round.json" > "$work/round.txt" && jq .targets[0].round.makespan_ns "$work/round.json"; }
-$bin/mtc compile -q "$work/e0.onnx" --target cuda:sm_90a --emit=problem -o "$work/e0.txt"
 for copies in 1 4 16 32; do
-  tenants=()
-  for ((i = 0; i < copies; i++)); do tenants+=("t$i=$work/e0.onnx"); done
-  $tool problem "$work/e0.txt" $copies > "$work/merged.txt"
-  apart=$(simulated "${tenants[@]}" --target cuda:sm_90a) together=$(simulated "$work/merged.txt")
+  group $copies > "$work/group.yaml"
+  apart=$(simulated "$work/group.yaml" --merge off) together=$(simulated "$work/group.yaml")
   echo "cuda:sm_90a, simulated: $copies copies $((apart / 1000)) us, merged $((together / 1000)) us"
+done
+mkdir -p "$work/small"
+$tool models "$work/small" 2 64 8
+group 4 > "$work/small/group.yaml"
+for precision in f32 f16; do
+  for merge in off auto; do
+    plan=$work/small/$precision-$merge
+    $bin/mtc compile -q "$work/small/group.yaml" --precision $precision --merge $merge -o "$plan.mtb"
+    $bin/mtc-emulate-bundle "$plan.mtb" "$plan"
+    MTC_FAKE_CUDA_KERNELS=$plan MTC_FAKE_CUDA_RECORD=$plan.calls $bin/mtrt run "$plan.mtb" --fill seed:1 --device cuda \
+      --cuda-driver build/unittests/libcuda-fake.so --output-dir "$plan" > "$work/out.txt"
+    if grep violation "$plan.calls"; then exit 1; fi
+    echo "cuda:sm_90a, $precision, --merge $merge: $(grep -c cuGraphAddKernelNode "$plan.calls") kernel nodes"
+  done
+  diff -r "$work/small/$precision-off" "$work/small/$precision-auto"
+  echo "cuda:sm_90a, emulated, $precision: merged and apart: equal bits"
 done

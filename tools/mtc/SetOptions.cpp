@@ -46,8 +46,8 @@ void addCalibrationOption(CLI::App &app, CompileOptions &options) {
 void addMergeOption(CLI::App &app, CompileOptions &options) {
   app.add_option_function<std::string>(
          "--merge", [&options](const std::string &value) { options.merge = value == "auto"; },
-         "auto: small tasks that need not wait for each other run in one command on cores where "
-         "that is predicted to pay; default: off")
+         "auto: small tasks that need not wait for each other run in one command, on a GPU equal "
+         "ones in one launch, where that is predicted to pay; default: on GPUs only")
       ->type_name("auto|off")
       ->check(CLI::IsMember({"auto", "off"}));
 }

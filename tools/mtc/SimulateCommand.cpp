@@ -51,28 +51,30 @@ StatusOr<std::vector<ScheduledTarget>> readBundle(const std::string &path) {
   return targets;
 }
 
+/// Commands of several places as `mtc compile` makes them for a device.
+PolicyOptions policyOptions(const SimulateArguments &arguments, const Device &device) {
+  PolicyOptions options;
+  options.merge = arguments.options.merge.value_or(!device.target.starts_with("host"));
+  return options;
+}
+
 StatusOr<std::vector<ScheduledTarget>> readProblem(const std::string &path,
-                                                   const PolicyOptions &options) {
+                                                   const SimulateArguments &arguments) {
   MTC_ASSIGN_OR_RETURN(std::string text, readTextFile(path));
   StatusOr<Problem> problem = parseProblem(text);
   if (!problem.ok())
     return problem.status().withContext(path);
-  MTC_ASSIGN_OR_RETURN(std::vector<Schedule> schedules, defaultSchedules(*problem, options));
+  MTC_ASSIGN_OR_RETURN(std::vector<Schedule> schedules,
+                       defaultSchedules(*problem, policyOptions(arguments, problem->device)));
   return std::vector<ScheduledTarget>{
       {problem->device.target, std::move(*problem), std::move(schedules)}};
-}
-
-PolicyOptions policyOptions(const SimulateArguments &arguments) {
-  PolicyOptions options;
-  options.merge = arguments.options.merge;
-  return options;
 }
 
 StatusOr<std::vector<ScheduledTarget>> readTargets(const SimulateArguments &arguments) {
   if (isFile(arguments, ".mtb"))
     return readBundle(arguments.options.set.models[0]);
   if (isFile(arguments, ".txt"))
-    return readProblem(arguments.options.set.models[0], policyOptions(arguments));
+    return readProblem(arguments.options.set.models[0], arguments);
   return scheduleSet(arguments.options);
 }
 
@@ -165,8 +167,9 @@ Status runSimulate(const SimulateArguments &arguments) {
     for (const std::string &change : arguments.whatIf)
       MTC_RETURN_IF_ERROR(applyWhatIf(target.problem, change));
     MTC_ASSIGN_OR_RETURN(SoloPlans plans, SoloPlans::of(target.problem, target.schedules));
-    MTC_ASSIGN_OR_RETURN(SimulatedTarget result, simulateTarget(std::move(target), arguments.policy,
-                                                                policyOptions(arguments)));
+    const PolicyOptions options = policyOptions(arguments, target.problem.device);
+    MTC_ASSIGN_OR_RETURN(SimulatedTarget result,
+                         simulateTarget(std::move(target), arguments.policy, options));
     MTC_RETURN_IF_ERROR(checkTenants(measured, result.problem));
     result.measured = measured;
     std::string text = roundText(result);

@@ -21,6 +21,20 @@ namespace mtc {
 /// Source: CUDA C++ programming guide, "Shared Memory" of compute capabilities 8.x and 9.0.
 inline constexpr int32_t kStaticSharedBytes = 48 << 10;
 
+/// Ends the name of a function that runs several members in one launch.
+inline constexpr const char *kMembersSuffix = "_members";
+
+/// Where a member's parameters lie in the table of a launch of several: the pointers from 0 on,
+/// then tensor maps, at multiples of 64 bytes.
+struct MemberLayout {
+  int64_t maps = 0, bytes = 0;
+
+  /// `pointers`: buffers and scratch.
+  MemberLayout(size_t pointers, size_t tensorMaps)
+      : maps((static_cast<int64_t>(pointers) * 8 + 63) / 64 * 64),
+        bytes(maps + static_cast<int64_t>(tensorMaps) * 128) {}
+};
+
 /// A tensor in a buffer, and the box of it that one cp.async.bulk.tensor brings to shared memory:
 /// what cuTensorMapEncodeTiled encodes, or in im2col mode cuTensorMapEncodeIm2col. What of a box
 /// lies outside of the tensor is zero. Dimensions are innermost first, and each is packed or padded
@@ -56,6 +70,10 @@ Status check(const GpuTensorMap &map);
 /// A phase of a variant: one launch. Its parameters are the buffers in the order of
 /// Kernel::operands, scratch, the tiles [lo, hi) as two int64, and encoded tensor maps (128 bytes
 /// each, aligned to 64).
+///
+/// Several members may run in one launch of the function NAME_members: the grid has a row of blocks
+/// (y) for each. Its parameters are a table, aligned to 64 bytes, of `mostMembers` times what
+/// MemberLayout says, and [lo, hi), which are the same for all.
 struct GpuFunction {
   std::string name;
   int32_t threads = 1;       ///< of a block; blocks are one-dimensional
@@ -64,7 +82,9 @@ struct GpuFunction {
   int32_t spillBytes = 0;    ///< stores and loads of registers in local memory
   int32_t blocksPerUnit = 1; ///< resident blocks of an SM
   std::vector<GpuTensorMap> tensorMaps = {};
+  int32_t mostMembers = 1; ///< 1: there is no function for launches of several
 
+  std::string membersName() const { return name + kMembersSuffix; }
   /// What a launch asks for.
   int32_t dynamicSharedBytes() const { return sharedBytes > kStaticSharedBytes ? sharedBytes : 0; }
 };

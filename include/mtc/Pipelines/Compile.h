@@ -64,8 +64,9 @@ struct CompileOptions {
                                ///< where they hold, if no database is given; empty: none
   int64_t mixes = 0;           ///< rounds of 2 to so many tenants are stored beside that of all
   std::string policy = "auto"; ///< of the round, see Scheduling/Policies.h
-  bool merge = false;          ///< small tasks run as one command where that is predicted to pay
-  std::string calibration;     ///< file of `mtc tune --calibrate`; empty: host times are modelled
+  /// Small tasks run as one command where that is predicted to pay; unset: on GPUs only.
+  std::optional<bool> merge;
+  std::string calibration; ///< file of `mtc tune --calibrate`; empty: host times are modelled
 };
 
 /// Where the times of a target's kernels come from.

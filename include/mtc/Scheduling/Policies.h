@@ -22,7 +22,8 @@ struct PolicyOptions {
   /// `joint`: how much slower than on a stream of its own a tenant may be before that counts more
   /// than the makespan. Infinite: never.
   double slowdownRoom = 1.19;
-  /// On a host: every policy's places are merged where that is predicted to pay (MergePlaces.h).
+  /// Every policy's places are merged where that is predicted to pay (MergePlaces.h); on a GPU the
+  /// search of `joint` decides itself what to merge.
   bool merge = false;
 };
 

@@ -31,8 +31,8 @@ struct Place {
   int64_t startNs = 0;    ///< predicted (see predictTimes)
   int64_t durationNs = 0; ///< predicted
   bool shared = false;    ///< may overlap others on its granules: a baseline, never a plan
-  /// Is part of the command of the place before it, on the same granules of a host: their tiles are
-  /// one phase, and who waits for one of them waits for all.
+  /// Is part of the command of the place before it, on the same granules: their tiles are one
+  /// phase, on a GPU one launch, and who waits for one of them waits for all.
   bool merged = false;
 };
 
@@ -117,8 +117,8 @@ Status predictTimes(const Problem &problem, Schedule &schedule);
 /// Proves a schedule right for `problem`, ignoring times: every task of every instance placed
 /// exactly once, variants exist, masks nonempty and inside the workload's granules, all orders
 /// acyclic, and places that share a granule ordered unless both are `shared` or of one command; a
-/// command's places on the same lane and granules of a host, of one tenant or isolation group that
-/// is not guarded, none of them control flow.
+/// command's places on the same lane and granules, of one tenant or isolation group that is not
+/// guarded, none of them control flow, on a GPU of one kernel in one variant.
 ///
 /// Precondition: check(problem) passed; the schedule may hold anything.
 ///

@@ -31,6 +31,7 @@ constexpr llvm::StringLiteral codegenRevision = "mtc cuda codegen 13";
 struct Job {
   mt::KernelOp kernel;
   DictionaryAttr config;
+  int32_t members = 1; ///< of a launch at most
   std::string key, symbol;
   GpuModule module;
   std::string failure;
@@ -78,8 +79,9 @@ StatusOr<GpuModule> compileVariant(const Job &job, const CudaTarget &target,
     f.sharedBytes = static_cast<int32_t>(layOutShared(body).bytes);
     const SmallVector<GpuTensorMap> maps = tensorMapsOf(body);
     f.tensorMaps.assign(maps.begin(), maps.end());
+    f.mostMembers = job.members;
   }
-  FailureOr<std::string> ptx = lowerToPtx(*module, target);
+  FailureOr<std::string> ptx = lowerToPtx(*module, target, job.members);
   if (failed(ptx))
     return internalError(message.empty() ? "cannot be lowered" : message);
   result.ptx = std::move(*ptx);
@@ -88,11 +90,11 @@ StatusOr<GpuModule> compileVariant(const Job &job, const CudaTarget &target,
     result.cubin.assign(assembled.cubin.begin(), assembled.cubin.end());
     for (GpuFunction &f : result.phases)
       for (const Resources &r : assembled.functions)
-        if (r.function == f.name) {
-          f.registers = r.registers;
+        if (r.function == f.name || (f.mostMembers > 1 && r.function == f.membersName())) {
+          f.registers = std::max(f.registers, r.registers);
           if (f.dynamicSharedBytes() == 0) // of what is asked for at the launch ptxas knows nothing
             f.sharedBytes = r.sharedBytes;
-          f.spillBytes = r.spillBytes;
+          f.spillBytes = std::max(f.spillBytes, r.spillBytes);
         }
   }
   for (GpuFunction &f : result.phases)
@@ -144,6 +146,8 @@ private:
     std::string text = canonicalText(job.kernel);
     llvm::raw_string_ostream stream(text);
     stream << '\0' << withoutResources(job.config);
+    if (job.members > 1)
+      stream << '\0' << job.members << " members";
     Hasher hasher;
     for (std::string_view part :
          {std::string_view(codegenRevision), std::string_view(LLVM_VERSION_STRING),
@@ -180,6 +184,7 @@ private:
         Job job;
         job.kernel = kernel;
         job.config = cast<mt::VariantAttr>(attribute).getConfig();
+        job.members = options.mostMembers ? options.mostMembers(kernel.getSymName()) : 1;
         setKey(job);
         auto [it, isNew] = jobOfKey.try_emplace(job.key, jobs.size());
         if (isNew)
@@ -333,6 +338,7 @@ private:
         Job smaller;
         smaller.kernel = jobs[next].kernel;
         smaller.config = choice->config;
+        smaller.members = jobs[next].members;
         setKey(smaller);
         if (!takeFromCache(smaller))
           missing.push_back(jobs.size());

@@ -39,12 +39,16 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/IR/AttributeMask.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/IntrinsicsNVPTX.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/Utils/Cloning.h"
 
 using namespace mlir;
 
@@ -263,7 +267,61 @@ static void describeArguments(llvm::Function &kernel) {
     }
 }
 
-FailureOr<std::string> lowerToPtx(ModuleOp module, const CudaTarget &target) {
+/// A kernel for launches of several: finds the parameters of its member, which the block's row
+/// says, in the table and does what `kernel` does. That is a function of its own until it is
+/// inlined, so that what is known of the kernel's arguments holds here, too.
+static void addMembersKernel(llvm::Function &kernel, size_t maps, int32_t members) {
+  llvm::LLVMContext &context = kernel.getContext();
+  llvm::Module &module = *kernel.getParent();
+  const size_t pointers = kernel.arg_size() - 2 - maps;
+  const MemberLayout layout(pointers, maps);
+  llvm::ValueToValueMapTy values;
+  llvm::Function *body = llvm::CloneFunction(&kernel, values);
+  body->setName(kernel.getName() + ".body");
+  body->setLinkage(llvm::GlobalValue::InternalLinkage);
+  body->setCallingConv(llvm::CallingConv::C);
+  llvm::AttributeList attributes = kernel.getAttributes();
+  body->setAttributes(attributes.removeFnAttributes(context));
+  body->addFnAttr(llvm::Attribute::AlwaysInline);
+  for (llvm::Argument &argument : llvm::drop_begin(body->args(), pointers + 2))
+    body->removeParamAttrs(argument.getArgNo(),
+                           llvm::AttributeMask(attributes.getParamAttrs(argument.getArgNo())));
+
+  auto *pointer = llvm::PointerType::get(context, 0);
+  auto *i64 = llvm::Type::getInt64Ty(context);
+  auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer, i64, i64}, false);
+  auto *several =
+      llvm::Function::Create(type, kernel.getLinkage(), kernel.getName() + kMembersSuffix, module);
+  several->setCallingConv(kernel.getCallingConv());
+  several->addFnAttrs(llvm::AttrBuilder(context, attributes.getFnAttrs()));
+  auto *table = llvm::ArrayType::get(llvm::Type::getInt8Ty(context),
+                                     static_cast<uint64_t>(layout.bytes * members));
+  llvm::AttrBuilder ofTable(context);
+  ofTable.addByValAttr(table).addAlignmentAttr(llvm::Align(64));
+  ofTable.addAttribute("nvvm.grid_constant");
+  several->addParamAttrs(0, ofTable);
+
+  llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "", several));
+  llvm::Value *member = b.CreateIntrinsic(llvm::Intrinsic::nvvm_read_ptx_sreg_ctaid_y, {});
+  llvm::Value *start = b.CreateMul(b.CreateZExt(member, i64), b.getInt64(uint64_t(layout.bytes)));
+  const auto at = [&](int64_t offset) {
+    return b.CreatePtrAdd(several->getArg(0), b.CreateAdd(start, b.getInt64(uint64_t(offset))));
+  };
+  llvm::SmallVector<llvm::Value *> arguments;
+  for (size_t i = 0; i < pointers; ++i) {
+    auto *load = b.CreateAlignedLoad(pointer, at(int64_t(i) * 8), llvm::Align(8));
+    load->setMetadata(llvm::LLVMContext::MD_align,
+                      llvm::MDNode::get(context, llvm::ConstantAsMetadata::get(b.getInt64(64))));
+    arguments.push_back(load);
+  }
+  arguments.append({several->getArg(1), several->getArg(2)});
+  for (size_t i = 0; i < maps; ++i)
+    arguments.push_back(at(layout.maps + int64_t(i) * tensorMapBytes));
+  b.CreateCall(body, arguments);
+  b.CreateRetVoid();
+}
+
+FailureOr<std::string> lowerToPtx(ModuleOp module, const CudaTarget &target, int32_t members) {
   host::expandMath(module, /*hasLookUp=*/false, /*convertsBf16=*/true);
   nameIntrinsics(module);
   int64_t alignment = 16;
@@ -299,6 +357,14 @@ FailureOr<std::string> lowerToPtx(ModuleOp module, const CudaTarget &target) {
       describeArguments(function);
     else if (!function.isIntrinsic())
       return module.emitError("needs a function that is not there: ") << function.getName();
+  }
+  if (members > 1) {
+    llvm::SmallVector<llvm::Function *> functions;
+    for (llvm::Function &function : *llvmModule)
+      if (function.getCallingConv() == llvm::CallingConv::PTX_Kernel)
+        functions.push_back(&function);
+    for (llvm::Function *function : functions)
+      addMembersKernel(*function, maps.lookup(function->getName()), members);
   }
   optimizeModule(*llvmModule, *machine);
 

@@ -15,8 +15,12 @@ void prepareLowering(mlir::MLIRContext &context);
 ///
 ///   S(buffers..., scratch, int64 lo, int64 hi, tensor maps...)
 ///
+/// and with `members` above 1 also the kernel S_members(table, int64 lo, int64 hi), which runs up
+/// to so many members in one launch (mtc/Bundle/GpuCode.h).
+///
 /// The module is consumed. Fails if a pass fails or code outside the module is needed; an error is
 /// emitted.
-mlir::FailureOr<std::string> lowerToPtx(mlir::ModuleOp module, const CudaTarget &target);
+mlir::FailureOr<std::string> lowerToPtx(mlir::ModuleOp module, const CudaTarget &target,
+                                        int32_t members = 1);
 
 } // namespace mtc::cuda

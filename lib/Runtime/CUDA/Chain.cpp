@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace mtc::gpu {
 
@@ -11,6 +12,7 @@ namespace mtc::gpu {
 static constexpr int64_t kQuantumNs = 2'000'000;
 
 static StatusOr<std::vector<CUtensorMap>> encodeTensorMaps(const Driver &cu, const Chain &chain,
+                                                           const std::vector<CUdeviceptr> &buffers,
                                                            const GpuFunction &function) {
   std::vector<CUtensorMap> maps;
   for (const GpuTensorMap &map : function.tensorMaps) {
@@ -19,10 +21,31 @@ static StatusOr<std::vector<CUtensorMap>> encodeTensorMaps(const Driver &cu, con
       return bundleRefused(
           fmt::format("a tensor map of buffer {}, of {}", buffer, chain.bytes.size()));
     MTC_ASSIGN_OR_RETURN(const CUtensorMap encoded,
-                         encodeTensorMap(cu, map, chain.buffers[buffer], chain.bytes[buffer]));
+                         encodeTensorMap(cu, map, buffers[buffer], chain.bytes[buffer]));
     maps.push_back(encoded);
   }
   return maps;
+}
+
+/// The parameters of all members of a launch, as the kernel takes them: those of members that are
+/// not there stay zero and are not read.
+static StatusOr<std::vector<uint64_t>> tableOf(const Driver &cu, const Chain &chain,
+                                               const GpuFunction &function) {
+  const size_t members = chain.others.size() + 1, most = static_cast<size_t>(function.mostMembers);
+  if (members > most)
+    return bundleRefused(fmt::format("'{}' takes {} members in a launch, the plan has {}",
+                                     function.name, most, members));
+  const MemberLayout layout(chain.buffers.size(), function.tensorMaps.size());
+  std::vector<uint64_t> table(most * static_cast<size_t>(layout.bytes) / sizeof(uint64_t));
+  for (size_t m = 0; m < members; ++m) {
+    const auto &buffers = m == 0 ? chain.buffers : chain.others[m - 1];
+    MTC_ASSIGN_OR_RETURN(const auto maps, encodeTensorMaps(cu, chain, buffers, function));
+    auto *row = reinterpret_cast<std::byte *>(table.data()) + m * static_cast<size_t>(layout.bytes);
+    std::memcpy(row, buffers.data(), buffers.size() * sizeof(CUdeviceptr));
+    if (!maps.empty())
+      std::memcpy(row + layout.maps, maps.data(), maps.size() * sizeof(CUtensorMap));
+  }
+  return table;
 }
 
 Status addLaunches(Chain &chain, Kernels &kernels, const Problem &problem, int32_t kernel,
@@ -35,16 +58,28 @@ Status addLaunches(Chain &chain, Kernels &kernels, const Problem &problem, int32
     const int64_t tiles = variant.phaseTiles[p];
     const int64_t ranges = std::clamp<int64_t>((ns + kQuantumNs - 1) / kQuantumNs, 1, tiles);
     const GpuFunction &info = *(*phases)[p].info;
-    MTC_ASSIGN_OR_RETURN(const auto tensorMaps, encodeTensorMaps(kernels.driver(), chain, info));
+    const auto members = static_cast<int64_t>(chain.others.size()) + 1;
+    std::vector<CUtensorMap> tensorMaps;
+    std::vector<uint64_t> table;
+    if (members > 1) {
+      MTC_ASSIGN_OR_RETURN(table, tableOf(kernels.driver(), chain, info));
+    } else {
+      MTC_ASSIGN_OR_RETURN(tensorMaps,
+                           encodeTensorMaps(kernels.driver(), chain, chain.buffers, info));
+    }
     for (int64_t r = 0; r < ranges; ++r) {
       Launch &launch = chain.launches.emplace_back();
-      launch.kernel = (*phases)[p].kernel;
+      launch.kernel = members > 1 ? (*phases)[p].ofMembers : (*phases)[p].kernel;
+      launch.members = static_cast<unsigned>(members);
+      launch.table = table;
       launch.threads = static_cast<unsigned>(info.threads);
       launch.sharedBytes = static_cast<unsigned>(info.dynamicSharedBytes());
       launch.lo = tiles * r / ranges;
       launch.hi = tiles * (r + 1) / ranges;
       launch.tensorMaps = tensorMaps;
-      const int64_t resident = int64_t(chain.partition.units) * info.blocksPerUnit;
+      // Members have equal parts of what is resident.
+      const int64_t resident =
+          (int64_t(chain.partition.units) * info.blocksPerUnit + members - 1) / members;
       launch.blocks = static_cast<unsigned>(
           std::clamp<int64_t>(resident, 1, std::max<int64_t>(1, launch.hi - launch.lo)));
     }
@@ -55,8 +90,11 @@ Status addLaunches(Chain &chain, Kernels &kernels, const Problem &problem, int32
 Status addNode(const Driver &cu, CUgraph graph, const Chain &chain, Launch launch,
                std::vector<CUdeviceptr> buffers, std::vector<CUgraphNode> &before) {
   std::vector<void *> parameters;
-  for (CUdeviceptr &buffer : buffers)
-    parameters.push_back(&buffer);
+  if (launch.members > 1)
+    parameters.push_back(launch.table.data());
+  else
+    for (CUdeviceptr &buffer : buffers)
+      parameters.push_back(&buffer);
   parameters.push_back(&launch.lo);
   parameters.push_back(&launch.hi);
   for (CUtensorMap &map : launch.tensorMaps)
@@ -67,7 +105,8 @@ Status addNode(const Driver &cu, CUgraph graph, const Chain &chain, Launch launc
   what.gridDimX = launch.blocks;
   what.blockDimX = launch.threads;
   what.sharedMemBytes = launch.sharedBytes;
-  what.gridDimY = what.gridDimZ = what.blockDimY = what.blockDimZ = 1;
+  what.gridDimY = launch.members;
+  what.gridDimZ = what.blockDimY = what.blockDimZ = 1;
   what.kernelParams = parameters.data();
   CUgraphNode added = nullptr;
   MTC_CU(cu, cuGraphAddKernelNode, &added, graph, before.data(), before.size(), &what);

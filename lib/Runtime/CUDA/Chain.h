@@ -15,6 +15,8 @@ struct Launch {
   unsigned blocks = 1, threads = 1, sharedBytes = 0;
   int64_t lo = 0, hi = 0;
   std::vector<CUtensorMap> tensorMaps;
+  unsigned members = 1;
+  std::vector<uint64_t> table; ///< of several: their parameters, aligned to 8 bytes only
 };
 
 struct Chain {
@@ -23,10 +25,13 @@ struct Chain {
   std::vector<CUdeviceptr> buffers; ///< operands, then scratch
   std::vector<int64_t> bytes;       ///< of the operands
   std::vector<Launch> launches;
+  std::vector<std::vector<CUdeviceptr>> others = {}; ///< buffers of other members of the launches
 };
 
-/// The launches of a variant of a kernel on the chain's partition, which is `granules` of them.
-/// Fails as Kernels::phases and encodeTensorMap.
+/// The launches of a variant of a kernel, with all members, on the chain's partition, which is
+/// `granules` of them.
+/// Fails as Kernels::phases and encodeTensorMap, or if a launch cannot hold so many
+/// (BundleRefused).
 Status addLaunches(Chain &chain, Kernels &kernels, const Problem &problem, int32_t kernel,
                    int32_t variant, int granules);
 

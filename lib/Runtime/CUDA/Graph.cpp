@@ -106,6 +106,13 @@ void Graph::destroyGraphs() {
       gpu::destroyGraphs(cu, *node.region);
 }
 
+/// The command whose launches do the work of this one.
+int32_t Graph::leaderOf(int32_t command) const {
+  while (stored.plan.commands[static_cast<size_t>(command)].merged)
+    --command;
+  return command;
+}
+
 std::string Graph::nameOf(int32_t index) const {
   const Problem &problem = parts_.target.problem;
   const Command &command = stored.plan.commands[static_cast<size_t>(index)];
@@ -157,32 +164,36 @@ Status Graph::layOutTensors() {
 }
 
 /// Commands that may run side by side have disjoint granules, so one slot per lowest granule is
-/// enough; slots of different tenants are apart.
+/// enough, and one for each that is merged with it; slots of different tenants are apart.
 Status Graph::layOutScratch() {
   const Problem &problem = parts_.target.problem;
-  std::map<std::string, std::map<int, int64_t>> slots; // by tenant, granule
-  const auto slotOf = [&](const Command &command) -> int64_t & {
-    return slots[tenantOf(problem, stored.schedule, command.instance).name]
-                [std::countr_zero(command.granules)];
+  const auto &commands = stored.plan.commands;
+  std::vector<int> members; // by command: its number among those that are merged
+  for (const Command &command : commands)
+    members.push_back(command.merged ? members.back() + 1 : 0);
+  std::map<std::string, std::map<std::pair<int, int>, int64_t>> slots; // by tenant, granule, member
+  const auto slotOf = [&](size_t c) -> int64_t & {
+    return slots[tenantOf(problem, stored.schedule, commands[c].instance).name]
+                [{std::countr_zero(commands[c].granules), members[c]}];
   };
   const auto bytesOf = [&](const Command &command) {
     return problem.kernels[command.kernel].variants[command.variant].scratchBytesPerWorker;
   };
-  for (const Command &command : stored.plan.commands)
-    slotOf(command) = std::max(slotOf(command), bytesOf(command));
+  for (size_t c = 0; c < commands.size(); ++c)
+    slotOf(c) = std::max(slotOf(c), bytesOf(commands[c]));
   std::map<std::string, CUdeviceptr> bases;
   for (auto &[tenant, sizes] : slots) {
     int64_t end = 0;
-    for (auto &[granule, bytes] : sizes)
+    for (auto &[slot, bytes] : sizes)
       end += aligned(std::exchange(bytes, end));
     if (end > 0) {
       MTC_ASSIGN_OR_RETURN(bases[tenant], parts_.memory.reserve("scratch of " + tenant, end));
     }
   }
-  for (const Command &command : stored.plan.commands) {
-    const std::string &tenant = tenantOf(problem, stored.schedule, command.instance).name;
+  for (size_t c = 0; c < commands.size(); ++c) {
+    const std::string &tenant = tenantOf(problem, stored.schedule, commands[c].instance).name;
     scratch_.push_back(
-        bytesOf(command) == 0 ? 0 : bases[tenant] + static_cast<CUdeviceptr>(slotOf(command)));
+        bytesOf(commands[c]) == 0 ? 0 : bases[tenant] + static_cast<CUdeviceptr>(slotOf(c)));
   }
   return okStatus();
 }
@@ -211,6 +222,8 @@ Status Graph::prepareCommand(int32_t index) {
   } else {
     MTC_ASSIGN_OR_RETURN(chain.partition, parts_.gpu.partition(command.granules));
   }
+  if (command.merged) // its leader's launches do its work
+    return okStatus();
   const int32_t entry = stored.schedule.workload.instances[static_cast<size_t>(command.instance)];
   chain.priority = priorities_[problem.entries[entry].tenant];
   for (const BufferRef &buffer : command.buffers) {
@@ -227,6 +240,15 @@ Status Graph::prepareCommand(int32_t index) {
     return okStatus();
   }
   chain.buffers.push_back(scratch);
+  const auto &commands = stored.plan.commands;
+  for (auto c = static_cast<size_t>(index) + 1; c < commands.size() && commands[c].merged; ++c) {
+    std::vector<CUdeviceptr> &buffers = chain.others.emplace_back();
+    for (const BufferRef &buffer : commands[c].buffers) {
+      MTC_ASSIGN_OR_RETURN(const CUdeviceptr address, addressOf(commands[c], buffer));
+      buffers.push_back(address);
+    }
+    buffers.push_back(scratch_[c]);
+  }
   return addLaunches(node.chain, parts_.kernels, problem, command.kernel, command.variant,
                      granules);
 }
@@ -246,6 +268,10 @@ Status Graph::addStamp(CUgraph graph, int32_t index, int end, std::vector<CUgrap
 
 Status Graph::addCommand(CUgraph graph, int32_t index, const std::vector<CUgraphNode> &waits) {
   Node &node = nodes_[static_cast<size_t>(index)];
+  if (stored.plan.commands[static_cast<size_t>(index)].merged) {
+    node.last = nodes_[static_cast<size_t>(index) - 1].last;
+    return okStatus();
+  }
   std::vector<CUgraphNode> before = waits;
   MTC_RETURN_IF_ERROR(addStamp(graph, index, 0, before));
   MTC_RETURN_IF_ERROR(addNodes(parts_.gpu.driver(), graph, node.chain, before));
@@ -295,11 +321,12 @@ Status Graph::addCommands(const std::vector<int32_t> &indices) {
     std::vector<CUgraphNode> waits;
     if (steps_.size() == 1) // inputs are copied in this step, too
       for (const Copy &copy : copies_)
-        if (copy.isInput &&
-            std::find(copy.commands.begin(), copy.commands.end(), c) != copy.commands.end())
+        if (copy.isInput && std::any_of(copy.commands.begin(), copy.commands.end(),
+                                        [&](int32_t reader) { return leaderOf(reader) == c; }))
           waits.push_back(copy.node);
     for (int32_t wait : stored.plan.commands[static_cast<size_t>(c)].waits)
-      if (const Node &other = nodes_[static_cast<size_t>(wait)]; other.step == steps_.size())
+      if (const Node &other = nodes_[static_cast<size_t>(wait)];
+          other.step == steps_.size() && leaderOf(wait) == wait)
         waits.push_back(other.last);
     nodes_[static_cast<size_t>(c)].step = steps_.size();
     MTC_RETURN_IF_ERROR(addCommand(step.graph, c, waits).withContext(nameOf(c)));
@@ -350,9 +377,11 @@ Status Graph::readTimes(int64_t firstNs, std::vector<TaskRecord> &tasks) const {
          stamps.size() * sizeof(uint64_t));
   uint64_t first = UINT64_MAX;
   for (size_t c = 0; c < commands.size(); ++c)
-    first = std::min(first, stamps[2 * c * words]);
+    if (!commands[c].merged)
+      first = std::min(first, stamps[2 * c * words]);
   const auto timeOf = [&](size_t stamp) {
-    return firstNs + static_cast<int64_t>(stamps[stamp * words] - first);
+    const auto leader = static_cast<size_t>(leaderOf(static_cast<int32_t>(stamp / 2)));
+    return firstNs + static_cast<int64_t>(stamps[(2 * leader + stamp % 2) * words] - first);
   };
   for (size_t c = 0; c < commands.size(); ++c)
     for (int32_t granule = 0; granule < parts_.gpu.granules(); ++granule)

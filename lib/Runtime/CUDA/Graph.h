@@ -1,9 +1,10 @@
 //===- Graph.h - a plan as a CUDA graph -----------------------------------===//
 //
-// A command is a chain of kernel nodes (Chain.h). Each node carries the context of its command's
-// granules and the priority of its tenant. Edges are the plan's waits and nothing else (rule R1);
-// inputs are copied in by root nodes, outputs out behind the commands that write them. A plan with
-// control flow is several graphs, cut at regions and where one request waits for another.
+// A command is a chain of kernel nodes (Chain.h), with those that are merged with it. Each node
+// carries the context of its command's granules and the priority of its tenant. Edges are the
+// plan's waits and nothing else (rule R1); inputs are copied in by root nodes, outputs out behind
+// the commands that write them. A plan with control flow is several graphs, cut at regions and
+// where one request waits for another.
 //
 // The graph's addresses never change: what grows, grows in place (Memory.h), so that tensor maps
 // are encoded once. Only the host ends of copies differ from run to run. Source: CUDA driver
@@ -116,6 +117,7 @@ private:
   Status addCommands(const std::vector<int32_t> &commands);
   Status addCommand(CUgraph graph, int32_t command, const std::vector<CUgraphNode> &waits);
   Status addStamp(CUgraph graph, int32_t command, int end, std::vector<CUgraphNode> &before);
+  int32_t leaderOf(int32_t command) const;
   std::vector<int32_t> groupCommands() const;
   Status addSteps(CUstream stream);
   Status addCut(const std::vector<int32_t> &commands, CUstream own, std::vector<size_t> after,

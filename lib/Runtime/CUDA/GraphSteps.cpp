@@ -43,7 +43,7 @@ std::vector<int32_t> Graph::groupCommands() const {
   auto groups = static_cast<int32_t>(stored.schedule.workload.instances.size());
   std::vector<int32_t> group;
   for (size_t c = 0; c < commands.size(); ++c) {
-    int32_t g = commands[c].instance;
+    int32_t g = commands[c].merged ? group.back() : commands[c].instance;
     if (parts_.sharing == CudaSharing::Graphs) {
       const CUcontext context = nodes_[c].chain.partition.context;
       const auto known = std::find(contexts.begin(), contexts.end(), context);
@@ -66,7 +66,8 @@ Status Graph::addSteps(CUstream stream) {
   const auto &commands = stored.plan.commands;
   if (parts_.nodeByNode) {
     for (int32_t c = 0; c < std::ssize(commands); ++c)
-      MTC_RETURN_IF_ERROR(addCut({c}, nullptr, {}, stream));
+      if (!commands[static_cast<size_t>(c)].merged)
+        MTC_RETURN_IF_ERROR(addCut({c}, nullptr, {}, stream));
     return okStatus();
   }
   std::vector<size_t> lastSteps; // by cut

@@ -123,9 +123,12 @@ StatusOr<const std::vector<LoadedFunction> *> Kernels::phases(int32_t kernel, in
     LoadedFunction &f = functions.emplace_back();
     f.info = &phase;
     MTC_CU(cu, cuLibraryGetKernel, &f.kernel, library, phase.name.c_str());
-    if (const int32_t bytes = phase.dynamicSharedBytes())
-      MTC_CU(cu, cuKernelSetAttribute, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes,
-             f.kernel, gpu_.device());
+    if (phase.mostMembers > 1)
+      MTC_CU(cu, cuLibraryGetKernel, &f.ofMembers, library, phase.membersName().c_str());
+    for (CUkernel kernel : {f.kernel, f.ofMembers})
+      if (const int32_t bytes = phase.dynamicSharedBytes(); kernel && bytes > 0)
+        MTC_CU(cu, cuKernelSetAttribute, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes,
+               kernel, gpu_.device());
   }
   return &loaded_.emplace(symbol, std::move(functions)).first->second;
 }

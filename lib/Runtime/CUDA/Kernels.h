@@ -13,6 +13,7 @@ namespace mtc::gpu {
 /// A phase of a variant, loaded.
 struct LoadedFunction {
   CUkernel kernel = nullptr;
+  CUkernel ofMembers = nullptr; ///< for launches of several; null: there is none
   const GpuFunction *info = nullptr;
 };
 

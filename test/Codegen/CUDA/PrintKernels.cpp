@@ -1,8 +1,9 @@
 //===- PrintKernels.cpp - PTX or resources of all kernels of a program ----===//
 //
-// mtc-cuda-kernels FILE [--plain | --tuned] [--assemble [PTXAS]]: tunes and compiles the program in
-// FILE, with --tuned only that, and prints the PTX of every variant, or with --assemble a line a
-// function of what ptxas says of it. For tests.
+// mtc-cuda-kernels FILE [--plain | --tuned] [--members] [--assemble [PTXAS]]: tunes and compiles
+// the program in FILE, with --tuned only that, with --members also for launches of up to four, and
+// prints the PTX of every variant, or with --assemble a line a function of what ptxas says of it.
+// For tests.
 //
 //===----------------------------------------------------------------------===//
 #include "mtc/Codegen/CUDA/Compile.h"
@@ -25,7 +26,8 @@ static int fail(const std::string &message) {
 int main(int argc, char **argv) {
   std::vector<llvm::StringRef> words(argv + 1, argv + argc);
   if (words.empty())
-    return fail("usage: mtc-cuda-kernels FILE [--plain | --tuned] [--assemble [PTXAS]]");
+    return fail(
+        "usage: mtc-cuda-kernels FILE [--plain | --tuned] [--members] [--assemble [PTXAS]]");
   cuda::TuneCudaKernelsOptions tune;
   cuda::CompileOptions options;
   options.assemble = false;
@@ -33,6 +35,8 @@ int main(int argc, char **argv) {
   for (size_t i = 1; i < words.size(); ++i) {
     tune.plain |= words[i] == "--plain";
     isTuned |= words[i] == "--tuned";
+    if (words[i] == "--members")
+      options.mostMembers = [](llvm::StringRef) { return 4; };
     if (words[i] == "--assemble")
       options.assemble = true;
     else if (options.assemble)

@@ -21,6 +21,8 @@ struct CompileOptions {
   /// A variant that does not compile, or spills registers, is left out, not replaced: for tuners.
   bool leaveOutFailures = false;
   std::function<void(size_t done, size_t total)> progress; ///< called in the calling thread
+  /// The most members of a launch of a kernel, by its name; empty: 1.
+  std::function<int32_t(llvm::StringRef kernel)> mostMembers;
   /// Tests only: a worker calls it in its own process before it compiles a kernel.
   std::function<void(llvm::StringRef kernel)> beforeKernel;
 };
@@ -33,8 +35,8 @@ struct CompiledCode {
   size_t compiled = 0, fromCache = 0;
 };
 
-/// Fails (Unsupported) if a task of `program` uses a kernel that no emitter takes; the message has a
-/// line for each such task with tenant, entry and ONNX nodes.
+/// Fails (Unsupported) if a task of `program` uses a kernel that no emitter takes; the message has
+/// a line for each such task with tenant, entry and ONNX nodes.
 Status checkTasks(mt::ProgramOp program, const CudaTarget &target);
 
 /// Compiles every variant of every kernel of `program` for `target`.

@@ -171,13 +171,13 @@ def ScheduleTasks : MT_ProgramPass<"mt-schedule-tasks"> {
   let description = [{
     Exports the program as a Problem, runs the policies and adds an mt.schedule for every schedule that a bundle holds:
     `@round`, and every entry alone at each share. Schedules that were there are replaced. With `policy=auto` the
-    policy with the least predicted makespan makes `@round`, else the named one. With `merge=1` places of a host's
-    schedules run as one command where that is predicted to pay.
+    policy with the least predicted makespan makes `@round`, else the named one. With `merge=1` places of a
+    schedule run as one command (on a GPU one launch of equal ones) where that is predicted to pay.
 
     Fails if a kernel has no variants, or an entry's result is not produced by a task.
   }];
   let options = [Option<"policy", "policy", "std::string", /*default=*/"\"auto\"", "auto, sequential or heft">,
-                 Option<"merge", "merge", "bool", /*default=*/"false", "let small tasks run as one command on cores">];
+                 Option<"merge", "merge", "bool", /*default=*/"false", "let small tasks run as one command">];
 }
 
 #endif
