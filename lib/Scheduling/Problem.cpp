@@ -22,14 +22,18 @@ std::string entryName(const Problem &problem, const Entry &entry) {
   return fmt::format("{}.{}", problem.tenants[static_cast<size_t>(entry.tenant)].name, entry.name);
 }
 
-int64_t variantNs(const Variant &variant, int32_t granules) {
-  int64_t ns = variant.times.front().ns;
-  for (const ShareTime &time : variant.times) {
+int64_t timeOn(std::span<const ShareTime> times, int32_t granules) {
+  int64_t ns = times.front().ns;
+  for (const ShareTime &time : times) {
     if (time.granules > granules)
       break;
     ns = time.ns;
   }
   return ns;
+}
+
+int64_t variantNs(const Variant &variant, int32_t granules) {
+  return timeOn(variant.times, granules);
 }
 
 std::vector<std::vector<int32_t>> taskDependences(const Problem &problem, const Entry &entry) {

@@ -186,15 +186,6 @@ std::vector<ShareTime> gpuTimes(const GpuCut &cut, const GpuRow &row) {
   return times;
 }
 
-/// The time on `granules`, as variantNs() has it.
-static int64_t nsOn(const std::vector<ShareTime> &times, int32_t granules) {
-  int64_t ns = times.front().ns;
-  for (const ShareTime &time : times)
-    if (time.granules <= granules)
-      ns = time.ns;
-  return ns;
-}
-
 std::vector<size_t> chooseCuts(std::span<const std::vector<ShareTime>> times, int32_t granules,
                                double margin, size_t most) {
   std::vector<int32_t> shares;
@@ -206,8 +197,8 @@ std::vector<size_t> chooseCuts(std::span<const std::vector<ShareTime>> times, in
   auto costOf = [&](size_t cut) {
     int64_t sum = 0;
     for (int32_t share : shares)
-      sum += nsOn(times[cut], share);
-    return std::pair(nsOn(times[cut], std::max(1, granules / 4)), sum);
+      sum += timeOn(times[cut], share);
+    return std::pair(timeOn(times[cut], std::max(1, granules / 4)), sum);
   };
   std::vector<size_t> chosen = {0};
   for (size_t cut = 1; cut < times.size(); ++cut)
@@ -220,8 +211,8 @@ std::vector<size_t> chooseCuts(std::span<const std::vector<ShareTime>> times, in
       for (int32_t share : shares) {
         int64_t least = INT64_MAX;
         for (size_t taken : chosen)
-          least = std::min(least, nsOn(times[taken], share));
-        const double ours = double(least) / double(nsOn(times[cut], share));
+          least = std::min(least, timeOn(times[taken], share));
+        const double ours = double(least) / double(timeOn(times[cut], share));
         if (ours > gain) {
           gain = ours;
           best = cut;

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -203,9 +204,12 @@ Status check(const Problem &problem);
 /// Complexity: linear in the entry for all tasks together.
 std::vector<std::vector<int32_t>> taskDependences(const Problem &problem, const Entry &entry);
 
-/// Time of a variant on `granules`, from its times: exact where listed, else the time of the next
-/// smaller listed number (a task never gets faster by granules that nobody priced), and below the
-/// first listed number that number's time.
+/// The time on `granules`: exact where listed, else that of the next smaller listed number (a task
+/// never gets faster by granules that nobody priced), and below the first listed number that
+/// number's time. Precondition: `times` ascend by granules and are not empty.
+int64_t timeOn(std::span<const ShareTime> times, int32_t granules);
+
+/// Time of a variant on `granules`, from its times.
 int64_t variantNs(const Variant &variant, int32_t granules);
 
 /// "det.n1": tenant and entry, for names and messages.

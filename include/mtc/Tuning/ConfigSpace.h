@@ -92,8 +92,8 @@ struct CoreShape {
   int64_t vectorBytes = 64;
   int64_t vectorRegisters = 32;
   int64_t cores = 1;
-  bool fetchesAhead =
-      false; ///< contractions fetch ahead what may be, unless another config is tried
+  /// Contractions fetch ahead what may be, unless another config is tried.
+  bool fetchesAhead = false;
 };
 
 /// Verifies that a shape can be cut. Fails if a number is not positive, a panel is negative or no

@@ -43,18 +43,6 @@ DictionaryAttr withoutResources(DictionaryAttr config) {
   return entries.getDictionary(config.getContext());
 }
 
-/// The kernel without what does not decide its code: name, locations, variants.
-std::string canonicalText(mt::KernelOp kernel) {
-  auto clone = cast<mt::KernelOp>(kernel->clone());
-  clone.setSymName("k");
-  clone.removeVariantsAttr();
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  clone->print(stream, OpPrintingFlags().useLocalScope());
-  clone->destroy();
-  return text;
-}
-
 /// Compiles one variant in this process.
 StatusOr<GpuModule> compileVariant(const Job &job, const CudaTarget &target,
                                    const std::string &ptxas) {
@@ -143,7 +131,7 @@ private:
   }
 
   void setKey(Job &job) {
-    std::string text = canonicalText(job.kernel);
+    std::string text = host::canonicalText(job.kernel);
     llvm::raw_string_ostream stream(text);
     stream << '\0' << withoutResources(job.config);
     if (job.members > 1)
@@ -434,7 +422,8 @@ std::string codeVersion() { return codegenRevision.str().substr(4); }
 
 std::string kernelHash(mt::KernelOp kernel, const CudaTarget &target) {
   Hasher hasher;
-  for (const std::string &part : {canonicalText(kernel), std::string(target.gpu.architecture)}) {
+  for (const std::string &part :
+       {host::canonicalText(kernel), std::string(target.gpu.architecture)}) {
     hasher.update(std::string_view(part));
     hasher.update(std::string_view("\0", 1));
   }

@@ -36,18 +36,6 @@ struct Job {
   std::string failure;
 };
 
-/// The kernel without what does not decide its code: name, locations, variants.
-std::string canonicalText(mt::KernelOp kernel) {
-  auto clone = cast<mt::KernelOp>(kernel->clone());
-  clone.setSymName("k");
-  clone.removeVariantsAttr();
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  clone->print(stream, OpPrintingFlags().useLocalScope());
-  clone->destroy();
-  return text;
-}
-
 std::string printed(Attribute attribute) {
   std::string text;
   llvm::raw_string_ostream(text) << attribute;

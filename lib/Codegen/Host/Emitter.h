@@ -22,6 +22,9 @@
 
 namespace mtc::host {
 
+/// What a tenant's data may count on of a core's own caches.
+constexpr int64_t kCoreCacheBytes = 512 << 10;
+
 /// As much as the last caches of today's servers hold, a part of which is another tenant's. Where
 /// a cache is larger, memory is read once more for nothing.
 constexpr int64_t kLastCacheBytes = int64_t(32) << 20;

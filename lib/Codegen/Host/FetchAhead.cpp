@@ -7,11 +7,14 @@ namespace mtc::host {
 namespace {
 
 constexpr int64_t kLineBytes = 64;
-/// What a tenant's data may count on of a core's own caches.
-constexpr int64_t kCoreCacheBytes = 512 << 10;
 
 int64_t bytesOfInput(const Contraction &c, int64_t input) {
   return elementBytes(c.plan.storages[c.operands[input].storage].elementType);
+}
+
+int64_t bytesOfOperand(const Contraction &c, int64_t operand) {
+  const Storage &storage = c.plan.storages[c.operands[operand].storage];
+  return storage.elements * elementBytes(storage.elementType);
 }
 
 /// Whether the weights of `c` are packed, and of a product of two matrices.
@@ -22,18 +25,14 @@ bool hasPanels(const Contraction &c) {
 
 /// Whether wide weights of such a product are more than a core's own caches hold.
 bool hasFarPanels(const Contraction &c) {
-  return hasPanels(c) && !hasNarrowPanels(c) &&
-         bytesOfInput(c, c.vectorInput) *
-                 c.plan.storages[c.operands[c.vectorInput].storage].elements >
-             kCoreCacheBytes;
+  return hasPanels(c) && !hasNarrowPanels(c) && bytesOfOperand(c, c.vectorInput) > kCoreCacheBytes;
 }
 
 /// Whether results lie in rows that a core's own caches miss. What goes past the caches is not
 /// read before it is written; between the stores of a long epilogue a line has the time to come.
 bool hasFarResults(const Contraction &c) {
   const int64_t operand = c.output(0);
-  const Storage &storage = c.plan.storages[c.operands[operand].storage];
-  const int64_t bytes = storage.elements * elementBytes(storage.elementType);
+  const int64_t bytes = bytesOfOperand(c, operand);
   return c.m >= 0 && !c.spillsEpilogue && c.stride(operand, c.n) == 1 && bytes > kCoreCacheBytes &&
          bytes <= kLastCacheBytes;
 }

@@ -45,4 +45,15 @@ void ObjectCache::store(const std::string &key, const std::string &object) const
   (void)writeFile(path, object + trailer(object), {.durable = false});
 }
 
+std::string canonicalText(mt::KernelOp kernel) {
+  auto clone = llvm::cast<mt::KernelOp>(kernel->clone());
+  clone.setSymName("k");
+  clone.removeVariantsAttr();
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  clone->print(stream, mlir::OpPrintingFlags().useLocalScope());
+  clone->destroy();
+  return text;
+}
+
 } // namespace mtc::host

@@ -6,10 +6,16 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "mtc/Dialect/MT/IR/MT.h"
+
 #include <optional>
 #include <string>
 
 namespace mtc::host {
+
+/// The kernel without what does not decide its code: name, locations, variants. A part of its
+/// objects' names, on hosts and on GPUs.
+std::string canonicalText(mt::KernelOp kernel);
 
 class ObjectCache {
 public:

@@ -170,9 +170,8 @@ Tiling chooseTiling(const Contraction &c, const HostTarget &target) {
   // Weights of a window that a core's own caches miss are read once a core, not once a block of
   // rows, where those hold the rows. Predicted 0.9 of the time for 3x3x256x256 at 7x7, measured
   // 0.85 (one core of an Intel Xeon with AVX512-FP16, shared VM, 2026-11-23).
-  const double cache = 512 << 10;
-  if (!c.packs && !c.windows.empty() && c.vectorInput >= 0 && 4.0 * k * n > cache &&
-      inputBytes(rows, std::max<int64_t>(1, s.steps)) <= cache)
+  if (!c.packs && !c.windows.empty() && c.vectorInput >= 0 && 4.0 * k * n > kCoreCacheBytes &&
+      inputBytes(rows, std::max<int64_t>(1, s.steps)) <= kCoreCacheBytes)
     best.order = 1;
   best.rowBlock = c.packs ? std::max<int64_t>(1, rows) : 1;
   if (best.stepBlock >= s.steps && !c.packs)
