@@ -174,6 +174,8 @@ static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool o
     const int64_t lanes = host->vectorBytes / 4;
     passes.addPass(mt::createFuseAttention(mt::FuseAttentionOptions{lanes}));
     passes.addPass(mt::createUseWinograd(mt::UseWinogradOptions{lanes, host->farByte}));
+    if (host->multipliesTiles)
+      passes.addPass(mt::createSplitProducts(mt::SplitProductsOptions{host->farByte}));
     passes.addPass(mt::createPackWeights(mt::PackWeightsOptions{lanes}));
     passes.addPass(host::createJoinMoves());
   }

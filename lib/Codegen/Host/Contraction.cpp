@@ -4,6 +4,7 @@
 #include "Reductions.h"
 
 #include "mtc/Dialect/MT/Transforms/Product.h"
+#include "mtc/Dialect/MT/Transforms/SplitWeight.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -80,6 +81,8 @@ private:
         continue;
       if (auto concat = dyn_cast<tensor::ConcatOp>(op); concat && concat->hasOneUse())
         continue; // an input has parts, or readOperand fails
+      if (op.getNumResults() == 1 && mt::splitWeightOf(op.getResult(0)))
+        continue;
       auto structured = dyn_cast<linalg::LinalgOp>(op);
       if (!structured || c.epilogue)
         return failure();
@@ -318,8 +321,31 @@ private:
     return success();
   }
 
+  /// A weight in parts.
+  LogicalResult readSplit(int64_t index, const mt::SplitWeight &weight, AffineMap map) {
+    Operand &o = c.operands[index];
+    o.storage = c.plan.lookup(weight.parts);
+    o.panel = mt::kTileColumns;
+    o.panelStride = weight.count * weight.depth * mt::kTileColumns;
+    c.splitParts = weight.count;
+    c.splitDepth = weight.depth;
+    for (auto [d, expr] : llvm::enumerate(map.getResults())) {
+      auto loop = dyn_cast<AffineDimExpr>(expr);
+      if (!loop || !c.element.isF32())
+        return failure();
+      const bool isColumn = d == weight.column;
+      c.loops[loop.getPosition()].strides[index] =
+          isColumn ? 1 : weight.strides[d] * mt::kTileColumns;
+      if (isColumn)
+        panelLoop = loop.getPosition();
+    }
+    return success();
+  }
+
   /// A tensor argument, perhaps padded or packed, or arguments side by side.
   LogicalResult readOperand(int64_t index, Value v, AffineMap map) {
+    if (std::optional<mt::SplitWeight> weight = mt::splitWeightOf(v))
+      return readSplit(index, *weight, map);
     Operand &o = c.operands[index];
     SmallVector<int64_t> low(map.getNumResults(), 0);
     SmallVector<bool> padded(map.getNumResults(), false);

@@ -13,6 +13,7 @@
 #include "EmitContraction.h"
 
 #include "DotProduct.h"
+#include "EmitResults.h"
 #include "FetchAhead.h"
 #include "Reductions.h"
 #include "VectorBody.h"
@@ -549,66 +550,16 @@ private:
     return accumulators;
   }
 
-  /// A vector of the register tile, at `row` past mStart (a value or a number).
-  struct Piece {
-    Value row;
-    int64_t j = 0;
-  };
-
   Value address(int64_t operand, const Piece &piece) {
     return e.linear(columnOffset(operand, piece.j),
                     {{bases[operand], 1}, {piece.row, c.stride(operand, c.m)}});
   }
 
-  /// What the epilogue reads of an input for `pieces`: a number, or all their vectors in one.
-  Value epilogueInput(int64_t operand, ArrayRef<Piece> pieces) {
-    bool isNumber = c.stride(operand, c.n) == 0 && (pieces.size() == 1 || !c.stride(operand, c.m));
-    SmallVector<Value> parts;
-    for (const Piece &piece : isNumber ? pieces.take_front() : pieces)
-      parts.push_back(loadVector(e, c.operands[operand].storage, address(operand, piece),
-                                 c.stride(operand, c.n), lanesOf(piece.j)));
-    if (!isNumber)
-      for (Value &part : parts)
-        part = broadcast(e, part, t.lanes);
-    return joinVectors(e, parts);
-  }
-
-  /// The epilogue on `pieces`, a power of two of them, whose accumulators lie side by side in
-  /// `accumulator`, and its stores.
   void finish(Value accumulator, ArrayRef<Piece> pieces) {
-    int64_t count = pieces.size() * t.lanes;
-    Lanes lanes = pieces.size() == 1 ? lanesOf(pieces[0].j) : Lanes{count, nullptr};
-    linalg::LinalgOp ep = c.epilogue;
-    SmallVector<Value> results = {accumulator};
-    if (ep) {
-      SmallVector<Value> arguments;
-      for (int64_t i = 0; i < c.epilogueInputs; ++i) {
-        const Operand &o = c.operands[c.inputs + i];
-        if (o.storage == -2)
-          arguments.push_back(accumulator);
-        else if (o.scalar)
-          arguments.push_back(e.scalars.lookup(o.scalar));
-        else if (o.storage < 0)
-          arguments.push_back(
-              e.constant(cast<TypedAttr>(b.getZeroAttr(ep.getBlock()->getArgument(i).getType()))));
-        else
-          arguments.push_back(epilogueInput(c.inputs + i, pieces));
-      }
-      for (OpOperand &init : ep.getDpsInitsMutable())
-        arguments.push_back(e.constant(cast<TypedAttr>(
-            b.getZeroAttr(ep.getBlock()->getArgument(init.getOperandNumber()).getType()))));
-      results = cloneVectorBody(e, *ep.getBlock(), arguments, {}, -1, lanes);
-    }
-    for (auto [i, value] : llvm::enumerate(results))
-      for (auto [p, piece] : llvm::enumerate(pieces)) {
-        Value part = value;
-        if (pieces.size() > 1 && isa<VectorType>(value.getType()))
-          part = partOf(e, value, static_cast<int64_t>(p), t.lanes);
-        int64_t operand = c.output(i);
-        const int storage = c.operands[operand].storage;
-        storeResult(e, part, storage, address(operand, piece), lanesOf(piece.j),
-                    c.isAligned(operand, t.lanes));
-      }
+    emitResults(
+        e, c, t.lanes, accumulator, pieces,
+        [&](int64_t operand, const Piece &piece) { return address(operand, piece); },
+        [&](int64_t j) { return lanesOf(j); });
   }
 
   void epilogue(ArrayRef<Value> accumulators, Value mStart) {

@@ -13,6 +13,7 @@
 #include "mtc/Codegen/Host/Passes.h"
 
 #include "Contraction.h"
+#include "MatrixTiles.h"
 #include "Nest.h"
 #include "Winograd.h"
 
@@ -101,7 +102,9 @@ struct JoinMoves : impl::JoinMovesBase<JoinMoves> {
 
   /// Whether an emitter reads what was joined without making it first.
   static bool readsInPlace(mt::KernelOp kernel) {
-    if (succeeded(analyseContraction(kernel)) || succeeded(analyseWinograd(kernel)))
+    FailureOr<Contraction> c = analyseContraction(kernel);
+    if (succeeded(c) ? !c->splitParts || succeeded(analyseMatrix(kernel))
+                     : succeeded(analyseWinograd(kernel)))
       return true;
     if (kernel.getKind() != mt::KernelKind::Move && kernel.getKind() != mt::KernelKind::Elementwise)
       return false;

@@ -4,6 +4,7 @@
 #include "Attention.h"
 #include "EmitContraction.h"
 #include "EmitRows.h"
+#include "MatrixTiles.h"
 #include "Recurrence.h"
 #include "Winograd.h"
 
@@ -64,7 +65,7 @@ static FailureOr<Choice> chooseRows(mt::KernelOp kernel, const HostTarget &targe
 
 static FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const HostTarget &target) {
   FailureOr<Contraction> c = analyseContraction(kernel);
-  if (failed(c))
+  if (failed(c) || c->splitParts)
     return failure();
   Tiling t = chooseTiling(*c, target);
   Builder b(kernel.getContext());
@@ -81,6 +82,21 @@ static FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const HostTarget
     if (value != 0)
       config.push_back(number(name, value));
   return Choice{b.getDictionaryAttr(config), {tilesOf(*c, t)}, scratchOf(*c, t)};
+}
+
+static FailureOr<Choice> chooseMatrix(mt::KernelOp kernel, const HostTarget &target) {
+  FailureOr<Contraction> c = analyseMatrix(kernel);
+  if (failed(c) || !target.multipliesTiles)
+    return failure();
+  MatrixTiling t = chooseMatrixTiling(*c, target);
+  Builder b(kernel.getContext());
+  auto number = [&](StringRef name, int64_t value) {
+    return b.getNamedAttr(name, b.getI64IntegerAttr(value));
+  };
+  auto config = b.getDictionaryAttr({b.getNamedAttr("emitter", b.getStringAttr("matrix")),
+                                     number("columns", t.columns), number("mr", t.mr),
+                                     number("nv", t.nv), number("rows", t.rows)});
+  return Choice{config, {tilesOf(*c, t)}, scratchOf(*c, t).bytes};
 }
 
 static FailureOr<Choice> chooseWinograd(mt::KernelOp kernel, const HostTarget &target) {
@@ -146,6 +162,23 @@ static FailureOr<WinogradTiling> tilingOf(const Winograd &w, DictionaryAttr conf
     *field = value.getInt();
   }
   return w.nr % t.lanes || t.block % t.mr ? FailureOr<WinogradTiling>(failure()) : t;
+}
+
+/// The blocks that a config says; fails if they are not whole tiles, or too many for registers.
+static FailureOr<MatrixTiling> matrixTilingOf(DictionaryAttr config) {
+  MatrixTiling t;
+  for (auto [key, field] : {std::pair("columns", &t.columns),
+                            {"mr", &t.mr},
+                            {"nv", &t.nv},
+                            {"rows", &t.rows}}) {
+    auto value = config.getAs<IntegerAttr>(key);
+    if (!value || value.getInt() < 1)
+      return failure();
+    *field = value.getInt();
+  }
+  const bool fits = t.mr * t.nv <= 4 && llvm::isPowerOf2_64(t.mr) && llvm::isPowerOf2_64(t.nv) &&
+                    t.rows % (16 * t.mr) == 0 && t.columns % (16 * t.nv) == 0;
+  return fits ? t : FailureOr<MatrixTiling>(failure());
 }
 
 /// The register tiles that a config says; fails if a number is missing or not positive, or a
@@ -214,9 +247,16 @@ FailureOr<Choice> choiceOf(mt::KernelOp kernel, const HostTarget &target, Dictio
   if (name && name.getValue() == "contraction") {
     FailureOr<Contraction> c = analyseContraction(kernel);
     FailureOr<Tiling> t = tilingOf(config);
-    if (failed(c) || failed(t))
+    if (failed(c) || failed(t) || c->splitParts)
       return failure();
     return Choice{config, {tilesOf(*c, *t)}, scratchOf(*c, *t)};
+  }
+  if (name && name.getValue() == "matrix") {
+    FailureOr<Contraction> c = analyseMatrix(kernel);
+    FailureOr<MatrixTiling> t = matrixTilingOf(config);
+    if (failed(c) || failed(t) || !target.multipliesTiles)
+      return failure();
+    return Choice{config, {tilesOf(*c, *t)}, scratchOf(*c, *t).bytes};
   }
   if (name && name.getValue() == "winograd") {
     FailureOr<Winograd> w = analyseWinograd(kernel);
@@ -258,6 +298,9 @@ FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const HostTarget &target, bo
   if (!plain)
     if (FailureOr<Choice> attention = chooseAttention(kernel, target); succeeded(attention))
       return attention;
+  if (!plain)
+    if (FailureOr<Choice> matrix = chooseMatrix(kernel, target); succeeded(matrix))
+      return matrix;
   if (!plain)
     if (FailureOr<Choice> contraction = chooseContraction(kernel, target); succeeded(contraction))
       return contraction;
@@ -314,11 +357,20 @@ LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr c
   if (name && name.getValue() == "contraction") {
     FailureOr<Contraction> c = analyseContraction(kernel);
     FailureOr<Tiling> tiling = tilingOf(config);
-    if (failed(c) || failed(tiling))
+    if (failed(c) || failed(tiling) || c->splitParts)
       return kernel.emitOpError("does not fit its config: ") << config;
     c->plan.scratchBytes = scratchOf(*c, *tiling);
     Emitter emitter(module, kernel, c->plan, symbol);
     return emitContraction(emitter, *c, *tiling, target);
+  }
+  if (name && name.getValue() == "matrix") {
+    FailureOr<Contraction> c = analyseMatrix(kernel);
+    FailureOr<MatrixTiling> t = matrixTilingOf(config);
+    if (failed(c) || failed(t) || !target.multipliesTiles)
+      return kernel.emitOpError("does not fit its config: ") << config;
+    c->plan.scratchBytes = scratchOf(*c, *t).bytes;
+    Emitter emitter(module, kernel, c->plan, symbol);
+    return emitMatrix(emitter, *c, *t);
   }
   if (name && name.getValue() == "winograd") {
     FailureOr<Winograd> w = analyseWinograd(kernel);

@@ -22,6 +22,8 @@ struct HostTarget {
   bool fetchesAhead = false;
   /// Operations of a core while a byte comes from beyond its own caches, where that counts; else 0.
   double farByte = 0;
+  /// Tiles of bf16 are multiplied by one instruction (AMX), and f32 is converted to bf16 by one.
+  bool multipliesTiles = false;
 };
 
 /// Resolves "host" (this CPU, the cores this process may use) or an explicit "host:LEVEL[+feature...][,cores=N]".

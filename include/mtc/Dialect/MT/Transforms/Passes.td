@@ -122,6 +122,21 @@ def UseWinograd : MT_ProgramPass<"mt-use-winograd"> {
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
 }
 
+def SplitProducts : MT_ProgramPass<"mt-split-products"> {
+  let summary = "compute products of f32 by a weight as products of bf16";
+  let description = [{
+    For cores that multiply whole tiles of bf16. A kernel's only contraction by a weight, where activations lie along a sum, gets the
+    weight in parts of bf16 - three of f32, two of f16, one of bf16 and of bytes - as [N / 16][part][K / 2][16][2], padded with 0 to
+    whole tiles of 16 columns and 32 products, where the modelled cost is lower. The kernel begins by joining them. `numerics` of the
+    kernel changes with it: what is left out of a product is below 2^-26 of it. An infinite factor gives NaN.
+  }];
+  let options = [
+    Option<"farByte", "far-byte", "double", /*default=*/"0", "operations of a core while a byte of weights comes from beyond its own caches">,
+  ];
+  let statistics = [Statistic<"rewritten", "kernels-rewritten", "contractions computed so">];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
 def PackWeights : MT_ProgramPass<"mt-pack-weights"> {
   let summary = "store the weights of contractions in panels";
   let description = [{

@@ -1,0 +1,436 @@
+//===- EmitMatrix.cpp - contractions by products of whole tiles -----------===//
+#include "EmitResults.h"
+#include "MatrixTiles.h"
+
+#include "mtc/Dialect/MT/Transforms/SplitWeight.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace mtc::host {
+namespace {
+
+constexpr int64_t kLanes = 16, kTileRows = 16;
+
+class MatrixEmitter {
+public:
+  MatrixEmitter(Emitter &e, const Contraction &c, const MatrixTiling &t)
+      : e(e), b(e.b), c(c), t(t), s(scratchOf(c, t)), indices(c.loops.size()) {
+    auto view = [&](int64_t at, int64_t elements, Type type) {
+      return memref::ViewOp::create(b, e.loc, MemRefType::get({elements}, type), e.scratch,
+                                    e.constant(at), ValueRange());
+    };
+    gathered = view(s.gathered, kGatheredParts * t.rows * s.rowStride, b.getBF16Type());
+    sums = view(s.sums, 256 * t.mr * t.nv, b.getF32Type());
+    if (!s.placed.empty())
+      places = view(s.places, t.rows * static_cast<int64_t>(s.placed.size()), b.getIndexType());
+  }
+
+  void emit() {
+    configure();
+    const int64_t blocks = llvm::divideCeil(c.extent(c.n), t.columns);
+    e.forRange(e.lo, e.hi, 1, [&](Value tile) {
+      Value columnBlock = e.takeIndex(tile, blocks);
+      first = e.mul(tile, t.rows);
+      count = arith::MinSIOp::create(b, e.loc, sub(e.constant(positionsOf(c)), first),
+                                     e.constant(t.rows));
+      e.forRange(e.constant(0), count, 1, [&](Value row) { gather(row); });
+      emitColumns(columnBlock, blocks);
+    });
+    call("llvm.x86.tilerelease", {});
+  }
+
+private:
+  Value sub(Value x, Value y) { return arith::SubIOp::create(b, e.loc, x, y); }
+  Value zeros(Type element) {
+    auto type = VectorType::get({kLanes}, element);
+    return e.constant(cast<TypedAttr>(b.getZeroAttr(type)));
+  }
+  void call(StringRef name, ValueRange arguments) {
+    LLVM::CallIntrinsicOp::create(b, e.loc, b.getStringAttr(name), arguments);
+  }
+  Value number(int64_t value) {
+    return e.constant(cast<TypedAttr>(b.getI8IntegerAttr(static_cast<int8_t>(value))));
+  }
+  Value wide(int64_t value) { return e.constant(cast<TypedAttr>(b.getI64IntegerAttr(value))); }
+
+  Value pointer(Value memory, Value at, int64_t elementBytes) {
+    Value base = memref::ExtractAlignedPointerAsIndexOp::create(b, e.loc, memory);
+    Value address = e.add(base, e.mul(at, elementBytes));
+    address = arith::IndexCastOp::create(b, e.loc, b.getI64Type(), address);
+    return LLVM::IntToPtrOp::create(b, e.loc, LLVM::LLVMPointerType::get(b.getContext()), address);
+  }
+
+  /// All eight tiles have 16 rows of 64 bytes.
+  void configure() {
+    SmallVector<int8_t> bytes(64, 0);
+    bytes[0] = 1; // the palette
+    for (int tile = 0; tile < 8; ++tile) {
+      bytes[16 + 2 * tile] = 64;
+      bytes[48 + tile] = kTileRows;
+    }
+    auto type = VectorType::get({64}, b.getI8Type());
+    Value config = e.constant(cast<TypedAttr>(DenseElementsAttr::get(type, ArrayRef(bytes))));
+    vector::StoreOp::create(b, e.loc, config, e.scratch, e.constant(0));
+    call("llvm.x86.ldtilecfg", pointer(e.scratch, e.constant(0), 1));
+  }
+
+  //===--------------------------------------------------------------------===//
+  // gathering
+  //===--------------------------------------------------------------------===//
+
+  Value index(int64_t l) { return indices[l] ? indices[l] : e.constant(0); }
+
+  /// The factors of the block's position `row`, and where its results lie.
+  void gather(Value row) {
+    Value rest = e.add(first, row);
+    SmallVector<int64_t> loops(c.rows);
+    loops.push_back(c.m);
+    for (int64_t l : llvm::reverse(loops))
+      indices[l] = e.takeIndex(rest, c.extent(l));
+    for (auto [i, operand] : llvm::enumerate(s.placed)) {
+      SmallVector<std::pair<Value, int64_t>> terms;
+      for (int64_t l : loops)
+        terms.emplace_back(indices[l], c.stride(operand, l));
+      memref::StoreOp::create(b, e.loc, e.linear(0, terms), places,
+                              e.linear(static_cast<int64_t>(i),
+                                       {{row, static_cast<int64_t>(s.placed.size())}}));
+    }
+    Value target = e.mul(row, s.rowStride);
+    ArrayRef<int64_t> outer = ArrayRef(c.reductions).drop_back();
+    SmallVector<int64_t> extents =
+        llvm::map_to_vector(outer, [&](int64_t l) { return c.extent(l); });
+    e.forNest(extents, [&](ArrayRef<Value> at) {
+      SmallVector<std::pair<Value, int64_t>> terms = {{target, 1}};
+      for (auto [l, i] : llvm::zip_equal(outer, at)) {
+        indices[l] = i;
+        terms.emplace_back(i, c.stride(c.vectorInput, l) / mt::kTileColumns);
+      }
+      gatherRun(e.linear(0, terms));
+    });
+    const int64_t sum = c.product(c.reductions);
+    for (int64_t at = sum; at < c.splitDepth; at += kLanes)
+      store({zeros(b.getBF16Type())}, e.add(target, e.constant(at)));
+  }
+
+  /// Whether the element at the current indices lies inside of all padded dimensions; null: it does.
+  Value isInside() {
+    Value all;
+    for (const Window &w : c.windows) {
+      SmallVector<std::pair<Value, int64_t>> terms = {{index(w.outer), w.scale}};
+      if (w.inner >= 0)
+        terms.emplace_back(index(w.inner), w.dilation);
+      Value here = arith::CmpIOp::create(b, e.loc, arith::CmpIPredicate::ult,
+                                         e.linear(-w.low, terms), e.constant(w.size));
+      all = all ? Value(arith::AndIOp::create(b, e.loc, all, here)) : here;
+    }
+    return all;
+  }
+
+  /// The factors along the innermost sum, to gathered[to ...]. A last vector that is not full leaves
+  /// zeros behind, which what follows overwrites.
+  void gatherRun(Value to) {
+    SmallVector<Part> parts(c.parts);
+    if (parts.empty())
+      parts.push_back({1 - c.vectorInput, c.extent(c.reductions.back())});
+    auto copy = [&] {
+      int64_t start = 0;
+      for (const Part &part : parts) {
+        const Operand &o = c.operands[part.input];
+        SmallVector<std::pair<Value, int64_t>> terms;
+        if (o.from)
+          terms.emplace_back(o.from, 1);
+        for (int64_t l = 0; l < static_cast<int64_t>(c.loops.size()); ++l)
+          if (l != c.reductions.back() && indices[l])
+            terms.emplace_back(indices[l], c.stride(part.input, l));
+        Value from = e.linear(o.offset, terms), begin = e.add(to, e.constant(start));
+        const int64_t whole = part.extent / kLanes * kLanes;
+        auto at = [&](Value k, Value mask) {
+          auto type = VectorType::get({kLanes}, b.getF32Type());
+          Value memory = e.memory[o.storage], place = e.add(from, k);
+          Value v = mask ? Value(vector::MaskedLoadOp::create(b, e.loc, type, memory, place, mask,
+                                                              zeros(b.getF32Type())))
+                         : Value(vector::LoadOp::create(b, e.loc, type, memory, place));
+          store(split(v), e.add(begin, k));
+        };
+        if (whole)
+          e.forRange(e.constant(0), e.constant(whole), kLanes, [&](Value k) { at(k, {}); });
+        if (whole < part.extent)
+          at(e.constant(whole), firstLanes(e, part.extent - whole, kLanes));
+        start += part.extent;
+      }
+    };
+    Value inside = isInside();
+    if (!inside)
+      return copy();
+    auto branch = scf::IfOp::create(b, e.loc, inside, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    copy();
+    b.setInsertionPointToStart(branch.elseBlock());
+    e.forRange(e.constant(0), e.constant(c.extent(c.reductions.back())), kLanes,
+               [&](Value k) { store({zeros(b.getBF16Type())}, e.add(to, k)); });
+  }
+
+  /// The parts of a vector: its nearest bf16, and the nearest of what is left, twice.
+  SmallVector<Value> split(Value v) {
+    SmallVector<Value> parts;
+    auto type = VectorType::get({kLanes}, b.getBF16Type());
+    auto bits = VectorType::get({kLanes}, b.getI16Type());
+    auto wideBits = VectorType::get({kLanes}, b.getI32Type());
+    Value shift = e.constant(cast<TypedAttr>(DenseElementsAttr::get(wideBits, b.getI32IntegerAttr(16))));
+    for (int64_t i = 0; i < kGatheredParts; ++i) {
+      Value part = LLVM::CallIntrinsicOp::create(
+                       b, e.loc, type, b.getStringAttr("llvm.x86.avx512bf16.cvtneps2bf16.512"), v)
+                       ->getResult(0);
+      parts.push_back(part);
+      if (i + 1 == kGatheredParts)
+        break;
+      Value taken = vector::BitCastOp::create(b, e.loc, bits, part);
+      taken = arith::ExtUIOp::create(b, e.loc, wideBits, taken);
+      taken = arith::ShLIOp::create(b, e.loc, taken, shift);
+      taken = vector::BitCastOp::create(b, e.loc, v.getType(), taken);
+      v = arith::SubFOp::create(b, e.loc, v, taken);
+    }
+    return parts;
+  }
+
+  /// Stores a vector of each part, or one for all of them.
+  void store(ArrayRef<Value> parts, Value to) {
+    for (int64_t i = 0; i < kGatheredParts; ++i)
+      vector::StoreOp::create(b, e.loc, parts.size() == 1 ? parts[0] : parts[i], gathered,
+                              e.add(to, e.constant(i * t.rows * s.rowStride)));
+  }
+
+  //===--------------------------------------------------------------------===//
+  // products
+  //===--------------------------------------------------------------------===//
+
+  void emitColumns(Value columnBlock, int64_t blocks) {
+    const int64_t span = t.nv * kLanes, n = c.extent(c.n), whole = n / span, left = n % span;
+    const int64_t perBlock = t.columns / span;
+    auto group = [&](Value index, int64_t columns) {
+      firstColumn = e.mul(index, span);
+      vectors = llvm::divideCeil(columns, kLanes);
+      lastMask = columns % kLanes ? firstLanes(e, columns % kLanes, kLanes) : Value();
+      emitRows();
+    };
+    if (whole) {
+      Value from = e.mul(columnBlock, perBlock);
+      Value to = arith::MinSIOp::create(b, e.loc, e.add(from, e.constant(perBlock)),
+                                        e.constant(whole));
+      e.forRange(from, to, 1, [&](Value index) { group(index, span); });
+    }
+    if (!left)
+      return;
+    Value isLast = arith::CmpIOp::create(b, e.loc, arith::CmpIPredicate::eq, columnBlock,
+                                         e.constant(blocks - 1));
+    auto branch = scf::IfOp::create(b, e.loc, isLast, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    group(e.constant(whole), left);
+  }
+
+  /// All register tiles of the block for the current columns: as many rows of tiles as there are, the
+  /// last ones fewer at a time.
+  void emitRows() {
+    Value tiles = arith::DivUIOp::create(b, e.loc, e.add(count, e.constant(kTileRows - 1)),
+                                         e.constant(kTileRows));
+    auto below = [&](int64_t size) { // the first tile that `size` at a time leave over
+      return arith::SubIOp::create(b, e.loc, tiles,
+                                   arith::RemUIOp::create(b, e.loc, tiles, e.constant(size)));
+    };
+    e.forRange(e.constant(0), below(t.mr), t.mr,
+               [&](Value tile) { registerTile(e.mul(tile, kTileRows), t.mr); });
+    for (int64_t size = t.mr / 2; size >= 1; size /= 2) {
+      Value bit = arith::AndIOp::create(b, e.loc, tiles, e.constant(size));
+      Value isThere =
+          arith::CmpIOp::create(b, e.loc, arith::CmpIPredicate::ne, bit, e.constant(0));
+      auto branch = scf::IfOp::create(b, e.loc, isThere, /*withElseRegion=*/false);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(branch.thenBlock());
+      registerTile(e.mul(below(2 * size), kTileRows), size);
+    }
+  }
+
+  void loadRows(int64_t tile, int64_t part, Value row, int64_t i, Value k) {
+    Value at = e.linear((part * t.rows + i * kTileRows) * s.rowStride, {{row, s.rowStride}, {k, 1}});
+    call("llvm.x86.tileloadd64", {number(tile), pointer(gathered, at, 2), wide(2 * s.rowStride)});
+  }
+
+  void loadColumns(int64_t tile, int64_t part, int64_t j, Value k) {
+    const Operand &weight = c.operands[c.vectorInput];
+    Value panel = arith::DivUIOp::create(b, e.loc, firstColumn, e.constant(kLanes));
+    Value at = e.linear(j * weight.panelStride + part * c.splitDepth * kLanes,
+                        {{panel, weight.panelStride}, {k, kLanes}});
+    call("llvm.x86.tileloadd64",
+         {number(tile), pointer(e.memory[weight.storage], at, 2), wide(4 * kLanes)});
+  }
+
+  /// One step of 32 products: tiles 0 to 3 are sums, 4 to 7 factors.
+  void step(Value row, int64_t mr, Value k) {
+    const bool keeps = mr <= 2 && vectors <= 2; // both factors' tiles stay for the next product
+    int rowsPart = -1, columnsPart = -1;
+    int64_t next = 0;
+    for (auto [x, y] : productsOfParts(c.splitParts)) {
+      if (keeps || mr == 1) {
+        for (int64_t i = 0; i < mr && rowsPart != x; ++i)
+          loadRows(4 + i, x, row, i, k);
+        rowsPart = x;
+      }
+      if (keeps || vectors == 1) {
+        for (int64_t j = 0; j < vectors && columnsPart != y; ++j)
+          loadColumns(keeps ? 6 + j : 4, y, j, k);
+        columnsPart = y;
+      }
+      for (int64_t i = 0; i < mr; ++i)
+        for (int64_t j = 0; j < vectors; ++j) {
+          int64_t left = 4 + i, right = 6 + j;
+          if (!keeps && mr == 1)
+            loadColumns(right = 5 + next++ % 3, y, j, k);
+          if (!keeps && mr > 1) {
+            loadRows(left = 5 + next++ % 3, x, row, i, k);
+            right = 4;
+          }
+          call("llvm.x86.tdpbf16ps", {number(i * vectors + j), number(left), number(right)});
+        }
+    }
+  }
+
+  bool isFar(int64_t operand) const {
+    return e.bytesOf(c.operands[operand].storage) > kCoreCacheBytes;
+  }
+
+  /// Beside a step, its share of the next columns' panels: of all that a block's rows take turns in
+  /// fetching.
+  void fetchPanels(Value row, int64_t mr, Value k) {
+    const Operand &weight = c.operands[c.vectorInput];
+    const int64_t span = t.nv * kLanes;
+    if (!isFar(c.vectorInput) || c.extent(c.n) <= span)
+      return;
+    constexpr int64_t lineElements = 32;
+    const int64_t perRow = llvm::divideCeil(t.nv * weight.panelStride, t.rows);
+    const int64_t perStep =
+        llvm::divideCeil(perRow * mr * kTileRows * mt::kTileDepth, c.splitDepth);
+    Value panel = arith::DivUIOp::create(b, e.loc, firstColumn, e.constant(kLanes));
+    Value step = arith::DivUIOp::create(b, e.loc, k, e.constant(mt::kTileDepth));
+    Value at = e.linear(t.nv * weight.panelStride,
+                        {{panel, weight.panelStride}, {row, perRow}, {step, perStep}});
+    for (int64_t done = 0; done < perStep; done += lineElements)
+      e.prefetch(e.memory[weight.storage], e.add(at, e.constant(done)), /*cache=*/2);
+  }
+
+  /// Beside a step, the lines that some rows of the epilogue will read and write.
+  void fetchResults(Value row, int64_t mr, Value k) {
+    const int64_t perStep = llvm::divideCeil(mr * kTileRows * mt::kTileDepth, c.splitDepth);
+    Value from = e.mul(arith::DivUIOp::create(b, e.loc, k, e.constant(mt::kTileDepth)), perStep);
+    for (auto o = c.inputs; o < static_cast<int64_t>(c.operands.size()); ++o) {
+      const int storage = c.operands[o].storage;
+      const bool isResult = o >= c.output(0);
+      if (storage < 0 || !c.stride(o, c.m) || c.stride(o, c.n) != 1 || !isFar(o) ||
+          llvm::is_contained(s.placed, o) || (isResult && e.isPastCaches(storage)))
+        continue;
+      Value memory = e.memory[storage];
+      constexpr int64_t lineElements = 16;
+      for (int64_t r = 0; r < perStep; ++r) {
+        Value at = address(o, {e.add(row, e.add(from, e.constant(r))), 0});
+        const int64_t lines = vectors + (c.isAligned(o, kLanes) ? 0 : 1);
+        for (int64_t line = 0; line < lines; ++line)
+          e.prefetch(memory, e.add(at, e.constant(line * lineElements)), 1, isResult);
+      }
+    }
+  }
+
+  void registerTile(Value row, int64_t mr) {
+    for (int64_t i = 0; i < mr * vectors; ++i)
+      call("llvm.x86.tilezero", number(i));
+    e.forRange(e.constant(0), e.constant(c.splitDepth), mt::kTileDepth, [&](Value k) {
+      fetchPanels(row, mr, k);
+      fetchResults(row, mr, k);
+      step(row, mr, k);
+    });
+    const int64_t width = t.nv * kLanes;
+    for (int64_t i = 0; i < mr; ++i)
+      for (int64_t j = 0; j < vectors; ++j)
+        call("llvm.x86.tilestored64",
+             {number(i * vectors + j),
+              pointer(sums, e.constant(i * kTileRows * width + j * kLanes), 4), wide(4 * width)});
+    Value rows = arith::MinSIOp::create(b, e.loc, sub(count, row), e.constant(mr * kTileRows));
+    finishRows(row, rows);
+  }
+
+  /// The epilogue of `rows` rows of sums, those from the block's `row` on.
+  void finishRows(Value row, Value rows) {
+    const int64_t width = t.nv * kLanes;
+    auto some = [&](Value from, int64_t together) {
+      SmallVector<Piece> pieces;
+      for (int64_t r = 0; r < together; ++r)
+        for (int64_t j = 0; j < vectors; ++j)
+          pieces.push_back({e.add(row, e.add(from, e.constant(r))), j});
+      for (int64_t at = 0, end = pieces.size(); at < end;) {
+        int64_t size = c.spillsEpilogue
+                           ? std::min<int64_t>(kTogether, llvm::bit_floor(uint64_t(end - at)))
+                           : 1;
+        Value v = vector::LoadOp::create(
+            b, e.loc, VectorType::get({size * kLanes}, b.getF32Type()), sums,
+            e.linear(at / vectors * width + at % vectors * kLanes, {{from, width}}));
+        emitResults(
+            e, c, kLanes, v, ArrayRef(pieces).slice(at, size),
+            [&](int64_t operand, const Piece &piece) { return address(operand, piece); },
+            [&](int64_t j) { return Lanes{kLanes, j == vectors - 1 ? lastMask : Value()}; });
+        at += size;
+      }
+    };
+    const int64_t together =
+        c.spillsEpilogue && vectors == t.nv ? std::max<int64_t>(1, kTogether / vectors) : 1;
+    Value whole = together == 1
+                      ? rows
+                      : sub(rows, arith::RemUIOp::create(b, e.loc, rows, e.constant(together)));
+    e.forRange(e.constant(0), whole, together, [&](Value from) { some(from, together); });
+    if (together > 1)
+      e.forRange(whole, rows, 1, [&](Value from) { some(from, 1); });
+  }
+
+  Value address(int64_t operand, const Piece &piece) {
+    const Operand &o = c.operands[operand];
+    SmallVector<std::pair<Value, int64_t>> terms = {{firstColumn, c.stride(operand, c.n)}};
+    if (o.from)
+      terms.emplace_back(o.from, 1);
+    auto *placed = llvm::find(s.placed, operand);
+    if (placed == s.placed.end()) {
+      terms.emplace_back(e.add(first, piece.row), c.stride(operand, c.m));
+    } else {
+      Value at = e.linear(placed - s.placed.begin(),
+                          {{piece.row, static_cast<int64_t>(s.placed.size())}});
+      terms.emplace_back(memref::LoadOp::create(b, e.loc, places, at), 1);
+    }
+    return e.linear(o.offset + piece.j * kLanes * c.stride(operand, c.n), terms);
+  }
+
+  Emitter &e;
+  OpBuilder &b;
+  const Contraction &c;
+  const MatrixTiling &t;
+  MatrixScratch s;
+  Value gathered, sums, places;
+  SmallVector<Value> indices; ///< of loops, while gathering
+
+  Value first, count; ///< positions of the current block
+  Value firstColumn, lastMask;
+  int64_t vectors = 0;
+};
+
+} // namespace
+
+LogicalResult emitMatrix(Emitter &e, const Contraction &c, const MatrixTiling &t) {
+  for (Operation &op : e.kernel.getBody().front().without_terminator())
+    e.emitScalar(op);
+  MatrixEmitter(e, c, t).emit();
+  e.finish();
+  return success();
+}
+
+} // namespace mtc::host

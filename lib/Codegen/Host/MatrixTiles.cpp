@@ -1,0 +1,98 @@
+//===- MatrixTiles.cpp - contractions by products of whole tiles ----------===//
+#include "MatrixTiles.h"
+
+#include "Emitter.h"
+
+#include "mtc/Dialect/MT/Transforms/SplitWeight.h"
+
+using namespace mlir;
+
+namespace mtc::host {
+
+FailureOr<Contraction> analyseMatrix(mt::KernelOp kernel) {
+  FailureOr<Contraction> c = analyseContraction(kernel);
+  if (failed(c) || !c->splitParts || !c->batch.empty() || c->m < 0 || c->reductions.empty() ||
+      c->vectorRows || c->inputs < 2)
+    return failure();
+  const int64_t inner = c->reductions.back(), weight = c->vectorInput;
+  bool fits = c->stride(weight, inner) == mt::kTileColumns && !c->windowOfInner(inner);
+  for (int64_t i = 0; i < c->inputs; ++i)
+    fits &= i == weight || (c->operands[i].storage >= 0 && c->stride(i, inner) == 1);
+  for (int64_t l : c->reductions)
+    fits &= c->stride(weight, l) % mt::kTileColumns == 0;
+  return fits && (c->partsLoop < 0 || c->partsLoop == inner) ? c : FailureOr<Contraction>(failure());
+}
+
+int64_t positionsOf(const Contraction &c) { return c.product(c.rows) * c.extent(c.m); }
+
+ArrayRef<std::pair<int, int>> productsOfParts(int64_t weightParts) {
+  static constexpr std::pair<int, int> three[] = {{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 0}, {0, 2}};
+  static constexpr std::pair<int, int> two[] = {{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 0}};
+  static constexpr std::pair<int, int> one[] = {{2, 0}, {1, 0}, {0, 0}};
+  if (weightParts == 3)
+    return three;
+  return weightParts == 2 ? ArrayRef(two) : ArrayRef(one);
+}
+
+/// Blocks whose gathered rows take half of a second cache of 2 MiB; four tiles a core where that
+/// leaves enough to do for each. Columns are cut only where rows are few, since each tile gathers
+/// its rows anew.
+MatrixTiling chooseMatrixTiling(const Contraction &c, const HostTarget &target) {
+  constexpr int64_t gatheredBytes = 768 << 10, leastColumns = 256;
+  constexpr double leastWork = 4 << 20; // operations of a tile
+  const int64_t positions = positionsOf(c), n = c.extent(c.n);
+  MatrixTiling t;
+  if (n <= 16)
+    t = {4, 1, 0, 0};
+  else if (positions <= 16)
+    t = {1, 4, 0, 0};
+  const int64_t step = 16 * t.mr, span = 16 * t.nv;
+  const int64_t perRow = 2 * kGatheredParts * c.splitDepth;
+  t.rows = std::clamp<int64_t>(gatheredBytes / perRow / step * step, step,
+                               llvm::alignTo(positions, step));
+  t.rows = llvm::alignTo(llvm::divideCeil(positions, llvm::divideCeil(positions, t.rows)), step);
+  t.columns = llvm::alignTo(n, span);
+  const double weightBytes = 2.0 * double(c.splitParts * c.splitDepth * n);
+  const int64_t leastRows = weightBytes > 1 << 20 ? 4 * step : step;
+  auto work = [&] { return 2.0 * double(t.rows * t.columns * c.splitDepth); };
+  while (tilesOf(c, t) < 4 * target.cores && work() > 2 * leastWork) {
+    if (t.rows >= 2 * leastRows)
+      t.rows = llvm::alignTo(t.rows / 2, step);
+    else if (t.columns >= 2 * leastColumns)
+      t.columns = llvm::alignTo(t.columns / 2, span);
+    else
+      break;
+  }
+  return t;
+}
+
+int64_t tilesOf(const Contraction &c, const MatrixTiling &t) {
+  return llvm::divideCeil(positionsOf(c), t.rows) * llvm::divideCeil(c.extent(c.n), t.columns);
+}
+
+/// Whether the rows of an operand, counted through all loops, lie at equal distances.
+static bool isEven(const Contraction &c, int64_t operand) {
+  int64_t expected = c.stride(operand, c.m) * c.extent(c.m);
+  for (int64_t l : llvm::reverse(c.rows)) {
+    if (c.stride(operand, l) != expected)
+      return false;
+    expected *= c.extent(l);
+  }
+  return true;
+}
+
+MatrixScratch scratchOf(const Contraction &c, const MatrixTiling &t) {
+  MatrixScratch s;
+  // An odd number of cache lines: the rows of a tile lie in different sets of a cache.
+  const int64_t lines = c.splitDepth / mt::kTileDepth;
+  s.rowStride = (lines + (lines % 2 == 0 ? 1 : 2)) * mt::kTileDepth;
+  s.sums = s.gathered + 2 * kGatheredParts * t.rows * s.rowStride;
+  s.places = s.sums + 4 * 256 * t.mr * t.nv;
+  for (int64_t o = c.inputs; o < static_cast<int64_t>(c.operands.size()); ++o)
+    if (c.operands[o].storage >= 0 && !isEven(c, o))
+      s.placed.push_back(o);
+  s.bytes = s.places + llvm::alignTo(8 * t.rows * static_cast<int64_t>(s.placed.size()), 64);
+  return s;
+}
+
+} // namespace mtc::host
