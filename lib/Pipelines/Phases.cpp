@@ -173,7 +173,8 @@ static void addTaskPasses(OpPassManager &passes, const AnyTarget &target, bool o
   if (host && optimize) {
     const int64_t lanes = host->vectorBytes / 4;
     passes.addPass(mt::createFuseAttention(mt::FuseAttentionOptions{lanes}));
-    passes.addPass(mt::createUseWinograd(mt::UseWinogradOptions{lanes, host->farByte}));
+    const double directCost = host->multipliesTiles ? 0.75 : 1;
+    passes.addPass(mt::createUseWinograd(mt::UseWinogradOptions{lanes, host->farByte, directCost}));
     if (host->multipliesTiles)
       passes.addPass(mt::createSplitProducts(mt::SplitProductsOptions{host->farByte}));
     passes.addPass(mt::createPackWeights(mt::PackWeightsOptions{lanes}));

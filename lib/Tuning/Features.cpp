@@ -217,6 +217,12 @@ std::vector<double> featuresOf(const KernelFeatureMap &kernel, const Config &con
     x.insert(x.end(),
              {double(mr), double(block), waste(w->tiles, block), logOf(double(w->channels)),
               logOf(double(w->tiles)), logOf(double(block * (w->channels + w->panel)))});
+  } else if (const auto *m = std::get_if<MatrixShape>(&shape)) {
+    const int64_t rows = config.get("rows", 16), columns = config.get("columns", 16);
+    x.insert(x.end(), {double(config.get("mr", 1)), double(config.get("nv", 1)),
+                       waste(m->positions, rows), waste(m->columns, columns),
+                       logOf(double(rows * m->depth)), logOf(double(columns * m->depth * m->parts)),
+                       double(m->parts), logOf(double(m->depth))});
   }
   return x;
 }
@@ -270,6 +276,9 @@ KernelShape shapeOf(const KernelFeatureMap &f) {
     const int64_t groups = f.contains("groups") ? count(f, "groups") : 1;
     shape = WinogradShape{count(f, "tiles"), count(f, "channels"), count(f, "panel"), positions,
                           groups};
+  } else if (form == 4) {
+    shape = MatrixShape{count(f, "positions"), count(f, "columns"), count(f, "depth"),
+                        count(f, "parts"), count(f, "vectors")};
   }
   return check(shape, coreOf(f)).ok() ? shape : KernelShape();
 }

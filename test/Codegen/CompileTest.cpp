@@ -199,6 +199,9 @@ TEST(HostTarget, Resolves) {
   auto again = resolve(v4->name);
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(again->name, v4->name);
+  EXPECT_FALSE(v4->multipliesTiles);
+  EXPECT_FALSE(resolve("host:x86-64-v4+amx-bf16+amx-tile")->multipliesTiles);
+  EXPECT_TRUE(resolve("host:x86-64-v4+amx-bf16+amx-tile+avx512bf16")->multipliesTiles);
   auto v3 = resolve("host:x86-64-v3");
   ASSERT_TRUE(v3.ok());
   EXPECT_EQ(v3->vectorBytes, 32);
@@ -215,10 +218,10 @@ TEST(HostTarget, Refuses) {
   EXPECT_EQ(
       message("host:x86-64-v9"),
       "target 'host:x86-64-v9': unknown level 'x86-64-v9'; known levels: x86-64-v3, x86-64-v4");
-  EXPECT_NE(
-      message("host:x86-64-v4+sse9").find("unknown feature 'sse9'; known features: avx512bf16"),
-      std::string::npos);
+  EXPECT_NE(message("host:x86-64-v4+sse9").find("unknown feature 'sse9'; known features: amx-bf16"),
+            std::string::npos);
   EXPECT_NE(message("host:x86-64-v3+avx512vnni").find("needs x86-64-v4"), std::string::npos);
+  EXPECT_NE(message("host:x86-64-v3+amx-tile").find("needs x86-64-v4"), std::string::npos);
   EXPECT_NE(message("host:x86-64-v3,cores=0").find("cores must be 1 to 64, got 0"),
             std::string::npos);
   EXPECT_NE(message("host:x86-64-v3,units=2").find("wanted cores=N"), std::string::npos);

@@ -22,7 +22,17 @@ std::vector<KernelShape> shapes() {
   scores.packs = true;
   ContractionShape narrow{.m = 100, .n = 5, .depth = 30};
   RowsShape softmax{{{4608, 3072}}}, two{{{7, 1 << 20}, {100000, 8}}};
-  return {gemm, conv, vector, depthwise, scores, narrow, softmax, two, WinogradShape{196, 64, 32}};
+  return {gemm,
+          conv,
+          vector,
+          depthwise,
+          scores,
+          narrow,
+          softmax,
+          two,
+          WinogradShape{196, 64, 32},
+          MatrixShape{257, 1000, 384, 3, 24},
+          MatrixShape{16, 24, 96, 1, 6}};
 }
 
 // Every config that is offered verifies, is offered once, and is read back from its text.
@@ -97,6 +107,25 @@ TEST(ConfigSpace, RejectsRowsAndWinograd) {
   EXPECT_FALSE(verify(std::monostate(), kCore, Config{"plain", {}}).ok());
 }
 
+// Each way in which a config of tiles cannot be used.
+TEST(ConfigSpace, RejectsMatrix) {
+  const MatrixShape matrix{100, 200, 384, 3, 24};
+  auto good = parseConfig("matrix columns=96 mr=2 nv=2 parts=3 rows=64");
+  ASSERT_TRUE(good.ok());
+  EXPECT_TRUE(verify(matrix, kCore, *good).ok()) << verify(matrix, kCore, *good).message();
+  auto expect = [&](const Config &config, const std::string &message) {
+    EXPECT_EQ(verify(matrix, kCore, config).message(), "the config does not fit: " + message);
+  };
+  expect(change(*good, "mr", {3}), "3 x 2 tiles of sums");
+  expect(change(*good, "nv", {4}), "2 x 4 tiles of sums");
+  expect(change(*good, "rows", {48}), "blocks of 48 x 96, no multiples of 32 x 32");
+  expect(change(*good, "columns", {100}), "blocks of 64 x 100, no multiples of 32 x 32");
+  expect(change(*good, "rows", {160}), "blocks of 160 x 96, of 100 x 200");
+  expect(change(*good, "columns", {256}), "blocks of 64 x 256, of 100 x 200");
+  expect(change(*good, "parts", {1}), "1 parts of 3");
+  expect(*parseConfig("matrix mr=2"), "1 numbers instead of 5");
+}
+
 // Shapes that cannot be cut are refused before anything is enumerated.
 TEST(ConfigSpace, ChecksShapes) {
   EXPECT_FALSE(check(ContractionShape{.m = 0}, kCore).ok());
@@ -104,6 +133,8 @@ TEST(ConfigSpace, ChecksShapes) {
   EXPECT_FALSE(check(RowsShape{}, kCore).ok());
   EXPECT_FALSE(check(RowsShape{{{0, 4}}}, kCore).ok());
   EXPECT_FALSE(check(WinogradShape{.tiles = 0}, kCore).ok());
+  EXPECT_FALSE(check(MatrixShape{.depth = 33}, kCore).ok());
+  EXPECT_FALSE(check(MatrixShape{.parts = 4}, kCore).ok());
   EXPECT_FALSE(check(ContractionShape{}, CoreShape{0, 0, 0}).ok());
 }
 

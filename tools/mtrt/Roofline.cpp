@@ -47,6 +47,18 @@ static int tensorBits(const Variant &variant) {
   return 0;
 }
 
+/// Products of tiles of bf16 for a product of f32, by the parts of the weight that a config names;
+/// 0: the variant multiplies vectors.
+static int tileProducts(const Variant &variant) {
+  if (variant.config.find("emitter = \"matrix\"") == std::string::npos)
+    return 0;
+  for (const auto &[parts, products] :
+       {std::pair("parts = 3", 6), std::pair("parts = 2", 5), std::pair("parts = 1", 3)})
+    if (variant.config.find(parts) != std::string::npos)
+      return products;
+  return 0;
+}
+
 Status Roofline::measure(const DeviceOptions &device, const Session &session) {
   if (session.target().target.starts_with("host")) {
     MTC_ASSIGN_OR_RETURN(const auto peaks, peaksOf(device, session.workers()));
@@ -56,7 +68,10 @@ Status Roofline::measure(const DeviceOptions &device, const Session &session) {
   gpu_ = rowOf(session.describeDevice(), session.target().target);
   MTC_ASSIGN_OR_RETURN(const auto rates, measureCudaCopies(device.device, device.cudaDriver));
   for (double bytesPerNs : rates)
-    runs_.push_back({gpu_->f32FlopsPerNs, gpu_->f32FlopsPerNs, bytesPerNs, gpu_->unitBytesPerNs});
+    runs_.push_back({.flopsPerNs = gpu_->f32FlopsPerNs,
+                     .byteFlopsPerNs = gpu_->f32FlopsPerNs,
+                     .bytesPerNs = bytesPerNs,
+                     .cacheBytesPerNs = gpu_->unitBytesPerNs});
   return okStatus();
 }
 
@@ -68,6 +83,8 @@ Roofline::Floor Roofline::floorOf(const Problem &problem, const Kernel &kernel,
   const auto bytes = static_cast<double>(kernel.bytes);
   double units = workers;
   double arithmetic = (flops - byteFlops) / peak.flopsPerNs + byteFlops / peak.byteFlopsPerNs;
+  if (const int products = tileProducts(variant); products && !gpu_)
+    arithmetic = flops * products / peak.tileFlopsPerNs;
   if (gpu_) {
     // All granules have also the SMs that are in none.
     const Device &device = problem.device;
@@ -95,9 +112,13 @@ std::string Roofline::text() const {
                        "estimated",
                        peak.bytesPerNs, gpu_->name, peak.flopsPerNs, gpu_->f16TensorFlopsPerNs,
                        peak.cacheBytesPerNs);
-  return fmt::format("{:.1f} GFLOP/s a core (f32), {:.1f} (bytes), {:.1f} GB/s, from the last "
+  const std::string tiles = peak.tileFlopsPerNs > peak.flopsPerNs
+                                ? fmt::format(", {:.1f} (tiles of bf16)", peak.tileFlopsPerNs)
+                                : "";
+  return fmt::format("{:.1f} GFLOP/s a core (f32), {:.1f} (bytes){}, {:.1f} GB/s, from the last "
                      "cache {:.1f} GB/s a core",
-                     peak.flopsPerNs, peak.byteFlopsPerNs, peak.bytesPerNs, peak.cacheBytesPerNs);
+                     peak.flopsPerNs, peak.byteFlopsPerNs, tiles, peak.bytesPerNs,
+                     peak.cacheBytesPerNs);
 }
 
 nlohmann::ordered_json Roofline::json() const {
@@ -112,6 +133,7 @@ nlohmann::ordered_json Roofline::json() const {
   return {{"origin", "measured"},
           {"gflops_per_core", peak.flopsPerNs},
           {"byte_gops_per_core", peak.byteFlopsPerNs},
+          {"tile_gflops_per_core", peak.tileFlopsPerNs},
           {"gbytes_per_s", peak.bytesPerNs},
           {"cache_gbytes_per_s_per_core", peak.cacheBytesPerNs}};
 }

@@ -7,9 +7,9 @@
 namespace mtc::host {
 
 /// Those of `features` (LLVM's names: "avx512vnni") that this CPU or its operating system lacks,
-/// or whose name is unknown here, in the order given. What a process has to ask for - matrix tiles -
-/// is asked for here, for all its threads: code is run after a look here.
-/// Source: Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E.
+/// or whose name is unknown here, in the order given. What a process has to ask for - matrix tiles
+/// - is asked for here, for all its threads: code is run after a look here. Source: Intel SDM
+/// volume 2A, CPUID; AMD APM volume 3, appendix E.
 std::vector<std::string> missingFeatures(const std::vector<std::string> &features);
 
 /// The features of the table that this CPU has, sorted.

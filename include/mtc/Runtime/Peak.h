@@ -11,6 +11,7 @@ namespace mtc::host {
 struct Peak {
   double flopsPerNs = 0; ///< f32 multiply-adds (2 each) of one core while the others do the same
   double byteFlopsPerNs = 0;  ///< the same of products of bytes (vpdpbusd; without it as f32)
+  double tileFlopsPerNs = 0;  ///< the same of tiles of bf16 (tdpbf16ps; without it as f32)
   double bytesPerNs = 0;      ///< read and written in main memory by all cores together
   double cacheBytesPerNs = 0; ///< read from the last cache by one core while the others do the same
 };

@@ -84,8 +84,21 @@ struct WinogradShape {
   int64_t groups = 1;     ///< panels
 };
 
+/// A contraction by products of tiles of 16 x 32 by 32 x 16, see MatrixTiles in Codegen/Host.
+struct MatrixShape {
+  int64_t positions = 1; ///< rows of results
+  int64_t columns = 1;   ///< of the weight
+  int64_t depth = 32;    ///< products of an element, a multiple of 32
+  int64_t parts = 3;     ///< of the weight's numbers, 1 to 3
+  int64_t vectors = 1;   ///< of 16 numbers, gathered for a row
+
+  /// Products of a row's and a weight's parts that count.
+  int64_t products() const { return parts == 3 ? 6 : parts == 2 ? 5 : 3; }
+};
+
 /// A kernel as plain data; std::monostate: one config only.
-using KernelShape = std::variant<std::monostate, ContractionShape, RowsShape, WinogradShape>;
+using KernelShape =
+    std::variant<std::monostate, ContractionShape, RowsShape, WinogradShape, MatrixShape>;
 
 /// The registers and cores that configs are made for.
 struct CoreShape {

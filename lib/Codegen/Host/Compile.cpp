@@ -21,7 +21,7 @@ namespace mtc::host {
 namespace {
 
 /// Changes whenever emission does: objects of older revisions are not taken from the cache.
-constexpr llvm::StringLiteral codegenRevision = "mtc host codegen 26";
+constexpr llvm::StringLiteral codegenRevision = "mtc host codegen 27";
 
 /// Changes whenever the same emitted code is lowered in another way (Lower, MathExpand): times that
 /// are kept by what was emitted hold no longer.

@@ -75,9 +75,9 @@ struct Contraction {
   int64_t groups = -1;
   int64_t groupTail = 0;   ///< numbers in the last group, if not four
   int64_t groupStride = 0; ///< bytes between neighbours of the vector input before it is packed
-  /// > 0: the vector input is a weight in that many parts of bf16 (mt::SplitWeight), of `splitDepth`
-  /// products each, which only matrix tiles take. Its strides along reductions are then 16 times the
-  /// place of a product.
+  /// > 0: the vector input is a weight in that many parts of bf16 (mt::SplitWeight), of
+  /// `splitDepth` products each, which only matrix tiles take. Its strides along reductions are
+  /// then 16 times the place of a product.
   int64_t splitParts = 0, splitDepth = 0;
 
   int64_t extent(int64_t loop) const { return loop < 0 ? 1 : loops[loop].extent; }

@@ -44,8 +44,7 @@ void emitResults(Emitter &e, const Contraction &c, int64_t lanes, Value accumula
         arguments.push_back(
             e.constant(cast<TypedAttr>(b.getZeroAttr(ep.getBlock()->getArgument(i).getType()))));
       else
-        arguments.push_back(
-            epilogueInput(e, c, lanes, c.inputs + i, pieces, address, lanesOf));
+        arguments.push_back(epilogueInput(e, c, lanes, c.inputs + i, pieces, address, lanesOf));
     }
     for (OpOperand &init : ep.getDpsInitsMutable())
       arguments.push_back(e.constant(cast<TypedAttr>(

@@ -4,6 +4,7 @@
 #include "Contraction.h"
 #include "DotProduct.h"
 #include "FetchAhead.h"
+#include "MatrixTiles.h"
 #include "Nest.h"
 #include "Roofline.h"
 #include "Variants.h"
@@ -50,6 +51,11 @@ KernelShape kernelShape(mt::KernelOp kernel, const HostTarget &target) {
   const StringRef emitter = choice->config.getAs<StringAttr>("emitter").getValue();
   if (emitter == "contraction")
     return shapeOf(*analyseContraction(kernel), target);
+  if (emitter == "matrix") {
+    const Contraction c = *analyseMatrix(kernel);
+    return MatrixShape{positionsOf(c), c.extent(c.n), c.splitDepth, c.splitParts,
+                       gatheredVectors(c)};
+  }
   if (emitter == "winograd") {
     const Winograd w = *analyseWinograd(kernel);
     return WinogradShape{w.tiles(), w.c, w.nr, w.positions(), w.groups};
@@ -106,6 +112,12 @@ KernelFeatureMap kernelFeatures(mt::KernelOp kernel, const HostTarget &target) {
     features["positions"] = double(w->positions);
     features["panel"] = double(w->panel);
     features["groups"] = double(w->groups);
+  } else if (const auto *t = std::get_if<MatrixShape>(&shape)) {
+    features["positions"] = double(t->positions);
+    features["columns"] = double(t->columns);
+    features["depth"] = double(t->depth);
+    features["parts"] = double(t->parts);
+    features["vectors"] = double(t->vectors);
   }
   features["vector_bytes"] = double(target.vectorBytes);
   features["vector_registers"] = double(target.vectorRegisters);

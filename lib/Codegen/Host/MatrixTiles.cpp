@@ -20,10 +20,19 @@ FailureOr<Contraction> analyseMatrix(mt::KernelOp kernel) {
     fits &= i == weight || (c->operands[i].storage >= 0 && c->stride(i, inner) == 1);
   for (int64_t l : c->reductions)
     fits &= c->stride(weight, l) % mt::kTileColumns == 0;
-  return fits && (c->partsLoop < 0 || c->partsLoop == inner) ? c : FailureOr<Contraction>(failure());
+  return fits && (c->partsLoop < 0 || c->partsLoop == inner) ? c
+                                                             : FailureOr<Contraction>(failure());
 }
 
 int64_t positionsOf(const Contraction &c) { return c.product(c.rows) * c.extent(c.m); }
+
+int64_t gatheredVectors(const Contraction &c) {
+  int64_t vectors = 0;
+  for (const Part &part : c.parts)
+    vectors += llvm::divideCeil(part.extent, 16);
+  const int64_t inner = c.extent(c.reductions.back());
+  return c.product(c.reductions) / inner * (vectors ? vectors : llvm::divideCeil(inner, 16));
+}
 
 ArrayRef<std::pair<int, int>> productsOfParts(int64_t weightParts) {
   static constexpr std::pair<int, int> three[] = {{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 0}, {0, 2}};
@@ -34,11 +43,12 @@ ArrayRef<std::pair<int, int>> productsOfParts(int64_t weightParts) {
   return weightParts == 2 ? ArrayRef(two) : ArrayRef(one);
 }
 
-/// Blocks whose gathered rows take half of a second cache of 2 MiB; four tiles a core where that
-/// leaves enough to do for each. Columns are cut only where rows are few, since each tile gathers
-/// its rows anew.
+/// Where a core's own caches hold the weight beside it, blocks of rows are small, since what was
+/// gathered is written there and read again; four tiles a core. Else as many rows as they hold
+/// share what comes of the weight, and columns are cut for the cores: each reads its own part of
+/// it. Each tile gathers its rows anew, 22 / columns of its time.
 MatrixTiling chooseMatrixTiling(const Contraction &c, const HostTarget &target) {
-  constexpr int64_t gatheredBytes = 768 << 10, leastColumns = 256;
+  constexpr int64_t nearBytes = 96 << 10, farBytes = 768 << 10, leastColumns = 192;
   constexpr double leastWork = 4 << 20; // operations of a tile
   const int64_t positions = positionsOf(c), n = c.extent(c.n);
   MatrixTiling t;
@@ -47,16 +57,18 @@ MatrixTiling chooseMatrixTiling(const Contraction &c, const HostTarget &target) 
   else if (positions <= 16)
     t = {1, 4, 0, 0};
   const int64_t step = 16 * t.mr, span = 16 * t.nv;
+  const bool isFar = 2 * c.splitParts * c.splitDepth * n > kCoreCacheBytes;
   const int64_t perRow = 2 * kGatheredParts * c.splitDepth;
-  t.rows = std::clamp<int64_t>(gatheredBytes / perRow / step * step, step,
+  t.rows = std::clamp<int64_t>((isFar ? farBytes : nearBytes) / perRow / step * step, step,
                                llvm::alignTo(positions, step));
   t.rows = llvm::alignTo(llvm::divideCeil(positions, llvm::divideCeil(positions, t.rows)), step);
   t.columns = llvm::alignTo(n, span);
-  const double weightBytes = 2.0 * double(c.splitParts * c.splitDepth * n);
-  const int64_t leastRows = weightBytes > 1 << 20 ? 4 * step : step;
   auto work = [&] { return 2.0 * double(t.rows * t.columns * c.splitDepth); };
-  while (tilesOf(c, t) < 4 * target.cores && work() > 2 * leastWork) {
-    if (t.rows >= 2 * leastRows)
+  const int64_t leastTiles = (isFar ? 2 : 4) * target.cores;
+  while (tilesOf(c, t) < leastTiles && work() > 2 * leastWork) {
+    if (isFar && t.columns >= 2 * leastColumns)
+      t.columns = llvm::alignTo(t.columns / 2, span);
+    else if (t.rows >= 2 * step)
       t.rows = llvm::alignTo(t.rows / 2, step);
     else if (t.columns >= 2 * leastColumns)
       t.columns = llvm::alignTo(t.columns / 2, span);

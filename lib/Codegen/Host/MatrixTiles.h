@@ -1,14 +1,14 @@
 //===- MatrixTiles.h - contractions by products of whole tiles ------------===//
 //
 // What mt-split-products writes, on cores that multiply tiles of bf16 (AMX): 16 rows of 32 numbers
-// by 32 rows of 16 columns, into 16 x 16 sums of f32. A task's tile is a block of positions (rows of
-// the result) times a block of columns. Its positions' factors are gathered into scratch first, each
-// as three parts of bf16, with the windows of a convolution written out; then every register tile
-// of mr x nv tiles of sums runs through the whole depth, and its sums go through memory to the
+// by 32 rows of 16 columns, into 16 x 16 sums of f32. A task's tile is a block of positions (rows
+// of the result) times a block of columns. Its positions' factors are gathered into scratch first,
+// each as three parts of bf16, with the windows of a convolution written out; then every register
+// tile of mr x nv tiles of sums runs through the whole depth, and its sums go through memory to the
 // epilogue.
 //
-// Source: Intel 64 and IA-32 manual, volume 2, TDPBF16PS (two sums of 16 products from zero, rounded
-// to nearest, then added to the tile; denormals are zeros).
+// Source: Intel 64 and IA-32 manual, volume 2, TDPBF16PS (two sums of 16 products from zero,
+// rounded to nearest, then added to the tile; denormals are zeros).
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -19,9 +19,9 @@ namespace mtc::host {
 
 /// How such a contraction is cut.
 struct MatrixTiling {
-  int64_t mr = 2, nv = 2;    ///< tiles of a register tile: along positions, along columns
-  int64_t rows = 32;         ///< positions of a block, a multiple of 16
-  int64_t columns = 32;      ///< columns of a block, a multiple of 16 * nv
+  int64_t mr = 2, nv = 2; ///< tiles of a register tile: along positions, along columns
+  int64_t rows = 32;      ///< positions of a block, a multiple of 16
+  int64_t columns = 32;   ///< columns of a block, a multiple of 16 * nv
 };
 
 /// Parts of the factor that is gathered.
@@ -33,6 +33,9 @@ mlir::FailureOr<Contraction> analyseMatrix(mt::KernelOp kernel);
 
 /// Rows of the result.
 int64_t positionsOf(const Contraction &c);
+
+/// Vectors of 16 numbers that are gathered for a row.
+int64_t gatheredVectors(const Contraction &c);
 
 /// Products (part of a row's factor, part of the weight) that count, from 0, in an order in which
 /// neighbours share a part.

@@ -93,9 +93,10 @@ static FailureOr<Choice> chooseMatrix(mt::KernelOp kernel, const HostTarget &tar
   auto number = [&](StringRef name, int64_t value) {
     return b.getNamedAttr(name, b.getI64IntegerAttr(value));
   };
-  auto config = b.getDictionaryAttr({b.getNamedAttr("emitter", b.getStringAttr("matrix")),
-                                     number("columns", t.columns), number("mr", t.mr),
-                                     number("nv", t.nv), number("rows", t.rows)});
+  auto config =
+      b.getDictionaryAttr({b.getNamedAttr("emitter", b.getStringAttr("matrix")),
+                           number("columns", t.columns), number("mr", t.mr), number("nv", t.nv),
+                           number("parts", c->splitParts), number("rows", t.rows)});
   return Choice{config, {tilesOf(*c, t)}, scratchOf(*c, t).bytes};
 }
 
@@ -164,18 +165,21 @@ static FailureOr<WinogradTiling> tilingOf(const Winograd &w, DictionaryAttr conf
   return w.nr % t.lanes || t.block % t.mr ? FailureOr<WinogradTiling>(failure()) : t;
 }
 
-/// The blocks that a config says; fails if they are not whole tiles, or too many for registers.
-static FailureOr<MatrixTiling> matrixTilingOf(DictionaryAttr config) {
+/// The blocks that a config says; fails if they are not whole tiles, or too many for registers, or
+/// the weight has other parts.
+static FailureOr<MatrixTiling> matrixTilingOf(const FailureOr<Contraction> &c,
+                                              DictionaryAttr config) {
   MatrixTiling t;
-  for (auto [key, field] : {std::pair("columns", &t.columns),
-                            {"mr", &t.mr},
-                            {"nv", &t.nv},
-                            {"rows", &t.rows}}) {
+  for (auto [key, field] :
+       {std::pair("columns", &t.columns), {"mr", &t.mr}, {"nv", &t.nv}, {"rows", &t.rows}}) {
     auto value = config.getAs<IntegerAttr>(key);
     if (!value || value.getInt() < 1)
       return failure();
     *field = value.getInt();
   }
+  auto parts = config.getAs<IntegerAttr>("parts");
+  if (failed(c) || !parts || parts.getInt() != c->splitParts)
+    return failure();
   const bool fits = t.mr * t.nv <= 4 && llvm::isPowerOf2_64(t.mr) && llvm::isPowerOf2_64(t.nv) &&
                     t.rows % (16 * t.mr) == 0 && t.columns % (16 * t.nv) == 0;
   return fits ? t : FailureOr<MatrixTiling>(failure());
@@ -253,8 +257,8 @@ FailureOr<Choice> choiceOf(mt::KernelOp kernel, const HostTarget &target, Dictio
   }
   if (name && name.getValue() == "matrix") {
     FailureOr<Contraction> c = analyseMatrix(kernel);
-    FailureOr<MatrixTiling> t = matrixTilingOf(config);
-    if (failed(c) || failed(t) || !target.multipliesTiles)
+    FailureOr<MatrixTiling> t = matrixTilingOf(c, config);
+    if (failed(t) || !target.multipliesTiles)
       return failure();
     return Choice{config, {tilesOf(*c, *t)}, scratchOf(*c, *t).bytes};
   }
@@ -365,8 +369,8 @@ LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr c
   }
   if (name && name.getValue() == "matrix") {
     FailureOr<Contraction> c = analyseMatrix(kernel);
-    FailureOr<MatrixTiling> t = matrixTilingOf(config);
-    if (failed(c) || failed(t) || !target.multipliesTiles)
+    FailureOr<MatrixTiling> t = matrixTilingOf(c, config);
+    if (failed(t) || !target.multipliesTiles)
       return kernel.emitOpError("does not fit its config: ") << config;
     c->plan.scratchBytes = scratchOf(*c, *t).bytes;
     Emitter emitter(module, kernel, c->plan, symbol);

@@ -89,6 +89,24 @@ __attribute__((target("avx512f,avx512vnni"))) int64_t spinBytes() {
   return int64_t(steps) * chains * 64 * 2;
 }
 
+/// Products of tiles: 16 rows of 32 numbers by 32 rows of 16, into four tiles of sums in turn.
+__attribute__((target("amx-tile,amx-bf16"))) int64_t spinTiles() {
+  struct alignas(64) {
+    uint8_t palette = 1, start = 0, reserved[14] = {};
+    uint16_t rowBytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  } config;
+  _tile_loadconfig(&config); // all tiles are 0
+  for (int i = 0; i < steps; ++i) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_release();
+  return int64_t(steps) * 4 * 16 * 16 * 32 * 2;
+}
+
 Spin widestSpin() {
   if (missingFeatures({"avx512f"}).empty())
     return spinAvx512;
@@ -131,6 +149,7 @@ void measureOn(int cpu, std::barrier<> &together, Found &found) {
   pinTo(cpu);
   const Spin spin = widestSpin();
   const bool hasByteProducts = missingFeatures({"avx512f", "avx512vnni"}).empty();
+  const bool hasTiles = missingFeatures({"amx-tile", "amx-bf16"}).empty();
   auto from = std::make_unique<uint8_t[]>(copyBytes), to = std::make_unique<uint8_t[]>(copyBytes);
   std::memset(from.get(), 1, copyBytes);
   std::memset(to.get(), 1, copyBytes);
@@ -141,6 +160,11 @@ void measureOn(int cpu, std::barrier<> &together, Found &found) {
     if (hasByteProducts) {
       together.arrive_and_wait();
       found.run[run].byteFlopsPerNs = rateOf(spinBytes);
+    }
+    found.run[run].tileFlopsPerNs = found.run[run].flopsPerNs;
+    if (hasTiles) {
+      together.arrive_and_wait();
+      found.run[run].tileFlopsPerNs = rateOf(spinTiles);
     }
     together.arrive_and_wait();
     int64_t start = nowNs();
@@ -175,6 +199,7 @@ std::vector<Peak> measurePeaks(const std::vector<int> &cpus) {
       const auto threads = double(found.size());
       all[run].flopsPerNs += f.run[run].flopsPerNs / threads;
       all[run].byteFlopsPerNs += f.run[run].byteFlopsPerNs / threads;
+      all[run].tileFlopsPerNs += f.run[run].tileFlopsPerNs / threads;
       all[run].bytesPerNs += f.run[run].bytesPerNs;
       all[run].cacheBytesPerNs += f.run[run].cacheBytesPerNs / threads;
     }
@@ -184,8 +209,8 @@ std::vector<Peak> measurePeaks(const std::vector<int> &cpus) {
 /// The roofs one by one, each at a quantile of its own values.
 static Peak quantileOf(const std::vector<Peak> &runs, double q) {
   Peak peak;
-  for (double Peak::*roof :
-       {&Peak::flopsPerNs, &Peak::byteFlopsPerNs, &Peak::bytesPerNs, &Peak::cacheBytesPerNs}) {
+  for (double Peak::*roof : {&Peak::flopsPerNs, &Peak::byteFlopsPerNs, &Peak::tileFlopsPerNs,
+                             &Peak::bytesPerNs, &Peak::cacheBytesPerNs}) {
     std::vector<double> values;
     for (const Peak &run : runs)
       values.push_back(run.*roof);

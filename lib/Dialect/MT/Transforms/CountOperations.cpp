@@ -2,6 +2,7 @@
 #include "mtc/Dialect/MT/Transforms/CountOperations.h"
 
 #include "mtc/Dialect/MT/Transforms/Product.h"
+#include "mtc/Dialect/MT/Transforms/SplitWeight.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -50,6 +51,8 @@ std::optional<int64_t> filteringFlopsOf(Operation *operation) {
 static int64_t flopsOf(linalg::LinalgOp op) {
   if (std::optional<int64_t> flops = filteringFlopsOf(op))
     return *flops;
+  if (op->getNumResults() == 1 && splitWeightOf(op->getResult(0)))
+    return 0; // what joins a weight's parts is never run
   int64_t operations = 0;
   for (Operation &inner : op.getBlock()->without_terminator()) {
     bool isArithmetic = isa<arith::ArithDialect, math::MathDialect>(inner.getDialect());

@@ -179,12 +179,13 @@ int64_t panelWidth(int64_t f, int64_t lanes) {
 /// EPYC Zen 4, shared VM, 2026-11-23). A tile over the edge is computed in full. Of weights beyond
 /// a core's own caches a byte stands for `farByte` operations, once for each MiB of transformed
 /// input.
-bool pays(const Convolution &conv, int64_t lanes, double farByte) {
+bool pays(const Convolution &conv, int64_t lanes, double farByte, double directCost) {
   const auto c = static_cast<double>(conv.c), f = static_cast<double>(conv.f);
   const double waste = 16.0 * double(conv.tilesY() * conv.tilesX()) / double(conv.oh * conv.ow);
   const auto taps = double(conv.filtering.taps),
              positions = double(conv.filtering.side * conv.filtering.side);
-  const double direct = 2 * taps * taps * c * f;
+  const bool isWide = conv.c >= 64 && conv.f >= 64; // else little is left of what tiles gain
+  const double direct = 2 * taps * taps * c * f * (isWide ? directCost : 1);
   const double halves = conv.f % lanes ? 2 : 1, few = taps == 2 ? 3 : 1;
   const double transforms = (30 * c + 20 * f) * halves * few;
   const auto pixels = double(conv.n * conv.oh * conv.ow);
@@ -376,7 +377,7 @@ struct UseWinograd : mtc::mt::impl::UseWinogradBase<UseWinograd> {
       return std::nullopt;
     for (unsigned b : {1u, 0u}) {
       std::optional<Convolution> conv = readConvolution(contraction, b);
-      if (conv && pays(*conv, lanes, farByte) && llvm::all_of(tasks, [&](TaskOp task) {
+      if (conv && pays(*conv, lanes, farByte, directCost) && llvm::all_of(tasks, [&](TaskOp task) {
             return bool(weights.find(task.getOperand(conv->weight.getArgNumber())));
           }))
         return conv;

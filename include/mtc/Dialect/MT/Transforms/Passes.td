@@ -117,6 +117,7 @@ def UseWinograd : MT_ProgramPass<"mt-use-winograd"> {
   let options = [
     Option<"lanes", "lanes", "int64_t", /*default=*/"16", "elements of a vector register">,
     Option<"farByte", "far-byte", "double", /*default=*/"0", "operations of a core while a byte of weights comes from beyond its own caches">,
+    Option<"directCost", "direct-cost", "double", /*default=*/"1", "what a direct product of many channels costs where mt-split-products follows, of one on vectors">,
   ];
   let statistics = [Statistic<"rewritten", "kernels-rewritten", "convolutions computed so">];
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];

@@ -20,11 +20,11 @@ namespace mtc::mt {
 constexpr int64_t kTileColumns = 16, kTileDepth = 32;
 
 struct SplitWeight {
-  mlir::BlockArgument parts;            ///< u[n / 16][p][depth / 2][16][2] of bf16
-  int64_t count = 0;                    ///< of parts
-  int64_t depth = 0;                    ///< products of a sum, rounded up to whole tiles
-  unsigned column = 0;                  ///< dim of the factor that is n
-  llvm::SmallVector<int64_t> strides;   ///< of the factor's dims in k'; 0 for n
+  mlir::BlockArgument parts;          ///< u[n / 16][p][depth / 2][16][2] of bf16
+  int64_t count = 0;                  ///< of parts
+  int64_t depth = 0;                  ///< products of a sum, rounded up to whole tiles
+  unsigned column = 0;                ///< dim of the factor that is n
+  llvm::SmallVector<int64_t> strides; ///< of the factor's dims in k'; 0 for n
 };
 
 /// The weight that `factor` is joined from, if it is. Complexity: linear in the number of its dims.
