@@ -13,6 +13,7 @@
 #include "AttentionText.h"
 
 #include "mtc/Codegen/Host/KernelSpace.h"
+#include "mtc/Runtime/Cpu.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -211,6 +212,7 @@ static int sweep(const std::string &text, const std::string &name, size_t thread
 }
 
 int main(int argc, char **argv) {
+  (void)missingFeatures({"amx-tile"}); // asks for the state of tiles
   if (argc > 3 && std::string(argv[1]) == "--sweep") {
     auto file = llvm::MemoryBuffer::getFile(argv[2]);
     return file ? sweep((*file)->getBuffer().str(), argv[3], argc > 4 ? atoi(argv[4]) : 1,

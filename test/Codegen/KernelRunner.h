@@ -4,7 +4,6 @@
 #include "mtc/Codegen/Host/Compile.h"
 #include "mtc/Codegen/Host/Passes.h"
 #include "mtc/Dialect/MT/IR/Register.h"
-#include "mtc/Runtime/Cpu.h"
 #include "mtc/Runtime/KernelABI.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -118,10 +117,6 @@ public:
       return;
     }
     code = std::move(*compiled);
-    if (!missingFeatures(resolved->required).empty()) {
-      error = "is for another CPU";
-      return;
-    }
     // Open as long as the code is loaded: dlopen takes two objects of one path for the same.
     fd = ::memfd_create("kernels", MFD_CLOEXEC);
     if (::write(fd, code.code.data(), code.code.size()) < 0)

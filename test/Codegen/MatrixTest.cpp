@@ -203,3 +203,48 @@ TEST(Matrix, Parts) {
   ASSERT_EQ(two.run(0, got, 3, /*backwards=*/true), 0);
   EXPECT_EQ(std::memcmp(got.back().data(), want.back().data(), want.back().size()), 0);
 }
+
+// Bytes of different signs, read where they lie: any order is exact.
+TEST(Matrix, Bytes) {
+  const char *target = "host:x86-64-v4+amx-int8+amx-tile,cores=2";
+  if (!missingFeatures(resolve(target)->required).empty())
+    GTEST_SKIP() << "this CPU has no AMX";
+  struct Bytes {
+    int64_t m, n, k;
+    bool isSigned; ///< of the rows; the weight is the other
+  };
+  for (const Bytes &s : {Bytes{64, 96, 128, false},
+                         {77, 200, 512, false},
+                         {16, 40, 64, true},
+                         {33, 16, 192, false},
+                         {300, 1000, 256, true}}) {
+    const std::string x = "tensor<" + n2s(s.m) + "x" + n2s(s.k) + "xi8>",
+                      panels = "tensor<" + n2s((s.n + 31) / 32) + "x" + n2s(s.k / 4) + "x32x4xi8>",
+                      w = "tensor<" + n2s(s.k) + "x" + n2s(s.n) + "xi8>",
+                      y = "tensor<" + n2s(s.m) + "x" + n2s(s.n) + "xi32>";
+    const std::string rows = s.isSigned ? "extsi" : "extui",
+                      columns = s.isSigned ? "extui" : "extsi";
+    const std::string text =
+        "mt.kernel @k kind(contraction) (%x: " + x + ", %w: " + panels + ") -> " + y + " {\n" +
+        "%z = arith.constant 0 : i32\n%we = tensor.empty() : " + w +
+        "\n%u = linalg.unpack %w outer_dims_perm = [1, 0] inner_dims_pos = [1, 0] inner_tiles = "
+        "[32, 4] into %we : " +
+        panels + " -> " + w + "\n%e = tensor.empty() : " + y +
+        "\n%f = linalg.fill ins(%z : i32) outs(%e : " + y + ") -> " + y + "\n" +
+        generic("%c", map("m,n,k", "m,k") + ", " + map("m,n,k", "k,n") + ", " + map("m,n,k", "m,n"),
+                iterators(2, 1), "%x, %u : " + x + ", " + w, "%f : " + y, y,
+                "^bb0(%a: i8, %b: i8, %o: i32):\n%xa = arith." + rows +
+                    " %a : i8 to i32\n%xb = arith." + columns +
+                    " %b : i8 to i32\n%p = arith.muli %xa, %xb : i32\n%s = arith.addi %o, %p : "
+                    "i32\nlinalg.yield %s : i32\n") +
+        "mt.yield %c : " + y + "\n}\n";
+    Program fast(text, target), plain(text, target, true);
+    ASSERT_EQ(fast.error + plain.error, "");
+    ASSERT_EQ(fast.emitter(0), "byte_tiles");
+    auto got = fast.buffers(0), want = plain.buffers(0);
+    ASSERT_EQ(fast.run(0, got, 3, /*backwards=*/true), 0);
+    ASSERT_EQ(plain.run(0, want), 0);
+    EXPECT_EQ(std::memcmp(got.back().data(), want.back().data(), want.back().size()), 0)
+        << s.m << " x " << s.n << " x " << s.k;
+  }
+}

@@ -85,6 +85,8 @@ Roofline::Floor Roofline::floorOf(const Problem &problem, const Kernel &kernel,
   double arithmetic = (flops - byteFlops) / peak.flopsPerNs + byteFlops / peak.byteFlopsPerNs;
   if (const int products = tileProducts(variant); products && !gpu_)
     arithmetic = flops * products / peak.tileFlopsPerNs;
+  else if (variant.config.find("emitter = \"byte_tiles\"") != std::string::npos)
+    arithmetic = flops / (2 * peak.tileFlopsPerNs); // twice as many numbers to a tile
   if (gpu_) {
     // All granules have also the SMs that are in none.
     const Device &device = problem.device;

@@ -99,14 +99,16 @@ void countContraction(Contraction &c, DictionaryAttr config, const HostTarget &t
 }
 
 void countMatrix(Contraction &c, DictionaryAttr config, KernelAmounts &a) {
-  a.family = "contraction_tiles";
+  a.family = c.splitParts ? "contraction_tiles" : "contraction_byte_tiles";
   const double rows = ceilDivide(positionsOf(c), 16) * 16, vectors = ceilDivide(c.extent(c.n), 16);
   const double columnBlocks = ceilDivide(c.extent(c.n), numberIn(config, "columns"));
-  const auto steps = static_cast<double>(c.splitDepth / 32);
+  const auto steps =
+      static_cast<double>(c.splitParts ? c.splitDepth / 32 : c.extent(c.groups) / 16);
   const auto products = static_cast<double>(productsOfParts(c.splitParts).size());
   a[Amount::Arithmetic] = rows * vectors * steps * products; // a row of a tile takes a cycle
   a[Amount::Steps] = rows / 16 * vectors / static_cast<double>(numberIn(config, "nv"));
-  a[Amount::Runs] = rows * static_cast<double>(gatheredVectors(c)) * columnBlocks;
+  if (c.splitParts)
+    a[Amount::Runs] = rows * static_cast<double>(gatheredVectors(c)) * columnBlocks;
   a[Amount::Other] = rows * vectors * (c.epilogue ? 1 + costOf(*c.epilogue.getBlock()) : 1);
 }
 
@@ -238,8 +240,10 @@ void countCode(mt::KernelOp kernel, DictionaryAttr config, const HostTarget &tar
   if (emitter == "contraction") {
     if (FailureOr<Contraction> c = analyseContraction(kernel); succeeded(c))
       countContraction(*c, config, target, a);
-  } else if (emitter == "matrix") {
-    if (FailureOr<Contraction> c = analyseMatrix(kernel); succeeded(c))
+  } else if (emitter == "matrix" || emitter == "byte_tiles") {
+    if (FailureOr<Contraction> c =
+            emitter == "matrix" ? analyseMatrix(kernel) : analyseByteTiles(kernel);
+        succeeded(c))
       countMatrix(*c, config, a);
   } else if (emitter == "winograd") {
     if (FailureOr<Winograd> w = analyseWinograd(kernel); succeeded(w))

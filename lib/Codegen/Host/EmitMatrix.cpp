@@ -23,8 +23,9 @@ public:
       return memref::ViewOp::create(b, e.loc, MemRefType::get({elements}, type), e.scratch,
                                     e.constant(at), ValueRange());
     };
-    gathered = view(s.gathered, kGatheredParts * t.rows * s.rowStride, b.getBF16Type());
-    sums = view(s.sums, 256 * t.mr * t.nv, b.getF32Type());
+    sums = view(s.sums, 256 * t.mr * t.nv, c.element);
+    if (c.splitParts)
+      gathered = view(s.gathered, kGatheredParts * t.rows * s.rowStride, b.getBF16Type());
     if (!s.placed.empty())
       places = view(s.places, t.rows * static_cast<int64_t>(s.placed.size()), b.getIndexType());
   }
@@ -37,7 +38,8 @@ public:
       first = e.mul(tile, t.rows);
       count = arith::MinSIOp::create(b, e.loc, sub(e.constant(positionsOf(c)), first),
                                      e.constant(t.rows));
-      e.forRange(e.constant(0), count, 1, [&](Value row) { gather(row); });
+      if (c.splitParts || !s.placed.empty())
+        e.forRange(e.constant(0), count, 1, [&](Value row) { gather(row); });
       emitColumns(columnBlock, blocks);
     });
     call("llvm.x86.tilerelease", {});
@@ -99,6 +101,8 @@ private:
           b, e.loc, e.linear(0, terms), places,
           e.linear(static_cast<int64_t>(i), {{row, static_cast<int64_t>(s.placed.size())}}));
     }
+    if (!c.splitParts)
+      return;
     Value target = e.mul(row, s.rowStride);
     ArrayRef<int64_t> outer = ArrayRef(c.reductions).drop_back();
     SmallVector<int64_t> extents =
@@ -279,30 +283,63 @@ private:
     }
   }
 
-  void loadRows(int64_t tile, int64_t part, Value row, int64_t i, Value k) {
-    Value at =
-        e.linear((part * t.rows + i * kTileRows) * s.rowStride, {{row, s.rowStride}, {k, 1}});
-    call("llvm.x86.tileloadd64", {number(tile), pointer(gathered, at, 2), wide(2 * s.rowStride)});
+  int64_t rowInput() const { return 1 - c.vectorInput; }
+
+  /// Where tile `i` of a register tile from the block's `row` on begins. Bytes are read where they
+  /// lie, so that the last tile of all begins early enough to end with them.
+  Value startOf(Value row, int64_t i) {
+    Value start = e.add(row, e.constant(i * kTileRows));
+    if (c.splitParts)
+      return start;
+    Value last = sub(e.constant(positionsOf(c) - kTileRows), first);
+    return arith::MinSIOp::create(b, e.loc, start, last);
+  }
+
+  void loadRows(int64_t tile, int64_t part, int64_t i, Value k) {
+    if (c.splitParts) {
+      Value at = e.linear(part * t.rows * s.rowStride, {{starts[i], s.rowStride}, {k, 1}});
+      call("llvm.x86.tileloadd64", {number(tile), pointer(gathered, at, 2), wide(2 * s.rowStride)});
+      return;
+    }
+    const Operand &o = c.operands[rowInput()];
+    const int64_t stride = c.stride(rowInput(), c.m);
+    Value at = e.linear(o.offset, {{e.add(first, starts[i]), stride}, {k, 1}});
+    call("llvm.x86.tileloadd64", {number(tile), pointer(e.memory[o.storage], at, 1), wide(stride)});
   }
 
   void loadColumns(int64_t tile, int64_t part, int64_t j, Value k) {
     const Operand &weight = c.operands[c.vectorInput];
-    Value panel = arith::DivUIOp::create(b, e.loc, firstColumn, e.constant(kLanes));
-    Value at = e.linear(j * weight.panelStride + part * c.splitDepth * kLanes,
-                        {{panel, weight.panelStride}, {k, kLanes}});
-    call("llvm.x86.tileloadd64",
-         {number(tile), pointer(e.memory[weight.storage], at, 2), wide(4 * kLanes)});
+    Value column = e.add(firstColumn, e.constant(j * kLanes)), width = e.constant(weight.panel);
+    Value panel = arith::DivUIOp::create(b, e.loc, column, width);
+    Value lane = arith::RemUIOp::create(b, e.loc, column, width);
+    Value memory = e.memory[weight.storage];
+    if (c.splitParts) {
+      Value at = e.linear(part * c.splitDepth * kLanes, {{panel, weight.panelStride}, {k, kLanes}});
+      call("llvm.x86.tileloadd64", {number(tile), pointer(memory, at, 2), wide(4 * kLanes)});
+      return;
+    }
+    Value at = e.linear(0, {{panel, weight.panelStride}, {lane, 4}, {k, weight.panel}});
+    call("llvm.x86.tileloadd64", {number(tile), pointer(memory, at, 1), wide(4 * weight.panel)});
   }
 
-  /// One step of 32 products: tiles 0 to 3 are sums, 4 to 7 factors.
-  void step(Value row, int64_t mr, Value k) {
+  /// Sums += rows * columns, tiles by their numbers.
+  void multiply(int64_t sumsTile, int64_t rows, int64_t columns) {
+    auto sign = [&](int64_t input) { return c.operands[input].isSigned ? "s" : "u"; };
+    const std::string name =
+        c.splitParts ? "llvm.x86.tdpbf16ps"
+                     : std::string("llvm.x86.tdpb") + sign(rowInput()) + sign(c.vectorInput) + "d";
+    call(name, {number(sumsTile), number(rows), number(columns)});
+  }
+
+  /// One step of 32 products, or of 64 of bytes: tiles 0 to 3 are sums, 4 to 7 factors.
+  void step(int64_t mr, Value k) {
     const bool keeps = mr <= 2 && vectors <= 2; // both factors' tiles stay for the next product
     int rowsPart = -1, columnsPart = -1;
     int64_t next = 0;
     for (auto [x, y] : productsOfParts(c.splitParts)) {
       if (keeps || mr == 1) {
         for (int64_t i = 0; i < mr && rowsPart != x; ++i)
-          loadRows(4 + i, x, row, i, k);
+          loadRows(4 + i, x, i, k);
         rowsPart = x;
       }
       if (keeps || vectors == 1) {
@@ -316,59 +353,70 @@ private:
           if (!keeps && mr == 1)
             loadColumns(right = 5 + next++ % 3, y, j, k);
           if (!keeps && mr > 1) {
-            loadRows(left = 5 + next++ % 3, x, row, i, k);
+            loadRows(left = 5 + next++ % 3, x, i, k);
             right = 4;
           }
-          call("llvm.x86.tdpbf16ps", {number(i * vectors + j), number(left), number(right)});
+          multiply(i * vectors + j, left, right);
         }
     }
   }
 
   void registerTile(Value row, int64_t mr) {
+    starts.clear();
+    for (int64_t i = 0; i < mr; ++i)
+      starts.push_back(startOf(row, i));
     for (int64_t i = 0; i < mr * vectors; ++i)
       call("llvm.x86.tilezero", number(i));
-    e.forRange(e.constant(0), e.constant(c.splitDepth), mt::kTileDepth,
-               [&](Value k) { step(row, mr, k); });
+    const int64_t depth = c.splitParts ? c.splitDepth : 4 * c.extent(c.groups);
+    e.forRange(e.constant(0), e.constant(depth), c.splitParts ? mt::kTileDepth : 64,
+               [&](Value k) { step(mr, k); });
     const int64_t width = t.nv * kLanes;
     for (int64_t i = 0; i < mr; ++i)
       for (int64_t j = 0; j < vectors; ++j)
         call("llvm.x86.tilestored64",
              {number(i * vectors + j),
               pointer(sums, e.constant(i * kTileRows * width + j * kLanes), 4), wide(4 * width)});
-    Value rows = arith::MinSIOp::create(b, e.loc, sub(count, row), e.constant(mr * kTileRows));
-    finishRows(row, rows);
+    for (int64_t i = 0; i < mr; ++i) {
+      Value begin = e.add(row, e.constant(i * kTileRows));
+      Value left = arith::MinSIOp::create(b, e.loc, sub(count, begin), e.constant(kTileRows));
+      if (c.splitParts)
+        finishRows(i, e.constant(0), left);
+      else // rows that the tile before has finished are not touched again
+        finishRows(i, sub(begin, starts[i]), e.constant(kTileRows));
+    }
   }
 
-  /// The epilogue of `rows` rows of sums, those from the block's `row` on.
-  void finishRows(Value row, Value rows) {
+  /// The epilogue of rows `from` to `to` of the register tile's tiles `i`.
+  void finishRows(int64_t i, Value from, Value to) {
     const int64_t width = t.nv * kLanes;
-    auto some = [&](Value from, int64_t together) {
+    auto some = [&](Value at, int64_t together) {
       SmallVector<Piece> pieces;
       for (int64_t r = 0; r < together; ++r)
         for (int64_t j = 0; j < vectors; ++j)
-          pieces.push_back({e.add(row, e.add(from, e.constant(r))), j});
-      for (int64_t at = 0, end = pieces.size(); at < end;) {
+          pieces.push_back({e.add(starts[i], e.add(at, e.constant(r))), j});
+      for (int64_t done = 0, end = pieces.size(); done < end;) {
         int64_t size = c.spillsEpilogue
-                           ? std::min<int64_t>(kTogether, llvm::bit_floor(uint64_t(end - at)))
+                           ? std::min<int64_t>(kTogether, llvm::bit_floor(uint64_t(end - done)))
                            : 1;
         Value v = vector::LoadOp::create(
-            b, e.loc, VectorType::get({size * kLanes}, b.getF32Type()), sums,
-            e.linear(at / vectors * width + at % vectors * kLanes, {{from, width}}));
+            b, e.loc, VectorType::get({size * kLanes}, c.element), sums,
+            e.linear((i * kTileRows + done / vectors) * width + done % vectors * kLanes,
+                     {{at, width}}));
         emitResults(
-            e, c, kLanes, v, ArrayRef(pieces).slice(at, size),
+            e, c, kLanes, v, ArrayRef(pieces).slice(done, size),
             [&](int64_t operand, const Piece &piece) { return address(operand, piece); },
             [&](int64_t j) { return Lanes{kLanes, j == vectors - 1 ? lastMask : Value()}; });
-        at += size;
+        done += size;
       }
     };
     const int64_t together =
         c.spillsEpilogue && vectors == t.nv ? std::max<int64_t>(1, kTogether / vectors) : 1;
-    Value whole = together == 1
-                      ? rows
-                      : sub(rows, arith::RemUIOp::create(b, e.loc, rows, e.constant(together)));
-    e.forRange(e.constant(0), whole, together, [&](Value from) { some(from, together); });
-    if (together > 1)
-      e.forRange(whole, rows, 1, [&](Value from) { some(from, 1); });
+    if (together == 1)
+      return e.forRange(from, to, 1, [&](Value at) { some(at, 1); });
+    Value rest = arith::RemUIOp::create(b, e.loc, sub(to, from), e.constant(together));
+    Value whole = sub(to, rest);
+    e.forRange(from, whole, together, [&](Value at) { some(at, together); });
+    e.forRange(whole, to, 1, [&](Value at) { some(at, 1); });
   }
 
   Value address(int64_t operand, const Piece &piece) {
@@ -394,6 +442,7 @@ private:
   MatrixScratch s;
   Value gathered, sums, places;
   SmallVector<Value> indices; ///< of loops, while gathering
+  SmallVector<Value> starts;  ///< rows of the block that the current register tile's tiles begin at
 
   Value first, count; ///< positions of the current block
   Value firstColumn, lastMask;

@@ -18,7 +18,6 @@
 #include "llvm/TargetParser/Host.h"
 
 #include <algorithm>
-#include <array>
 
 using llvm::StringRef;
 
@@ -48,7 +47,7 @@ const std::vector<Level> &levels() {
 constexpr int maxCores = 64;
 
 /// Features beyond a level that may be named; `host` takes those the CPU has.
-constexpr StringRef extraFeatures[] = {"amx-bf16",   "amx-tile",   "avx512bf16",
+constexpr StringRef extraFeatures[] = {"amx-bf16",   "amx-int8",   "amx-tile", "avx512bf16",
                                        "avx512fp16", "avx512vnni", "avxvnni"};
 
 std::string knownLevels() {
@@ -80,8 +79,11 @@ HostTarget make(size_t level, std::vector<std::string> extras, int cores) {
   target.vectorRegisters = levels()[level].vectorRegisters;
   target.fetchesAhead = llvm::is_contained(extras, "avx512fp16");
   target.farByte = target.fetchesAhead ? 16 : 0; // 216 GFLOP/s, 13 GB/s (measured, 2026-11-23)
-  target.multipliesTiles = llvm::all_of(std::array{"amx-bf16", "amx-tile", "avx512bf16"},
-                                        [&](StringRef f) { return llvm::is_contained(extras, f); });
+  auto hasAll = [&](std::initializer_list<StringRef> features) {
+    return llvm::all_of(features, [&](StringRef f) { return llvm::is_contained(extras, f); });
+  };
+  target.multipliesTiles = hasAll({"amx-bf16", "amx-tile", "avx512bf16"});
+  target.multipliesByteTiles = hasAll({"amx-int8", "amx-tile"});
   target.name = "host:" + target.cpu;
   for (const std::string &f : extras)
     target.name += "+" + f;

@@ -24,6 +24,29 @@ FailureOr<Contraction> analyseMatrix(mt::KernelOp kernel) {
                                                              : FailureOr<Contraction>(failure());
 }
 
+/// Whether the rows of an operand, counted through all loops, lie at equal distances.
+static bool isEven(const Contraction &c, int64_t operand) {
+  int64_t expected = c.stride(operand, c.m) * c.extent(c.m);
+  for (int64_t l : llvm::reverse(c.rows)) {
+    if (c.stride(operand, l) != expected)
+      return false;
+    expected *= c.extent(l);
+  }
+  return true;
+}
+
+FailureOr<Contraction> analyseByteTiles(mt::KernelOp kernel) {
+  FailureOr<Contraction> c = analyseContraction(kernel);
+  if (failed(c) || c->groups < 0 || c->groupTail || c->packs || !c->batch.empty() || c->m < 0 ||
+      c->inputs != 2 || !c->windows.empty() || c->reductions != SmallVector<int64_t>{c->groups} ||
+      c->extent(c->groups) % 16 || positionsOf(*c) < 16)
+    return failure();
+  const Operand &weight = c->operands[c->vectorInput];
+  const bool fits = weight.panel > 0 && weight.panel % 16 == 0 && isEven(*c, 1 - c->vectorInput) &&
+                    !c->operands[1 - c->vectorInput].from;
+  return fits ? c : FailureOr<Contraction>(failure());
+}
+
 int64_t positionsOf(const Contraction &c) { return c.product(c.rows) * c.extent(c.m); }
 
 int64_t gatheredVectors(const Contraction &c) {
@@ -38,6 +61,9 @@ ArrayRef<std::pair<int, int>> productsOfParts(int64_t weightParts) {
   static constexpr std::pair<int, int> three[] = {{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 0}, {0, 2}};
   static constexpr std::pair<int, int> two[] = {{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 0}};
   static constexpr std::pair<int, int> one[] = {{2, 0}, {1, 0}, {0, 0}};
+  static constexpr std::pair<int, int> whole[] = {{0, 0}}; // bytes
+  if (weightParts == 0)
+    return whole;
   if (weightParts == 3)
     return three;
   return weightParts == 2 ? ArrayRef(two) : ArrayRef(one);
@@ -82,22 +108,30 @@ int64_t tilesOf(const Contraction &c, const MatrixTiling &t) {
   return llvm::divideCeil(positionsOf(c), t.rows) * llvm::divideCeil(c.extent(c.n), t.columns);
 }
 
-/// Whether the rows of an operand, counted through all loops, lie at equal distances.
-static bool isEven(const Contraction &c, int64_t operand) {
-  int64_t expected = c.stride(operand, c.m) * c.extent(c.m);
-  for (int64_t l : llvm::reverse(c.rows)) {
-    if (c.stride(operand, l) != expected)
-      return false;
-    expected *= c.extent(l);
-  }
-  return true;
+/// All rows share what comes of the weight, and columns are cut for the cores.
+MatrixTiling chooseByteTiling(const Contraction &c, const HostTarget &target) {
+  constexpr int64_t mostRows = 256, leastColumns = 64;
+  const int64_t n = c.extent(c.n), positions = positionsOf(c);
+  MatrixTiling t;
+  if (n <= 16)
+    t = {4, 1, 0, 0};
+  else if (positions < 32)
+    t = {1, 4, 0, 0};
+  const int64_t step = 16 * t.mr, span = 16 * t.nv;
+  const auto blocks = static_cast<int64_t>(llvm::divideCeil(positions, mostRows));
+  t.rows = llvm::alignTo(llvm::divideCeil(positions, blocks), step);
+  t.columns = llvm::alignTo(n, span);
+  while (tilesOf(c, t) < 4 * target.cores && t.columns >= 2 * leastColumns)
+    t.columns = llvm::alignTo(t.columns / 2, span);
+  return t;
 }
 
 MatrixScratch scratchOf(const Contraction &c, const MatrixTiling &t) {
   MatrixScratch s;
   // An odd number of cache lines: the rows of a tile lie in different sets of a cache.
   const int64_t lines = c.splitDepth / mt::kTileDepth;
-  s.rowStride = (lines + (lines % 2 == 0 ? 1 : 2)) * mt::kTileDepth;
+  if (c.splitParts)
+    s.rowStride = (lines + (lines % 2 == 0 ? 1 : 2)) * mt::kTileDepth;
   s.sums = s.gathered + 2 * kGatheredParts * t.rows * s.rowStride;
   s.places = s.sums + 4 * 256 * t.mr * t.nv;
   for (int64_t o = c.inputs; o < static_cast<int64_t>(c.operands.size()); ++o)

@@ -31,6 +31,10 @@ constexpr int64_t kGatheredParts = 3;
 /// lie along the innermost sum.
 mlir::FailureOr<Contraction> analyseMatrix(mt::KernelOp kernel);
 
+/// The same of products of bytes, whose rows lie ready in whole tiles of 16 rows and 64 bytes: they
+/// are exact in any order, so that this is one more config of them.
+mlir::FailureOr<Contraction> analyseByteTiles(mt::KernelOp kernel);
+
 /// Rows of the result.
 int64_t positionsOf(const Contraction &c);
 
@@ -42,6 +46,7 @@ int64_t gatheredVectors(const Contraction &c);
 llvm::ArrayRef<std::pair<int, int>> productsOfParts(int64_t weightParts);
 
 MatrixTiling chooseMatrixTiling(const Contraction &c, const HostTarget &target);
+MatrixTiling chooseByteTiling(const Contraction &c, const HostTarget &target);
 
 /// Number of independent tiles, and where in scratch what lies. Units: bytes.
 struct MatrixScratch {
@@ -52,7 +57,8 @@ struct MatrixScratch {
 int64_t tilesOf(const Contraction &c, const MatrixTiling &t);
 MatrixScratch scratchOf(const Contraction &c, const MatrixTiling &t);
 
-/// Emits `c` by tiles. An element's sum has one order, whatever the tiling (rule R3).
+/// Emits `c`, of either kind, by tiles. An element's sum has one order, whatever the tiling (rule
+/// R3).
 mlir::LogicalResult emitMatrix(class Emitter &e, const Contraction &c, const MatrixTiling &t);
 
 } // namespace mtc::host

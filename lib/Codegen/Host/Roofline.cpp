@@ -26,6 +26,8 @@ static double costOf(linalg::LinalgOp op, const mt::Product &product, const Host
       return 2.0 / 9 * double(productsOfParts(weight->count).size());
   if (!mt::isByteProduct(op) || product.isSigned[0] == product.isSigned[1])
     return 2;
+  if (target.multipliesByteTiles)
+    return 0.125; // an estimate: they wait for the weight
   return hasByteDotProduct(target) ? 0.5 : 2;
 }
 

@@ -84,6 +84,23 @@ static FailureOr<Choice> chooseContraction(mt::KernelOp kernel, const HostTarget
   return Choice{b.getDictionaryAttr(config), {tilesOf(*c, t)}, scratchOf(*c, t)};
 }
 
+static FailureOr<Choice> chooseByteTiles(mt::KernelOp kernel, const HostTarget &target) {
+  if (!target.multipliesByteTiles)
+    return failure();
+  FailureOr<Contraction> c = analyseByteTiles(kernel);
+  if (failed(c))
+    return failure();
+  MatrixTiling t = chooseByteTiling(*c, target);
+  Builder b(kernel.getContext());
+  auto number = [&](StringRef name, int64_t value) {
+    return b.getNamedAttr(name, b.getI64IntegerAttr(value));
+  };
+  auto config = b.getDictionaryAttr({b.getNamedAttr("emitter", b.getStringAttr("byte_tiles")),
+                                     number("columns", t.columns), number("mr", t.mr),
+                                     number("nv", t.nv), number("rows", t.rows)});
+  return Choice{config, {tilesOf(*c, t)}, scratchOf(*c, t).bytes};
+}
+
 static FailureOr<Choice> chooseMatrix(mt::KernelOp kernel, const HostTarget &target) {
   FailureOr<Contraction> c = analyseMatrix(kernel);
   if (failed(c) || !target.multipliesTiles)
@@ -165,6 +182,14 @@ static FailureOr<WinogradTiling> tilingOf(const Winograd &w, DictionaryAttr conf
   return w.nr % t.lanes || t.block % t.mr ? FailureOr<WinogradTiling>(failure()) : t;
 }
 
+/// The contraction that an emitter of tiles, of f32 in parts or of bytes, takes.
+static FailureOr<Contraction> analyseTiles(mt::KernelOp kernel, StringRef emitter,
+                                           const HostTarget &target) {
+  if (emitter == "byte_tiles")
+    return target.multipliesByteTiles ? analyseByteTiles(kernel) : FailureOr<Contraction>();
+  return target.multipliesTiles ? analyseMatrix(kernel) : FailureOr<Contraction>();
+}
+
 /// The blocks that a config says; fails if they are not whole tiles, or too many for registers, or
 /// the weight has other parts.
 static FailureOr<MatrixTiling> matrixTilingOf(const FailureOr<Contraction> &c,
@@ -178,7 +203,7 @@ static FailureOr<MatrixTiling> matrixTilingOf(const FailureOr<Contraction> &c,
     *field = value.getInt();
   }
   auto parts = config.getAs<IntegerAttr>("parts");
-  if (failed(c) || !parts || parts.getInt() != c->splitParts)
+  if (failed(c) || (parts ? parts.getInt() : 0) != c->splitParts)
     return failure();
   const bool fits = t.mr * t.nv <= 4 && llvm::isPowerOf2_64(t.mr) && llvm::isPowerOf2_64(t.nv) &&
                     t.rows % (16 * t.mr) == 0 && t.columns % (16 * t.nv) == 0;
@@ -255,10 +280,10 @@ FailureOr<Choice> choiceOf(mt::KernelOp kernel, const HostTarget &target, Dictio
       return failure();
     return Choice{config, {tilesOf(*c, *t)}, scratchOf(*c, *t)};
   }
-  if (name && name.getValue() == "matrix") {
-    FailureOr<Contraction> c = analyseMatrix(kernel);
+  if (name && (name.getValue() == "matrix" || name.getValue() == "byte_tiles")) {
+    FailureOr<Contraction> c = analyseTiles(kernel, name.getValue(), target);
     FailureOr<MatrixTiling> t = matrixTilingOf(c, config);
-    if (failed(t) || !target.multipliesTiles)
+    if (failed(t))
       return failure();
     return Choice{config, {tilesOf(*c, *t)}, scratchOf(*c, *t).bytes};
   }
@@ -302,6 +327,9 @@ FailureOr<Choice> chooseConfig(mt::KernelOp kernel, const HostTarget &target, bo
   if (!plain)
     if (FailureOr<Choice> attention = chooseAttention(kernel, target); succeeded(attention))
       return attention;
+  if (!plain)
+    if (FailureOr<Choice> bytes = chooseByteTiles(kernel, target); succeeded(bytes))
+      return bytes;
   if (!plain)
     if (FailureOr<Choice> matrix = chooseMatrix(kernel, target); succeeded(matrix))
       return matrix;
@@ -367,10 +395,10 @@ LogicalResult emitVariant(ModuleOp module, mt::KernelOp kernel, DictionaryAttr c
     Emitter emitter(module, kernel, c->plan, symbol);
     return emitContraction(emitter, *c, *tiling, target);
   }
-  if (name && name.getValue() == "matrix") {
-    FailureOr<Contraction> c = analyseMatrix(kernel);
+  if (name && (name.getValue() == "matrix" || name.getValue() == "byte_tiles")) {
+    FailureOr<Contraction> c = analyseTiles(kernel, name.getValue(), target);
     FailureOr<MatrixTiling> t = matrixTilingOf(c, config);
-    if (failed(t) || !target.multipliesTiles)
+    if (failed(t))
       return kernel.emitOpError("does not fit its config: ") << config;
     c->plan.scratchBytes = scratchOf(*c, *t).bytes;
     Emitter emitter(module, kernel, c->plan, symbol);

@@ -24,6 +24,7 @@ struct HostTarget {
   double farByte = 0;
   /// Tiles of bf16 are multiplied by one instruction (AMX), and f32 is converted to bf16 by one.
   bool multipliesTiles = false;
+  bool multipliesByteTiles = false; ///< the same of tiles of bytes
 };
 
 /// Resolves "host" (this CPU, the cores this process may use) or an explicit "host:LEVEL[+feature...][,cores=N]".
