@@ -75,7 +75,7 @@ ArrayRef<std::pair<int, int>> productsOfParts(int64_t weightParts) {
 /// it. Each tile gathers its rows anew, 22 / columns of its time.
 MatrixTiling chooseMatrixTiling(const Contraction &c, const HostTarget &target) {
   constexpr int64_t nearBytes = 96 << 10, farBytes = 768 << 10, leastColumns = 192;
-  constexpr double leastWork = 4 << 20; // operations of a tile
+  constexpr double leastWork = 2 << 20; // operations of a tile: some microseconds
   const int64_t positions = positionsOf(c), n = c.extent(c.n);
   MatrixTiling t;
   if (n <= 16)
