@@ -9,12 +9,19 @@
 #include <fstream>
 #include <sched.h>
 #include <sstream>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace mtc {
 
 int CpuBudget::cores() const {
   const int count = std::max<int>(1, static_cast<int>(cpus.size()));
   return quota > 0 ? std::clamp(static_cast<int>(std::floor(quota + 1e-9)), 1, count) : count;
+}
+
+bool mayUseMatrixTiles() {
+  constexpr long requestPermission = 0x1023, tileData = 18; // ARCH_REQ_XCOMP_PERM
+  return syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
 }
 
 /// The path of this process in the cgroup hierarchy of `controller` ("" for version 2), or "".

@@ -24,6 +24,11 @@ struct CpuBudget {
 };
 CpuBudget cpuBudget();
 
+/// Whether this process may use matrix tiles (AMX): asks Linux for their state, 8 KiB a thread,
+/// which all its threads then have. Asking again costs a system call. Source: Linux,
+/// Documentation/arch/x86/xstate.rst.
+bool mayUseMatrixTiles();
+
 /// The least quota of this process's cgroup and the groups around it, in cores' worth of time; 0:
 /// no limit. `root` is where /proc and /sys lie: tests give a folder.
 /// Source: https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max),

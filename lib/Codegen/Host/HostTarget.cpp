@@ -104,8 +104,10 @@ StatusOr<HostTarget> resolveThisMachine(int cores) {
     return Status(ErrorCode::DeviceUnavailable,
                   "this CPU is below x86-64-v3; name a level: " + knownLevels());
   std::vector<std::string> extras;
+  const bool hasTiles = has("amx-tile") && mayUseMatrixTiles();
   for (StringRef f : extraFeatures)
-    if (has(f) && (levels()[best].vectorBytes == 64 || f == "avxvnni"))
+    if (has(f) && (levels()[best].vectorBytes == 64 || f == "avxvnni") &&
+        (hasTiles || !f.starts_with("amx")))
       extras.push_back(f.str());
   return make(best, extras, cores);
 }

@@ -1,12 +1,12 @@
 //===- Cpu.cpp - CPUID ----------------------------------------------------===//
 #include "mtc/Runtime/Cpu.h"
 
+#include "mtc/Support/Cores.h"
+
 #include <algorithm>
 #include <cpuid.h>
 #include <cstdint>
 #include <cstring>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 namespace mtc::host {
 
@@ -115,19 +115,12 @@ static uint64_t savedState() {
   return uint64_t(high) << 32 | low;
 }
 
-/// Asks Linux for the state of matrix tiles, which a process gets on demand: 8 KiB a thread. Asking
-/// again costs a system call. Source: Linux, Documentation/arch/x86/xstate.rst.
-static bool mayUseTiles() {
-  constexpr long requestPermission = 0x1023, tileData = 18; // ARCH_REQ_XCOMP_PERM
-  return syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
-}
-
 static bool present(const Feature &feature, uint64_t saved) {
   uint32_t r[4];
   if (!__get_cpuid_count(feature.leaf, feature.subleaf, &r[0], &r[1], &r[2], &r[3]))
     return false;
   return (r[feature.reg] >> feature.bit & 1) && (saved & feature.save) == feature.save &&
-         (feature.save != Tile || mayUseTiles());
+         (feature.save != Tile || mayUseMatrixTiles());
 }
 
 std::vector<std::string> missingFeatures(const std::vector<std::string> &features) {
