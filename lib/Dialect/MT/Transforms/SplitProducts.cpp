@@ -151,9 +151,9 @@ std::optional<Split> readSplit(linalg::GenericOp op, unsigned b) {
 /// (mean error 13 and 9 %; one core of an Intel Xeon with AMX, shared VM, 2026-11-24; of the
 /// kernels that it leaves, none would gain more than 20 %). Units: cycles. A tile's product takes
 /// 16 alone; `farByte` operations of vectors, 64 a cycle, are what a byte costs from beyond a
-/// core's caches. Results of more than 8 MiB wait for the lines that they are written to, which only
-/// the emitter of vectors asks for ahead: 160x120x18710 takes 0.8 of the time on one core, 1.1 to
-/// 1.3 on two.
+/// core's caches. Results of more than 8 MiB wait for the lines that they are written to, which
+/// only the emitter of vectors asks for ahead: 160x120x18710 takes 0.8 of the time on one core, 1.1
+/// to 1.3 on two.
 bool pays(const Split &s, double farByte) {
   const auto rows = double(s.rows), vectors = std::ceil(double(s.columns) / 16);
   auto far = [&](int64_t elementBytes) {
