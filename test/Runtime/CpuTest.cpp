@@ -47,11 +47,12 @@ TEST(CpuTest, PeakIsPlausible) {
 
 // Each roof by itself: the runs in which they are high need not be the same.
 TEST(CpuTest, QuantilesOfPeaks) {
-  const std::vector<host::Peak> runs = {{1, 40, 7, 1}, {2, 10, 9, 2}, {9, 20, 8, 3}};
+  const std::vector<host::Peak> runs = {{1, 40, 70, 7, 1}, {2, 10, 80, 9, 2}, {9, 20, 60, 8, 3}};
   EXPECT_EQ(host::bestOf(runs).flopsPerNs, 9);
   EXPECT_EQ(host::bestOf(runs).byteFlopsPerNs, 40);
   EXPECT_EQ(host::medianOf(runs).flopsPerNs, 2);
   EXPECT_EQ(host::medianOf(runs).byteFlopsPerNs, 20);
+  EXPECT_EQ(host::medianOf(runs).tileFlopsPerNs, 70);
   EXPECT_EQ(host::medianOf(runs).bytesPerNs, 8);
   EXPECT_EQ(host::medianOf({}).bytesPerNs, 0);
 }

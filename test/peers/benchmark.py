@@ -83,11 +83,18 @@ class Benchmark:
         return [t["roofline_fraction"] for t in self.tasks(name)
                 if t["kernel"].startswith("contraction") and t["gflops"] * t["median_us"] * 1e3 > LARGE]
 
+    def of_vectors(self, name):
+        """The same against multiply-adds of f32 alone, which tiles of bf16 and bytes surpass."""
+        roof = medians([report["roofline"] for report in self.reports[name]])["gflops_per_core"]
+        return [t["gflops"] / t["workers"] / roof for t in self.tasks(name)
+                if t["kernel"].startswith("contraction") and t["gflops"] * t["median_us"] * 1e3 > LARGE]
+
     def task_lines(self):
         lines = []
         for name, reports in self.reports.items():
             roof = medians([report["roofline"] for report in reports])
             lines.append(f"# {name}: {roof['gflops_per_core']:.1f} GFLOP/s a core, {roof['byte_gops_per_core']:.1f} of bytes, "
+                         f"{roof['tile_gflops_per_core']:.1f} of tiles of bf16, "
                          f"{roof['gbytes_per_s']:.1f} GB/s, from the "
                          f"last cache {roof['cache_gbytes_per_s_per_core']:.1f} GB/s a core")
         lines.append("set\ttenant\ttask\tname\tkernel\tcores\tmedian us\tleast us\tpredicted us\tGFLOP/s\tGB/s\tof the roofline")
@@ -112,7 +119,8 @@ class Benchmark:
         for name, parts in large.items():
             if parts:
                 lines.append(f"Contractions above 10 MFLOP of {name}: {len(parts)} tasks, "
-                             f"{geometric_mean(parts):.0%} of the roofline measured in the same run (geometric mean).")
+                             f"{geometric_mean(parts):.0%} of the roofline measured in the same run (geometric mean), "
+                             f"{geometric_mean(self.of_vectors(name)):.0%} of that of f32 on vectors.")
         means = [geometric_mean(parts) for parts in large.values() if parts]
         if len(means) > 1:
             lines.append(f"Geometric mean of these: {geometric_mean(means):.0%}.")
