@@ -196,6 +196,13 @@ StatusOr<std::vector<GpuModule>> decodeGpuCode(std::span<const uint8_t> bytes) {
   return modules;
 }
 
+Status checkMembers(const GpuFunction &function, size_t members) {
+  if (members <= static_cast<size_t>(function.mostMembers))
+    return okStatus();
+  return bundleRefused(fmt::format("'{}' takes {} members in a launch, the plan has {}",
+                                   function.name, function.mostMembers, members));
+}
+
 bool hasTensorMaps(std::span<const uint8_t> bytes) {
   const StatusOr<std::vector<GpuModule>> modules = decodeGpuCode(bytes);
   if (modules.ok())

@@ -71,6 +71,10 @@ TEST(GpuCode, Members) {
   EXPECT_EQ(MemberLayout(8, 2).maps, 64);
   EXPECT_EQ(MemberLayout(9, 2).maps, 128);
   EXPECT_EQ(MemberLayout(9, 2).bytes, 128 + 256);
+  EXPECT_TRUE(checkMembers(f, 16).ok());
+  const Status tooMany = checkMembers(f, 17);
+  EXPECT_EQ(tooMany.code(), ErrorCode::BundleRefused);
+  EXPECT_EQ(tooMany.message(), "'k_p0' takes 16 members in a launch, the plan has 17");
   modules[0].phases[0].mostMembers = 0;
   EXPECT_EQ(decodeGpuCode(encodeGpuCode(modules)).status().message(),
             "a function of module 'k' runs 0 members in a launch");

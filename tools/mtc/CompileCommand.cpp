@@ -166,10 +166,15 @@ std::function<Status()> declareCompile(CLI::App &app) {
                  "the one with the least predicted time")
       ->type_name("P")
       ->check([](const std::string &name) {
-        for (const Policy &policy : policies())
-          if (name == policy.name && policy.run != scheduleStreams)
+        std::string known;
+        for (const Policy &policy : policies()) {
+          if (policy.run == scheduleStreams)
+            continue;
+          if (name == policy.name)
             return std::string();
-        return fmt::format("'{}' is no policy that makes plans", name);
+          known += fmt::format("{}{}", known.empty() ? "" : ", ", policy.name);
+        }
+        return fmt::format("'{}' is no policy that makes plans; known: {}", name, known);
       });
   addMergeOption(app, options);
   app.add_option("--jobs", options.jobs,

@@ -97,6 +97,10 @@ struct GpuModule {
   std::string ptx;
 };
 
+/// What a launch of that many members passes to each of them has room in the table.
+/// Fails (BundleRefused), naming the function, if it runs fewer members in a launch.
+Status checkMembers(const GpuFunction &function, size_t members);
+
 /// The bytes of a code section. Equal modules give equal bytes.
 std::vector<uint8_t> encodeGpuCode(const std::vector<GpuModule> &modules);
 

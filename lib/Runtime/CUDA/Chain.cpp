@@ -32,9 +32,7 @@ static StatusOr<std::vector<CUtensorMap>> encodeTensorMaps(const Driver &cu, con
 static StatusOr<std::vector<uint64_t>> tableOf(const Driver &cu, const Chain &chain,
                                                const GpuFunction &function) {
   const size_t members = chain.others.size() + 1, most = static_cast<size_t>(function.mostMembers);
-  if (members > most)
-    return bundleRefused(fmt::format("'{}' takes {} members in a launch, the plan has {}",
-                                     function.name, most, members));
+  MTC_RETURN_IF_ERROR(checkMembers(function, members));
   const MemberLayout layout(chain.buffers.size(), function.tensorMaps.size());
   std::vector<uint64_t> table(most * static_cast<size_t>(layout.bytes) / sizeof(uint64_t));
   for (size_t m = 0; m < members; ++m) {
