@@ -8,7 +8,6 @@
 #include "mtc/Runtime/Peak.h"
 #include "mtc/Runtime/Session.h"
 #include "mtc/Support/Cores.h"
-#include "mtc/Support/File.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -209,24 +208,10 @@ double partOf(const Variant &variant, size_t workers) {
   return variant.phaseTiles.size() > 1 ? 1 : std::ceil(tiles / double(workers)) / tiles;
 }
 
-/// The size of a CPU's cache of a level, or what is usual. Not sysconf(): it says what the whole
-/// package has where a CPU reaches a part of it.
-/// Source: https://docs.kernel.org/ABI/stable/sysfs-devices-system-cpu.html
-int64_t cacheBytes(int cpu, int level, int64_t usual) {
-  for (int index = 0; index < 8; ++index) {
-    const std::string at = fmt::format("/sys/devices/system/cpu/cpu{}/cache/index{}/", cpu, index);
-    const StatusOr<std::string> found = readTextFile(at + "level"),
-                                size = readTextFile(at + "size");
-    if (found.ok() && size.ok() && std::atoi(found->c_str()) == level)
-      if (const int64_t kib = std::atoll(size->c_str()); kib > 0)
-        return kib << 10;
-  }
-  return usual;
-}
-
 void measureRates(const std::vector<int> &cpus, HostModel &model) {
-  model.l2Bytes = cacheBytes(cpus[0], 2, 1 << 20);
-  model.l3Bytes = cacheBytes(cpus[0], 3, 32 << 20);
+  const auto orUsual = [](int64_t known, int64_t usual) { return known > 0 ? known : usual; };
+  model.l2Bytes = orUsual(cacheBytes(cpus[0], 2), 1 << 20);
+  model.l3Bytes = orUsual(cacheBytes(cpus[0], 3), 32 << 20);
   const host::Peak one = host::bestOf(host::measurePeaks({cpus[0]}));
   const host::Peak all = host::bestOf(host::measurePeaks(cpus));
   model.cores = static_cast<int32_t>(cpus.size());

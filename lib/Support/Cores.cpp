@@ -98,6 +98,23 @@ CpuBudget cpuBudget() {
   return budget;
 }
 
+int64_t cacheBytes(int cpu, int level, const std::string &root) {
+  for (int index = 0; index < 8; ++index) {
+    // Streams: such files say that they have a page, and are shorter.
+    const std::string at =
+        fmt::format("{}/sys/devices/system/cpu/cpu{}/cache/index{}/", root, cpu, index);
+    int found = 0;
+    int64_t kib = 0;
+    std::string type, unit;
+    std::ifstream(at + "level") >> found;
+    std::ifstream(at + "type") >> type;
+    std::ifstream(at + "size") >> kib >> unit; // "2048K"
+    if (found == level && type != "Instruction" && unit == "K" && kib > 0)
+      return kib << 10;
+  }
+  return 0;
+}
+
 StatusOr<std::vector<int>> parseCpuList(const std::string &text) {
   const auto bad = [&] {
     return invalidInput(fmt::format("'{}' is no list of CPUs like 2-5,8", text));

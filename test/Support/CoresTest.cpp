@@ -40,7 +40,14 @@ TEST(CoresTest, ParsesCpuLists) {
   }
 }
 
-/// A folder with the files of /proc and /sys that tell of cgroups.
+// The kernel's own files, which say that they are longer than they are.
+TEST(CoresTest, CachesOfThisMachine) {
+  if (!fs::exists("/sys/devices/system/cpu/cpu0/cache/index0/size"))
+    GTEST_SKIP() << "this system says nothing of caches";
+  EXPECT_GE(cacheBytes(0, 1), 4 << 10);
+}
+
+/// A folder with the files of /proc and /sys that tell of cgroups and caches.
 class Cgroups : public File {
 protected:
   void put(const std::string &name, const std::string &text) {
@@ -96,6 +103,25 @@ TEST_F(Cgroups, NonsenseIsIgnored) {
   put("sys/fs/cgroup/cpu.max", "100000 0\n");
   put("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "100000\n");
   EXPECT_EQ(cgroupQuota(folder), 0);
+}
+
+// Instructions have caches of their own; what is missing or no number of KiB is unknown.
+TEST_F(Cgroups, Caches) {
+  const auto cache = [&](int index, const char *level, const char *type, const char *size) {
+    const std::string at = "sys/devices/system/cpu/cpu3/cache/index" + std::to_string(index) + "/";
+    put(at + "level", level);
+    put(at + "type", type);
+    put(at + "size", size);
+  };
+  EXPECT_EQ(cacheBytes(3, 2, folder), 0);
+  cache(0, "1\n", "Instruction\n", "64K\n");
+  cache(1, "1\n", "Data\n", "48K\n");
+  cache(2, "2\n", "Unified\n", "2048K\n");
+  cache(3, "3\n", "Unified\n", "many\n");
+  EXPECT_EQ(cacheBytes(3, 1, folder), 48 << 10);
+  EXPECT_EQ(cacheBytes(3, 2, folder), 2 << 20);
+  EXPECT_EQ(cacheBytes(3, 3, folder), 0);
+  EXPECT_EQ(cacheBytes(2, 2, folder), 0);
 }
 
 } // namespace

@@ -8,6 +8,7 @@
 
 #include "mtc/Support/Status.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,11 @@ bool mayUseMatrixTiles();
 /// Source: https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max),
 /// https://docs.kernel.org/scheduler/sched-bwc.html (version 1).
 double cgroupQuota(const std::string &root = "");
+
+/// Bytes of a CPU's data or unified cache of a level; 0: unknown. Not sysconf(): it says what the
+/// whole package has where a CPU reaches a part of it. `root` as above.
+/// Source: https://docs.kernel.org/ABI/stable/sysfs-devices-system-cpu.html
+int64_t cacheBytes(int cpu, int level, const std::string &root = "");
 
 /// The CPUs of a list like "2-5,8".
 /// Fails if it is no such list (InvalidInput).
